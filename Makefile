@@ -1,0 +1,67 @@
+# Every command works on a fresh clone: what it needs goes into .venv first. A stamp named after the checksum
+# of the requirements says what is installed, so a second `make run` starts at once and installs nothing.
+
+PYTHON ?= python3
+PORT ?= 7860
+WHEELS ?=
+ARGS ?=
+
+PY := .venv/bin/python
+JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+checksum = $(shell cat $(1) | cksum | cut -d' ' -f1)
+RUNTIME := .venv/runtime-$(call checksum,requirements.txt)
+TOOLS := .venv/tools-$(call checksum,requirements.txt training/requirements.txt tests/requirements.txt)
+
+# Compiles only the two libraries of llama.cpp that the app loads, for this machine's processor, on all cores.
+install = \
+	CMAKE_ARGS="$$CMAKE_ARGS -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/space/llama_cpp.cmake'" \
+	CMAKE_BUILD_PARALLEL_LEVEL="$${CMAKE_BUILD_PARALLEL_LEVEL:-$(JOBS)}" \
+	$(PY) -m pip install --disable-pip-version-check --no-input --progress-bar off \
+	$(if $(WHEELS),--find-links "$(WHEELS)") -r
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench train deploy
+export PORT
+
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
+	@echo
+	@echo '  PORT=7860       where run serves: http://127.0.0.1:PORT'
+	@echo '  PYTHON=python3  the Python (3.10 or newer) that makes .venv'
+	@echo '  WHEELS=folder   take llama-cpp-python from a wheel built on a processor like this one'
+	@echo '  ARGS=...        more arguments for test, bench or train: make test ARGS="-k draft"'
+
+run: $(RUNTIME)  ## serve the app on this machine
+	@$(PY) -m space serve
+
+test: $(TOOLS)  ## run the whole test suite, offline
+	HF_HUB_OFFLINE=1 $(PY) -m pytest $(ARGS)
+
+lint: $(TOOLS)  ## check format, style and types
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+$(RUNTIME): | .venv/bin/pip
+	$(compiler)
+	@echo "Installing the app into .venv; the first run compiles llama.cpp: about 4 minutes on 2 cores."
+	@$(install) requirements.txt
+	@rm -f .venv/runtime-* && touch $@
+
+$(TOOLS): | .venv/bin/pip
+	$(compiler)
+	@echo "Installing the app and the tools that train and test it into .venv: about 8 minutes on 2 cores."
+	@$(install) tests/requirements.txt
+	@rm -f .venv/runtime-* .venv/tools-* && touch $@ $(RUNTIME)
+
+.venv/bin/pip:
+	$(if $(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 10) or "")' 2>/dev/null),,\
+		$(error Python 3.10 or newer is needed and "$(PYTHON)" is not: install it, or name another: make PYTHON=python3.12 $(MAKECMDGOALS)))
+	$(if $(shell $(PYTHON) -c 'import ensurepip, venv; print(1)' 2>/dev/null),,\
+		$(error "$(PYTHON)" cannot make a virtual environment; on Debian or Ubuntu: sudo apt-get install python3-venv))
+	@$(PYTHON) -m venv --clear .venv
+
+compiler = $(if $(WHEELS)$(CXX_FOUND)$(wildcard .venv/lib/python3*/site-packages/llama_cpp),,\
+	$(error llama.cpp needs a C++ compiler: sudo apt-get install build-essential (Debian, Ubuntu), \
+	sudo dnf install gcc-c++ (Fedora), xcode-select --install (macOS)))
+CXX_FOUND = $(shell command -v $${CXX:-c++} 2>/dev/null)
