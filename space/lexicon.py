@@ -1,0 +1,112 @@
+"""The word list: which words exist, and what a word that does not exist probably should have been.
+
+The list is made by `python -m training corpus` (one `word<TAB>count` a line, most frequent first). Words that are
+written with a capital wherever they stand (Monday, London) are listed that way only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+PATH = Path(__file__).parent / "models" / "lexicon.txt"
+
+_MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
+_DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
+_FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
+
+# Contractions without their apostrophe: no edit distance finds these first.
+_CONTRACTIONS = {
+    word.replace("'", ""): word
+    for word in (
+        "I'm I've aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't shouldn't that's there's "
+        "they're they've wasn't weren't what's won't wouldn't you're you've let's we've it'll I'll you'll"
+    ).split()
+    if word.replace("'", "") not in {"lets", "Ill", "its"}
+}
+_CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
+
+
+class Lexicon:
+    """Known words with their counts.
+
+    >>> lexicon = Lexicon.load()
+    >>> lexicon.knows("receive"), lexicon.knows("recieve")
+    (True, False)
+    >>> lexicon.suggest("recieve")
+    'receive'
+    """
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._capitalised = {word.lower(): word for word in counts if word[:1].isupper()}
+        by_length: dict[int, list[str]] = {}
+        for word in counts:
+            by_length.setdefault(len(word), []).append(word.lower())
+        self._near_length = {
+            length: [w for n in range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1) for w in by_length.get(n, ())]
+            for length in range(2, 25)
+        }
+        self.suggest = lru_cache(maxsize=65536)(self._suggest)
+
+    @classmethod
+    def load(cls, path: Path = PATH) -> Lexicon:
+        """Reads a list written by `save`."""
+        with path.open(encoding="utf-8") as lines:
+            pairs = (line.rstrip("\n").split("\t") for line in lines)
+            return cls({word: int(count) for word, count in pairs})
+
+    def knows(self, word: str) -> bool:
+        """Whether the word is written as listed (a capital is always allowed on a lower-case word)."""
+        word = word.replace("’", "'")
+        stem = word.removesuffix("'s").removesuffix("'")
+        return any(form in self._counts for form in (word, word.lower(), stem, stem.lower()))
+
+    def unknown(self, text: str) -> list[tuple[str, str | None]]:
+        """The words of `text` that are not listed, each with its suggestion; names (capitalised inside) are left out."""
+        found = []
+        for match in WORD.finditer(text):
+            word = match.group()
+            if self.knows(word) or (len(word) > 1 and word.isupper()) or any(c.isupper() for c in word[1:]):
+                continue
+            starts_sentence = not text[: match.start()].rstrip(" \"'(\n") or text[: match.start()].rstrip()[-1:] in {".", "!", "?"}
+            if word[0].isupper() and not starts_sentence:
+                continue
+            found.append((word, self.suggest(word)))
+        return found
+
+    def _suggest(self, word: str) -> str | None:
+        """The likeliest known word within two edits, in the case of the given one; None if there is none."""
+        word = word.replace("’", "'")
+        if word in _CONTRACTIONS:
+            return _CONTRACTIONS[word]
+        lower = word.lower()
+        if lower in self._capitalised:
+            return self._capitalised[lower]
+        limit = 1 if len(lower) < 5 else _MAX_DISTANCE
+        near = process.extract(
+            lower, self._near_length.get(len(lower), ()), scorer=OSA.distance, score_cutoff=limit, limit=40
+        )
+        best = max(near, key=lambda found: self._weight(lower, found[0], found[1]), default=None)
+        if best is None:
+            return None
+        found = self._capitalised.get(best[0], best[0])
+        return found.upper() if word.isupper() and len(word) > 3 else found.capitalize() if word[:1].isupper() else found
+
+    def _weight(self, word: str, found: str, distance: float) -> float:
+        count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
+        return math.log(count + 1) - _DISTANCE_COST * distance - _FIRST_LETTER_COST * (word[:1] != found[:1])
+
+
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+
+def save(counts: dict[str, int], path: Path) -> None:
+    """Writes a list for `Lexicon.load`, most frequent word first."""
+    lines = (f"{word}\t{count}\n" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    path.write_text("".join(lines), encoding="utf-8")

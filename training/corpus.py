@@ -1,0 +1,184 @@
+"""Corpora -> clean sentences, plain documents and the word list; nothing of an evaluation set stays in.
+
+    python -m training corpus --prose prose.jsonl --email email.jsonl --exclude jfleg_dev.jsonl --out DIR
+
+Input rows are `{"text", "source"}` (JSON lines, optionally .zst). Output: DIR/clean.jsonl (`{"text", "source"}`, one or
+two sentences each, targets of correction), DIR/email.jsonl (the same, from business mail), DIR/plain.jsonl (documents
+for language modelling) and DIR/lexicon.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from space.lexicon import WORD, save
+
+# Spoken English makes poor targets: only this share of its sentences is kept.
+SPOKEN = ("transcripts", "ethereum/pm")
+_SPOKEN_SHARE = 0.25
+_NOVELS = "english_novels"  # old-fashioned: the same share
+_TWO_SENTENCES = 0.15  # share of units that hold two sentences, as drafts without full stops do
+_EXCLUDE_WORDS = 8  # a sentence that shares a run of 8 words with an evaluation text is dropped
+
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(\[]?[A-Z0-9])")
+_NOT_AN_END = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Inc|Ltd|Co|Corp|vs|etc|No|St|e\.g|i\.e|a\.m|p\.m|[A-Z])\.)$")
+_ODD = re.compile(r"[|{}<>_\\^~=#*`\[\]@]|https?:|www\.|\.\.|--|  |\u00a0|�")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prose", type=Path, nargs="*", default=[], help="general English, rows of text and source")
+    parser.add_argument("--email", type=Path, nargs="*", default=[], help="business mail, the same rows")
+    parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="evaluation sets, to keep out")
+    parser.add_argument("--words", type=Path, help="extra word list with counts (default: symspellpy's)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    rng = random.Random(args.seed)
+    excluded = set(_runs(text for path in args.exclude for text in _strings(path)))
+    args.out.mkdir(parents=True, exist_ok=True)
+    known = _spelling_words(args.words)
+    seen: set[str] = set()
+    words: Counter[str] = Counter()
+    dropped = 0
+    report = {}
+    with (args.out / "plain.jsonl").open("w", encoding="utf-8") as plain:
+        for name, paths in (("clean", args.prose), ("email", args.email)):
+            kept = 0
+            with (args.out / f"{name}.jsonl").open("w", encoding="utf-8") as out:
+                for row in (row for path in paths for row in read_rows(path)):
+                    text, source = renumber(row["text"]), row.get("source", "")
+                    if excluded.intersection(_runs([text])):
+                        dropped += 1
+                        text = "\n".join(line for line in text.split("\n") if not excluded.intersection(_runs([line])))
+                    plain.write(json.dumps({"text": text, "source": source}, ensure_ascii=False) + "\n")
+                    words.update(_mid_sentence_words(text))
+                    spoken = any(mark in source for mark in (*SPOKEN, _NOVELS))
+                    for unit in _units(text, rng):
+                        if (spoken and rng.random() > _SPOKEN_SHARE) or unit in seen or not is_clean(unit, known):
+                            continue
+                        seen.add(unit)
+                        kept += 1
+                        out.write(json.dumps({"text": unit, "source": source}, ensure_ascii=False) + "\n")
+            report[name] = kept
+    save(lexicon(words, known), args.out / "lexicon.txt")
+    report["documents_with_evaluation_text_removed"] = dropped
+    print(json.dumps(report))
+
+
+def read_rows(path: Path) -> Iterator[dict]:
+    """JSON lines of a plain or .zst file."""
+    if path.suffix == ".zst":
+        import zstandard
+
+        reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(path.open("rb"))
+        lines: Iterable[str] = io.TextIOWrapper(reader, encoding="utf-8")
+    else:
+        lines = path.open(encoding="utf-8")
+    for line in lines:
+        if line.strip():
+            yield json.loads(line)
+
+
+def renumber(text: str) -> str:
+    """Numbers again the lists whose every item reads `1.` (some corpora lost their numbering)."""
+    lines, n = text.split("\n"), 0
+    for i, line in enumerate(lines):
+        if line.startswith("1. "):
+            n += 1
+            lines[i] = f"{n}. {line[3:]}"
+        elif line.strip() and not line.startswith((" ", "\t")):
+            n = 0
+    return "\n".join(lines)
+
+
+def sentences(paragraph: str) -> list[str]:
+    """The sentences of one paragraph, by a rule good enough for edited prose."""
+    found: list[str] = []
+    for piece in _SENTENCE_END.split(paragraph.strip()):
+        if found and _NOT_AN_END.search(found[-1]):
+            found[-1] += " " + piece
+        else:
+            found.append(piece)
+    return found
+
+
+def is_clean(text: str, known: dict[str, int]) -> bool:
+    """Whether a sentence may be a target of correction: whole, plain, and spelt from known words."""
+    words = WORD.findall(text)
+    if not 3 <= len(words) <= 60 or len(text) > 330 or _ODD.search(text) or text[-1] not in ".!?":
+        return False
+    if not (text[0].isupper() or text[0] in "\"'"):
+        return False
+    if text.count('"') % 2 or text.count("(") != text.count(")"):
+        return False
+    return all(word.lower().split("'")[0] in known or (word[0].isupper() and i) for i, word in enumerate(words))
+
+
+def lexicon(words: Counter[str], known: dict[str, int]) -> dict[str, int]:
+    """Merges corpus counts with a spelling dictionary; a word mostly seen with a capital is listed with it."""
+    merged: dict[str, int] = {}
+    folded: dict[str, Counter[str]] = {}
+    for word, count in words.items():
+        folded.setdefault(word.lower(), Counter())[word] += count
+    for lower in known.keys() | {word for word, forms in folded.items() if forms.total() >= 40}:
+        forms = folded.get(lower, Counter())
+        capital = forms.get(lower.capitalize(), 0)
+        word = lower.capitalize() if capital >= 20 and capital > 0.9 * forms.total() else lower
+        if lower in known or (forms[word] >= 40 and word[:1].isupper()) or forms[lower] >= 100:
+            merged[word] = forms.total() + known.get(lower, 0) // 40_000
+    return {word: count for word, count in merged.items() if len(word) > 1 or word in {"a", "I", "i"}}
+
+
+def _mid_sentence_words(text: str) -> Iterator[str]:
+    """Words that follow a lower-case word or a comma: their capital says something about the word."""
+    for match in re.finditer(r"(?<=[a-z,] )[A-Za-z][a-z]*(?:'[a-z]+)?", text):
+        yield match.group()
+
+
+def _units(text: str, rng: random.Random) -> Iterator[str]:
+    for paragraph in re.split(r"\n+", text):
+        found = sentences(re.sub(r"^(?:[-•*]|\d+\.)\s+", "", paragraph))
+        i = 0
+        while i < len(found):
+            n = 2 if rng.random() < _TWO_SENTENCES else 1
+            yield " ".join(found[i : i + n])
+            i += n
+
+
+def _runs(texts: Iterable[str]) -> Iterator[int]:
+    for text in texts:
+        words = re.findall(r"[a-z0-9]+", text.lower())
+        for i in range(max(1, len(words) - _EXCLUDE_WORDS + 1)):
+            if len(words) >= _EXCLUDE_WORDS:
+                yield hash(tuple(words[i : i + _EXCLUDE_WORDS]))
+
+
+def _strings(path: Path) -> Iterator[str]:
+    for row in read_rows(path):
+        for value in row.values():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    yield text
+
+
+def _spelling_words(path: Path | None) -> dict[str, int]:
+    if path is None:
+        from importlib.resources import files
+
+        path = Path(str(files("symspellpy") / "frequency_dictionary_en_82_765.txt"))
+    known = {}
+    for line in path.read_text(encoding="utf-8-sig").splitlines():
+        word, count = line.split()
+        known[word] = int(count)
+    print(f"{len(known):,} words in the spelling dictionary", file=sys.stderr)
+    return known
