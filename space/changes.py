@@ -1,0 +1,500 @@
+"""The difference between two texts as a person would list it: whole words, each change on its own, exact to rebuild.
+
+Words and marks are aligned; what stands between two aligned words becomes one change, then falls apart again where each
+replaced word plainly has its own correction. Blanks belong to nobody: they are compared where they are, never rewritten.
+"""
+
+import difflib
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Change:
+    """`before` at characters [start, end) of the draft becomes `after`; `kind` says what sort of correction it is."""
+
+    start: int
+    end: int
+    before: str
+    after: str
+    kind: str
+
+
+def diff(before: str, after: str, offset: int = 0) -> list[Change]:
+    """Ordered, disjoint changes that turn `before` into `after`; `offset` is where `before` begins in the draft.
+
+    >>> [(c.start, c.before, c.after, c.kind) for c in diff("I recieve mail at morning", "I receive mail in the morning")]
+    [(2, 'recieve', 'receive', 'spelling'), (15, 'at', 'in the', 'preposition')]
+    """
+    old, new = _words(before), _words(after)
+    pairs = _align([word.text for word in old], [word.text for word in new])
+    regions: list[tuple[int, int, int, int]] = []
+    i = j = 0
+    for a, b in [*pairs, (len(old), len(new))]:
+        gap_before = _between(before, old, i, a)
+        gap_after = _between(after, new, j, b)
+        if before[slice(*gap_before)] != after[slice(*gap_after)]:
+            regions.extend(_pieces(before, after, gap_before, gap_after, old[i:a], new[j:b]))
+        i, j = a + 1, b + 1
+    changes = []
+    for start, end, from_, to in _joined(before, after, regions):
+        was, becomes = before[start:end], after[from_:to]
+        kind = classify(was, becomes)
+        changes.append(Change(offset + start, offset + end, was, becomes, kind))
+    return changes
+
+
+def apply(draft: str, changes: Iterable[Change]) -> str:
+    """The draft with these changes made; any subset of one diff, in any order.
+
+    Raises ValueError when a change does not fit the draft or two of them overlap.
+    """
+    pieces: list[str] = []
+    position = 0
+    for change in sorted(changes, key=lambda c: (c.start, c.end)):
+        if change.start < position or draft[change.start : change.end] != change.before:
+            raise ValueError(
+                f"The change at {change.start} does not fit this draft; compare the two texts again."
+            )
+        pieces += draft[position : change.start], change.after
+        position = change.end
+    return "".join([*pieces, draft[position:]])
+
+
+# --- alignment -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Word:
+    text: str
+    start: int
+    end: int
+
+
+# A letter is whatever is neither blank nor a mark, so that accents written as separate characters stay in their word.
+_LETTER = r"[^\s!-/:-@\[-^`{-~\x00-\x1f\u00a1\u00a6-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4-\u00b9\u00bb-\u00bf\u2000-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff]"
+_WORD = re.compile(
+    r"(?:https?://|www\.)\S+"
+    r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"
+    r"|\d+(?:[.,:/]\d+)+"
+    rf"|{_LETTER}+(?:['’\u2010\u2011-]{_LETTER}+)*"
+    r"|[\u2190-\u2bff\U0001f000-\U0001faff\ufe0f\u200d]+"
+    r"|\.{2,}|[^\S\r\n]|\r\n|\S"
+)
+_SMALL = (
+    60_000  # cells of the alignment table that are filled in full; larger texts are cut at unique words first
+)
+_HUGE = 4_000_000
+
+
+def _words(text: str) -> list[_Word]:
+    return [_Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(text) if not m.group().isspace()]
+
+
+def _between(text: str, words: list[_Word], first: int, last: int) -> tuple[int, int]:
+    """Span from the end of the aligned word before `first` to the start of the aligned word `last`."""
+    start = words[first - 1].end if first > 0 else 0
+    end = words[last].start if last < len(words) else len(text)
+    return start, end
+
+
+def _align(old: list[str], new: list[str]) -> list[tuple[int, int]]:
+    """Index pairs of the words that stay; the stack holds stretches still to be aligned."""
+    pairs: list[tuple[int, int]] = []
+    stack = [(0, len(old), 0, len(new))]
+    while stack:
+        i, i_end, j, j_end = stack.pop()
+        while i < i_end and j < j_end and old[i] == new[j]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        while i < i_end and j < j_end and old[i_end - 1] == new[j_end - 1]:
+            i_end, j_end = i_end - 1, j_end - 1
+            pairs.append((i_end, j_end))
+        cells = (i_end - i) * (j_end - j)
+        if cells == 0:
+            continue
+        if cells <= _SMALL:
+            pairs.extend((i + a, j + b) for a, b in _table(old[i:i_end], new[j:j_end]))
+            continue
+        anchors = _anchors(old, new, i, i_end, j, j_end)
+        if anchors:
+            for (a, b), (a_next, b_next) in zip(
+                [(i - 1, j - 1), *anchors], [*anchors, (i_end, j_end)], strict=True
+            ):
+                stack.append((a + 1, a_next, b + 1, b_next))
+            pairs.extend(anchors)
+        elif cells <= _HUGE:
+            matcher = difflib.SequenceMatcher(None, old[i:i_end], new[j:j_end], autojunk=True)
+            for block in matcher.get_matching_blocks():
+                pairs.extend((i + block.a + k, j + block.b + k) for k in range(block.size))
+        # Beyond that two texts have nothing in common that is worth the wait: one change.
+    return sorted(pairs)
+
+
+def _anchors(old: list[str], new: list[str], i: int, i_end: int, j: int, j_end: int) -> list[tuple[int, int]]:
+    """Words that occur once on both sides, as the longest run in the same order."""
+    count_old, count_new = Counter(old[i:i_end]), Counter(new[j:j_end])
+    where = {word: at for at, word in enumerate(new[j:j_end], j) if count_new[word] == 1}
+    candidates = [
+        (at, where[word]) for at, word in enumerate(old[i:i_end], i) if count_old[word] == 1 and word in where
+    ]
+    tails: list[int] = []
+    tail_at: list[int] = []
+    previous = [-1] * len(candidates)
+    for index, (_, b) in enumerate(candidates):
+        k = bisect_left(tails, b)
+        previous[index] = tail_at[k - 1] if k else -1
+        tails[k:] = [b, *tails[k + 1 :]] if k < len(tails) else [b]
+        tail_at[k:] = [index, *tail_at[k + 1 :]] if k < len(tail_at) else [index]
+    run: list[tuple[int, int]] = []
+    index = tail_at[-1] if tail_at else -1
+    while index >= 0:
+        run.append(candidates[index])
+        index = previous[index]
+    return run[::-1]
+
+
+def _table(old: list[str], new: list[str]) -> list[tuple[int, int]]:
+    """Cheapest alignment; a pair of like words costs less than two strangers, so corrections line up with their words."""
+    rows, columns = len(old) + 1, len(new) + 1
+    price: dict[tuple[str, str], float] = {}
+    cost = [[float(j) for j in range(columns)]]
+    for i in range(1, rows):
+        above, row = cost[i - 1], [float(i)]
+        for j in range(1, columns):
+            a, b = old[i - 1], new[j - 1]
+            if a == b:
+                swap = above[j - 1]
+            else:
+                if (a, b) not in price:
+                    price[a, b] = _price(a, b)
+                swap = above[j - 1] + price[a, b]
+            row.append(min(swap, above[j] + 1, row[j - 1] + 1))
+        cost.append(row)
+    pairs = []
+    i, j = rows - 1, columns - 1
+    while i and j:
+        a, b = old[i - 1], new[j - 1]
+        if a == b and cost[i][j] == cost[i - 1][j - 1]:
+            pairs.append((i - 1, j - 1))
+            i, j = i - 1, j - 1
+        elif a != b and abs(cost[i][j] - cost[i - 1][j - 1] - price[a, b]) < 1e-9:
+            i, j = i - 1, j - 1
+        elif cost[i][j] == cost[i - 1][j] + 1:
+            i -= 1
+        else:
+            j -= 1
+    return pairs
+
+
+def _price(a: str, b: str) -> float:
+    """Cost of turning one word into another: 0.2 for a change of capitals, up to 1.9 for strangers, 2 for word and mark."""
+    if a.casefold() == b.casefold():
+        return 0.2
+    if a[0].isalnum() != b[0].isalnum():
+        return 2.0
+    if not a[0].isalnum():
+        return 0.9
+    return 1.9 - 1.5 * _likeness(a, b)
+
+
+def _likeness(a: str, b: str) -> float:
+    """How alike two words are, 0 to 1, capitals aside."""
+    return (
+        difflib.SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False).ratio()
+        if len(a) + len(b) < 200
+        else 0.0
+    )
+
+
+# --- grouping --------------------------------------------------------------------------------------------------------
+
+_MOVE_WORDS = 5  # a word that moved further reads as one removed and another added
+_Region = tuple[int, int, int, int]  # start and end in the draft, start and end in the rewrite
+
+
+def _pieces(
+    before: str,
+    after: str,
+    span: tuple[int, int],
+    new_span: tuple[int, int],
+    old: list[_Word],
+    new: list[_Word],
+) -> list[_Region]:
+    """One region between aligned words, cut where the words pair off one to one and each pair stands for itself."""
+    cuts: list[tuple[int, int]] = [(0, 0)]
+    if old and new and len(old) == len(new):
+        for k in range(1, len(old)):
+            left = _stands_alone(old[k - 1].text, new[k - 1].text)
+            right = _stands_alone(old[k].text, new[k].text)
+            gap_same = before[old[k - 1].end : old[k].start] == after[new[k - 1].end : new[k].start]
+            if gap_same and (left and right):
+                cuts.append((k, k))
+    elif old and new:
+        # A mark or a word that came or went at the edge ("tomorow" -> "tomorrow,") is a change of its own.
+        marks_old = [k for k, word in enumerate(old) if not _is_word(word.text)]
+        marks_new = [k for k, word in enumerate(new) if not _is_word(word.text)]
+        if (
+            not marks_old
+            and marks_new == [len(new) - 1]
+            and len(new) - 1 == len(old)
+            and _pairs_off(old, new)
+        ):
+            if before[old[-1].end : span[1]] == after[new[-1].end : new_span[1]]:
+                cuts.extend((k, k) for k in range(1, len(old)) if _same_gap(before, after, old, new, k))
+                cuts.append((len(old), len(old)))
+        elif (
+            not marks_new
+            and marks_old == [len(old) - 1]
+            and len(old) - 1 == len(new)
+            and _pairs_off(old, new)
+        ):
+            cuts.append((len(new), len(new)))
+    regions = []
+    for (a, b), (a_next, b_next) in zip(cuts, [*cuts[1:], (len(old), len(new))], strict=True):
+        start = span[0] if (a, b) == (0, 0) else old[a - 1].end
+        from_ = new_span[0] if (a, b) == (0, 0) else new[b - 1].end
+        end = span[1] if a_next == len(old) and b_next == len(new) else old[a_next - 1].end
+        to = new_span[1] if a_next == len(old) and b_next == len(new) else new[b_next - 1].end
+        region = _trimmed(before, after, start, end, from_, to)
+        if before[region[0] : region[1]] != after[region[2] : region[3]]:
+            regions.append(region)
+    return regions
+
+
+def _same_gap(before: str, after: str, old: list[_Word], new: list[_Word], k: int) -> bool:
+    return before[old[k - 1].end : old[k].start] == after[new[k - 1].end : new[k].start]
+
+
+def _pairs_off(old: list[_Word], new: list[_Word]) -> bool:
+    return all(_stands_alone(a.text, b.text) for a, b in zip(old, new, strict=False) if _is_word(a.text))
+
+
+def _is_word(text: str) -> bool:
+    return any(c.isalnum() for c in text)
+
+
+def _stands_alone(a: str, b: str) -> bool:
+    if not _is_word(a) or not _is_word(b):
+        return False
+    return a.casefold() == b.casefold() or _likeness(a, b) >= 0.6
+
+
+def _trimmed(before: str, after: str, start: int, end: int, from_: int, to: int) -> _Region:
+    """The region without the blanks both sides share at its edges; a line break of two characters stays whole."""
+    while start < end and from_ < to and before[start] == after[from_] and before[start].isspace():
+        start, from_ = start + 1, from_ + 1
+    while start < end and from_ < to and before[end - 1] == after[to - 1] and before[end - 1].isspace():
+        end, to = end - 1, to - 1
+    return start, end, from_, to
+
+
+def _joined(before: str, after: str, regions: list[_Region]) -> list[_Region]:
+    """Regions that only make sense together become one: a full stop and the capital after it, two at the same place."""
+    joined: list[_Region] = []
+    for region in regions:
+        if joined:
+            start, end, from_, to = joined[-1]
+            gap, new_gap = before[end : region[0]], after[to : region[2]]
+            mark = not _is_word(before[start:end]) and not _is_word(after[from_:to])
+            capital = (
+                region[0] < region[1]
+                and before[region[0] : region[1]].casefold() == after[region[2] : region[3]].casefold()
+            )
+            stop = any(c in ".!?" for c in before[start:end] + after[from_:to])
+            same_place = start == end == region[0] == region[1]
+            moved = _is_move(before, after, joined[-1], region) and len(gap.split()) <= _MOVE_WORDS
+            if same_place or moved or (mark and stop and capital and gap == new_gap and not gap.strip()):
+                joined[-1] = (start, region[1], from_, region[3])
+                continue
+        joined.append(region)
+    return joined
+
+
+def _is_move(before: str, after: str, first: _Region, second: _Region) -> bool:
+    """Whether the words that one of the two regions drops are those that the other adds."""
+    gone, added = before[first[0] : first[1]], after[second[2] : second[3]]
+    if after[first[2] : first[3]].strip() or before[second[0] : second[1]].strip():
+        gone, added = before[second[0] : second[1]], after[first[2] : first[3]]
+        if after[second[2] : second[3]].strip() or before[first[0] : first[1]].strip():
+            return False
+    return _is_word(gone) and gone.strip().casefold() == added.strip().casefold()
+
+
+# --- kinds -----------------------------------------------------------------------------------------------------------
+
+_ARTICLES = frozenset("a an the".split())
+_DETERMINERS = _ARTICLES | frozenset("this that these those some any my your our his her its their".split())
+_PREPOSITIONS = frozenset(
+    "about above across after against along among around as at before behind below between beyond by concerning despite "
+    "down during except for from in inside into like near of off on onto out outside over past per regarding since "
+    "through throughout till to toward towards under until unto up upon via with within without".split()
+)
+_AUXILIARIES = frozenset(
+    "am is are was were be been being has have had do does did will would shall should can could may might must".split()
+)
+_AGREEMENT = [
+    frozenset(pair.split())
+    for pair in "is are|was were|has have|does do|this these|that those|doesn't don't|isn't aren't|wasn't weren't|hasn't haven't|am is|am are|much many|less fewer".split(
+        "|"
+    )
+]
+_CONTRACTION_ENDS = ("n't", "'m", "'s", "'re", "'ve", "'ll", "'d")
+_IRREGULAR = [
+    frozenset(group.split())
+    for group in (
+        "go goes went gone going|be am is are was were been being|have has had having|do does did done doing|see saw seen|"
+        "take took taken|get got gotten|give gave given|come came coming|know knew known|write wrote written writing|"
+        "send sent|buy bought|bring brought|think thought|make made making|say said|tell told|find found|meet met|pay paid|"
+        "speak spoke spoken|break broke broken|choose chose chosen|forget forgot forgotten|begin began begun|run ran|"
+        "eat ate eaten|fall fell fallen|feel felt|leave left|keep kept|lose lost|hold held|hear heard|drive drove driven|"
+        "grow grew grown|rise rose risen|show showed shown|teach taught|understand understood|sell sold|build built|"
+        "spend spent|mean meant|lead led|sit sat|stand stood|win won|wear wore worn|fly flew flown|draw drew drawn|"
+        "sleep slept|catch caught|become became|can could|will would|shall should|may might"
+    ).split("|")
+]
+_SOUNDALIKES = [
+    frozenset(group.split())
+    for group in "its it's|your you're|their there they're|then than|to too two|affect effect|loose lose|whose who's|advice advise|accept except|quiet quite|weather whether|principal principle|lets let's|were we're where|passed past|here hear|by buy bye|no know|of off|stationary stationery|complement compliment".split(
+        "|"
+    )
+]
+_SOFTENERS = frozenset(
+    "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid perhaps mind wondering "
+    "convenience convenient unfortunately".split()
+)
+_INTENSIFIERS = frozenset(
+    "must immediately now asap urgently stupid ridiculous unacceptable demand useless terrible".split()
+)
+
+
+def classify(before: str, after: str) -> str:
+    """What sort of correction this is, by simple rules; "other" when none fits.
+
+    >>> classify("dont", "don't"), classify("go", "goes"), classify("", "the "), classify("monday", "Monday")
+    ('spelling', 'agreement', 'article', 'capitals')
+    """
+    a, b = before.strip(), after.strip()
+    if a == b:
+        return "spacing"
+    old = [w.casefold().replace("’", "'") for w in (m.text for m in _words(a)) if _is_word(w)]
+    new = [w.casefold().replace("’", "'") for w in (m.text for m in _words(b)) if _is_word(w)]
+    letters_old = "".join(c for c in a if c.isalnum())
+    letters_new = "".join(c for c in b if c.isalnum())
+    if letters_old == letters_new:
+        return _kind_of_marks(a, b, old, new)
+    if letters_old.casefold() == letters_new.casefold():
+        if old == new and _marks(a) == _marks(b):
+            return "capitals"
+        return (
+            "spelling"
+            if "'" in "".join([*old, *new]) and old != new
+            else "punctuation"
+            if old == new
+            else "spelling"
+        )
+    if sorted(old) == sorted(new) and len(old) > 1:
+        return "word order"
+    gone, come = _without(old, new), _without(new, old)
+    words = set(gone) | set(come)
+    if words & _SOFTENERS and not set(gone) & _SOFTENERS or set(gone) & _INTENSIFIERS and not come:
+        return "tone"
+    if words <= _ARTICLES:
+        return "article"
+    if words <= _DETERMINERS and not any(words == pair for pair in _AGREEMENT):
+        return "article" if words & _ARTICLES else "word choice"
+    if words <= _PREPOSITIONS | _ARTICLES:
+        return "preposition"
+    if len(gone) == len(come) == 1:
+        return _kind_of_pair(gone[0], come[0])
+    if len(gone) == len(come):
+        kinds = {_kind_of_pair(x, y) for x, y in zip(gone, come, strict=True)}
+        if len(kinds) == 1 or words & _AUXILIARIES and "word choice" not in kinds:
+            return kinds.pop() if len(kinds) == 1 else "verb form"
+    if "".join(old) == "".join(new) or _likeness("".join(old), "".join(new)) >= 0.85 and len(old) != len(new):
+        return "verb form" if words & _AUXILIARIES else "spelling"
+    content = [w for w in [*gone, *come] if w not in _AUXILIARIES | {"to", "not"}]
+    if words & (_AUXILIARIES | {"to"}) and (
+        not content or len(content) == 1 or len(content) == 2 and _same_verb(*content)
+    ):
+        return "verb form"
+    return "word choice" if gone and come else "other"
+
+
+def _marks(text: str) -> list[str]:
+    return [c for c in text if not c.isalnum() and not c.isspace()]
+
+
+def _kind_of_marks(a: str, b: str, old: list[str], new: list[str]) -> str:
+    if _marks(a) == _marks(b):
+        return (
+            "spacing"
+            if "".join(a.split()) == "".join(b.split()) and not old
+            else "spelling"
+            if old != new
+            else "spacing"
+        )
+    apostrophes = [c for c in _marks(a) if c in "'’-"] != [c for c in _marks(b) if c in "'’-"]
+    return "spelling" if old and apostrophes and old != new else "punctuation"
+
+
+def _without(words: list[str], others: list[str]) -> list[str]:
+    left = Counter(others)
+    kept = []
+    for word in words:
+        if left[word]:
+            left[word] -= 1
+        else:
+            kept.append(word)
+    return kept
+
+
+def _kind_of_pair(a: str, b: str) -> str:
+    pair = frozenset((a, b))
+    if any(pair <= group for group in _SOUNDALIKES) and not (a in _PREPOSITIONS and b in _PREPOSITIONS):
+        return "spelling"
+    if any(pair == group for group in _AGREEMENT):
+        return "agreement"
+    if a in _PREPOSITIONS and b in _PREPOSITIONS:
+        return "preposition"
+    if pair <= _DETERMINERS:
+        return "article" if pair & _ARTICLES else "word choice"
+    if any(pair <= group for group in _IRREGULAR):
+        return "verb form"
+    if a.replace("'", "") == b.replace("'", "") or b.endswith(_CONTRACTION_ENDS) and a == b.replace("'", ""):
+        return "spelling"
+    if _number_or_person(a, b):
+        return "agreement"
+    if _same_verb(a, b):
+        return "verb form"
+    if _likeness(a, b) >= 0.7:
+        return "spelling"
+    return "word choice"
+
+
+def _number_or_person(a: str, b: str) -> bool:
+    """go/goes, mail/mails, company/companies."""
+    short, long = sorted((a, b), key=len)
+    return long in (short + "s", short + "es") or short.endswith("y") and long == short[:-1] + "ies"
+
+
+def _same_verb(a: str, b: str) -> bool:
+    if any({a, b} <= group for group in _IRREGULAR):
+        return True
+    return _stem(a) == _stem(b) and a != b
+
+
+def _stem(word: str) -> str:
+    for ending in ("ying", "ied", "ies"):
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            return word[: -len(ending)] + "y"
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            word = word[: -len(ending)]
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
+        word = word[:-1]
+    return word
