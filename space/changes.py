@@ -462,12 +462,12 @@ def _kind_of_pair(a: str, b: str) -> str:
         return "preposition"
     if pair <= _DETERMINERS:
         return "article" if pair & _ARTICLES else "word choice"
+    if _number_or_person(a, b):
+        return "agreement"
     if any(pair <= group for group in _IRREGULAR):
         return "verb form"
     if a.replace("'", "") == b.replace("'", "") or b.endswith(_CONTRACTION_ENDS) and a == b.replace("'", ""):
         return "spelling"
-    if _number_or_person(a, b):
-        return "agreement"
     if _same_verb(a, b):
         return "verb form"
     if _likeness(a, b) >= 0.7:
