@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+from space import doctor
+from space.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A llama of 28 tokens and one tensor: enough for llama.cpp to read its header and vocabulary."""
+    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(64)
+    writer.add_embedding_length(64)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(64)
+    writer.add_head_count(1)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(["<s>", "</s>", *"abcdefghijklmnopqrstuvwxyz"])
+    writer.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.NORMAL] * 26)
+    writer.add_token_merges(["a b"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_tensor("token_embd.weight", np.zeros((28, 64), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.fixture
+def models(tmp_path: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of models in which all is well, and settings that name it."""
+    folder = tmp_path / "models"
+    (folder / "tone").mkdir(parents=True)
+    shutil.copy(gguf_file, folder / "proofreader.gguf")
+    shutil.copy(gguf_file, folder / "tone" / "encoder.gguf")
+    (folder / "tone" / "heads.json").write_text("{}")
+    (folder / "lexicon.txt").write_text("the\t1\n")
+    monkeypatch.setenv("MODELS_DIR", str(folder))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("PORT", str(listener.getsockname()[1]))
+    return folder
+
+
+def flaws(folder: Path, model: str = "proofreader") -> list[str]:
+    """The problems with the models of a folder, one line each."""
+    found = [line for line in doctor.models(folder, model) if line.startswith("problem: ")]
+    assert all("\n" not in line for line in found)
+    return [line.removeprefix("problem: ") for line in found]
+
+
+def test_all_is_well(models: Path, tmp_path: Path) -> None:
+    lines, ok = doctor.report(Settings.from_env())
+    assert ok and lines[-1] == "no problem found", lines
+    text = "\n".join(lines)
+    for name in (
+        "python",
+        "gradio",
+        "llama-cpp-python",
+        "numpy",
+        "huggingface_hub",
+        "llama.cpp uses",
+        "cores",
+    ):
+        assert f"\n{name}: " in "\n" + text
+    sha256 = hashlib.sha256((models / "proofreader.gguf").read_bytes()).hexdigest()
+    assert f"proofreader.gguf: 0.0 MB, sha256 {sha256}" in lines
+    assert f"MODELS_DIR={models}" in lines
+    assert not (tmp_path / "feedback").exists(), "looking must not make the folder"
+
+
+def test_a_missing_model(models: Path) -> None:
+    (models / "proofreader.gguf").unlink()
+    file = models / "proofreader.gguf"
+    assert flaws(models) == [f"{file} is missing: take it from the repository again: git checkout -- {file}"]
+
+
+def test_a_model_of_another_name_is_not_in_the_repository(models: Path) -> None:
+    assert flaws(models, "larger") == [
+        f"{models / 'larger.gguf'} is missing: download it again, or choose another with MODEL"
+    ]
+
+
+@pytest.mark.parametrize("missing_bytes", [1, 1000, 7000])
+def test_a_truncated_model(models: Path, missing_bytes: int) -> None:
+    file = models / "tone" / "encoder.gguf"
+    file.write_bytes(file.read_bytes()[:-missing_bytes])
+    assert flaws(models) == [
+        f"{file} is cut short: take it from the repository again: git checkout -- {file}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "flaw"),
+    [
+        ("proofreader.gguf", b"", "is empty"),
+        ("proofreader.gguf", b"<html>404</html>", "is not a GGUF file"),
+        ("proofreader.gguf", b"GGUF" + bytes(100), "does not load ("),
+        (
+            "proofreader.gguf",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+            "is a pointer to",
+        ),
+        ("tone/heads.json", b'{"sentiment": [', "is cut short"),
+        ("lexicon.txt", b"", "is empty"),
+    ],
+)
+def test_a_file_that_is_no_model(models: Path, name: str, content: bytes, flaw: str) -> None:
+    (models / name).write_bytes(content)
+    (found,) = flaws(models)
+    assert found.startswith(f"{models / name} {flaw}")
+
+
+def test_a_model_that_cannot_be_read(models: Path) -> None:
+    (models / "lexicon.txt").unlink()
+    (models / "lexicon.txt").mkdir()
+    (found,) = flaws(models)
+    assert found.startswith(f"{models / 'lexicon.txt'} cannot be read (Is a directory): ")
+
+
+def test_a_readonly_feedback_folder(
+    readonly_folder: Path, plain_user: Callable[[], AbstractContextManager[None]]
+) -> None:
+    for folder in (readonly_folder, readonly_folder / "below"):
+        with plain_user():
+            line = next(doctor.folders(folder))
+        assert line == (
+            f"problem: feedback cannot be written to {folder} (Permission denied):"
+            " make it writable or set FEEDBACK_DIR to another folder"
+        )
+
+
+def test_what_llama_cpp_does_to_its_process_is_told_and_survived() -> None:
+    assert doctor.in_child(os.abort) == ("", "SIGABRT")
+    assert doctor.in_child(os.readlink, "/no/such")[1].startswith("FileNotFoundError: ")
+    assert doctor.in_child(os.path.basename, "a/b") == ("b", "")
+
+
+def test_a_port_in_use(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        lines, ok = doctor.report(Settings.from_env())
+    assert not ok
+    assert lines[-1].startswith(f"problem: port {port} cannot be used (Address already in use): ")
+
+
+def test_no_secret_is_shown(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_hush")
+    monkeypatch.setenv("HF_ENDPOINT", "https://someone:hush@hub.example.org/api?key=hush")
+    lines, _ = doctor.report(Settings.from_env())
+    assert "HF_TOKEN is set" in lines and "HF_ENDPOINT=https://hub.example.org/api" in lines
+    assert "hush" not in "\n".join(lines)

@@ -1,0 +1,234 @@
+"""The house stays tidy: what documents name exists, rooms import what they may, files stay small."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("space", "feedback", "training", "conversion")
+MAY_IMPORT = {
+    "space": {"space", "feedback"},
+    "feedback": {"feedback"},
+    "training": {"training", "space", "feedback"},
+    "conversion": {"conversion", "space"},
+}
+HEAVY = {
+    "gradio",
+    "llama_cpp",
+    "torch",
+    "transformers",
+    "huggingface_hub",
+    "numpy",
+    "datasets",
+    "peft",
+    "trl",
+}
+LARGEST_FILE = 50_000_000  # bytes
+
+
+@cache
+def files() -> list[Path]:
+    """Every file that is or would be committed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def python_files(room: str) -> list[Path]:
+    return [path for path in files() if path.suffix == ".py" and path.is_relative_to(ROOT / room)]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names of the modules that a file imports, at its top or in a function."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+# ---- what is carried ----
+
+
+def test_no_file_is_larger_than_50_mb() -> None:
+    assert [path for path in files() if path.stat().st_size > LARGEST_FILE] == []
+
+
+def test_nothing_is_left_undone_or_tied_to_one_machine() -> None:
+    unwanted = re.compile(
+        r"\b(TODO|FIXME|XXX|NotImplementedError)\b|^<<<<<<< |^>>>>>>> |breakpoint\(\)"
+        r"|(?<![\w.~-])/(work|root|home)/|(?<![\w-])\.\./\w+/data\b",
+        re.MULTILINE,
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in files()
+        if path != Path(__file__) and path.suffix in {".py", ".md", ".txt", ".toml", ".css", ".js", ""}
+        for match in unwanted.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+# ---- who imports whom ----
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    found = {(path.name, name) for path in python_files(room) for name in imports(path)}
+    assert {
+        each for each in found if (top := each[1].split(".")[0]) in ROOMS and top not in MAY_IMPORT[room]
+    } == set()
+
+
+def test_only_the_page_knows_gradio() -> None:
+    knowing = {
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in python_files(room)
+        for name in imports(path)
+        if name.split(".")[0] == "gradio"
+    }
+    assert knowing == {"space/ui.py"}
+
+
+@pytest.mark.parametrize(
+    ("room", "requirements"),
+    [
+        ("space", ["requirements.txt"]),
+        ("feedback", ["requirements.txt"]),
+        ("training", ["requirements.txt", "training/requirements.txt"]),
+        ("conversion", ["requirements.txt", "training/requirements.txt"]),
+        ("tests", ["requirements.txt", "training/requirements.txt", "tests/requirements.txt"]),
+    ],
+)
+def test_every_import_is_required(room: str, requirements: list[str]) -> None:
+    text = "\n".join((ROOT / name).read_text() for name in requirements)
+    # The comment that names the optional ones counts: it says how to install them.
+    named = {_canonical(word) for word in re.findall(r"[A-Za-z][\w.-]*", text)}
+    owners = packages_distributions()
+    missing = set()
+    for path in python_files(room):
+        for name in imports(path):
+            top = name.split(".")[0]
+            if top in sys.stdlib_module_names or top in (*ROOMS, "tests"):
+                continue
+            if not named & {_canonical(owner) for owner in owners.get(top, [top])}:
+                missing.add((path.name, top))
+    assert missing == set()
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_help_needs_nothing_heavy(room: str) -> None:
+    """`--help` answers at once: what takes seconds to import is imported by the commands that use it."""
+    code = (
+        f"import sys, runpy; sys.argv = ['{room}', '--help']\n"
+        f"try: runpy.run_module('{room}', run_name='__main__')\n"
+        f"except SystemExit as stop: assert not stop.code, stop.code\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    ran = run(sys.executable, "-c", code)
+    assert ran.returncode == 0 and ran.stderr == "[]\n" and ran.stdout.startswith("usage: "), ran
+
+
+# ---- what the documents name ----
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_path_in_the_readme_exists() -> None:
+    text = readme()
+    linked = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text)
+    tops = {path.relative_to(ROOT).parts[0] for path in files()}
+    coded = [
+        word
+        for span in re.findall(r"`([^`\n]+)`", text)
+        for word in re.findall(r"[\w./-]+", span)
+        if "/" in word.strip("/") and word.split("/")[0] in tops
+    ]
+    assert coded, "the README names no file at all"
+    assert [name for name in (*linked, *coded) if not (ROOT / name).exists()] == []
+
+
+def test_the_file_tree_in_the_readme_is_true() -> None:
+    """The block that starts with a folder: two or four blanks, or box-drawing lines, are one level."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", readme(), re.MULTILINE | re.DOTALL)
+    trees = [
+        block for block in blocks if re.match(r"(?:\./?\n)?[│├└─ ]*(?:space|README\.md|[\w.-]+)/?\s", block)
+    ]
+    trees = [block for block in trees if re.search(r"^[│├└─ ]*space/", block, re.MULTILINE)]
+    assert len(trees) == 1, "the README has one file tree"
+    named: set[str] = set()
+    folders: list[tuple[int, str]] = []
+    for line in trees[0].splitlines():
+        match = re.match(r"([│├└─\s]*)([\w.-]+(?:/[\w.-]+)*/?)", line)
+        if not match or match.group(2) in {".", "./"}:
+            continue
+        depth, name = len(match.group(1)), match.group(2)
+        while folders and folders[-1][0] >= depth:
+            folders.pop()
+        path = "".join(folder for _, folder in folders) + name
+        named.add(path.rstrip("/"))
+        if name.endswith("/"):
+            folders.append((depth, name))
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    modules = {
+        str(path.relative_to(ROOT))
+        for room in ROOMS
+        for path in python_files(room)
+        if path.name not in {"__init__.py", "__main__.py"}
+    }
+    assert modules - named == set(), "the tree leaves modules out"
+
+
+def test_every_command_in_the_documents_exists() -> None:
+    text = readme() + (ROOT / "Makefile").read_text() + (ROOT / ".ci" / "run").read_text()
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^\s*)make ([a-z]+)", readme(), re.MULTILINE)) <= targets
+    named = set(re.findall(rf"-m ({'|'.join(ROOMS)}) ([a-z]+)", text))
+    assert named, "no command of a room is named"
+    for room, command in sorted(named):
+        ran = run(sys.executable, "-m", room, command, "--help")
+        assert ran.returncode == 0 and ran.stdout.startswith("usage: "), (room, command, ran.stderr)
+
+
+def test_make_lists_its_commands() -> None:
+    listed = run("make").stdout
+    phony = re.findall(r"^\.PHONY: (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
+    for target in phony:
+        assert f"make {target} " in listed
+        ran = run("make", "--dry-run", target, "SPACE=someone/something")
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_make_says_what_python_it_needs(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.txt", "training/requirements.txt", "tests/requirements.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    ran = subprocess.run(
+        ["make", "run", "PYTHON=no-such-python"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "Python 3.10 or newer is needed" in ran.stderr
+    assert not (tmp_path / ".venv").exists()
