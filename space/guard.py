@@ -14,7 +14,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from os.path import commonprefix
 from pathlib import Path
 
 from space.draft import sentences
@@ -125,7 +126,7 @@ _ANSWERS = [
     )
 ]
 _MAY_DOUBLE = frozenset("that had very so no bye".split())
-_ANY_WORD = re.compile(r"\w+(?:'\w+)?")
+_ANY_TOKEN = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
 
 
 def _control(before: str, after: str) -> str | None:
@@ -158,22 +159,20 @@ def _length(before: str, after: str) -> str | None:
 
 
 def _loop(before: str, after: str) -> str | None:
-    known, repeats = _repeats(before), _repeats(after)
-    return "the model repeated itself" if repeats - known else None
+    return "the model repeated itself" if _repeats(after) > _repeats(before) else None
 
 
-def _repeats(text: str) -> Counter[tuple[str, ...]]:
-    """Runs of up to eight words that follow themselves at once, and runs of five words that come back later."""
-    words = [word.lower() for word in _ANY_WORD.findall(text)]
-    found: Counter[tuple[str, ...]] = Counter()
+def _repeats(text: str) -> int:
+    """How often up to eight words follow themselves at once, and how often five words come back later."""
+    words = [word.lower() for word in _ANY_TOKEN.findall(text)]
+    found = 0
     for size in range(1, 9):
         for at in range(len(words) - 2 * size + 1):
             if words[at] == words[at + size] and words[at : at + size] == words[at + size : at + 2 * size]:
                 thrice = words[at + 2 * size : at + 3 * size] == words[at : at + size]
-                if size > 1 or words[at] not in _MAY_DOUBLE and not words[at].isdigit() or thrice:
-                    found[tuple(words[at : at + size])] += 1
+                found += size > 1 or words[at].isalpha() and words[at] not in _MAY_DOUBLE or thrice
     runs = Counter(tuple(words[at : at + 5]) for at in range(len(words) - 4))
-    return found + Counter({run: count for run, count in runs.items() if count > 1})
+    return found + sum(count - 1 for count in runs.values())
 
 
 def _terms(before: str, after: str, terms: Iterable[str]) -> str | None:
@@ -283,6 +282,12 @@ class _Word:
 _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 
+def _double_name(word: str) -> bool:
+    return all(part[:1].isupper() for part in word.split("-")) and any(
+        not part.isupper() and _count(part) < _RARE for part in word.split("-")
+    )
+
+
 class _Text:
     """A text with its words, the fixed spans already blanked out."""
 
@@ -291,19 +296,26 @@ class _Text:
         starts = {match.start() for span in sentences(text) if (match := _LETTERS.search(text, *span))}
         self.words = []
         for match in _LETTERS.finditer(text):
-            word = match.group()
-            stem = word[:-2] if word.endswith("'s") and len(word) > 2 else word
-            self.words.append(_Word(stem, match.start(), match.end(), match.start() in starts, stem != word))
+            # "Anne-Marie" is one name; "API-based" and "follow-up" are two words, which a rewrite may join or part.
+            parts = [(match.group(), match.start())]
+            if "-" in match.group() and not _double_name(match.group()):
+                parts = [(m.group(), match.start() + m.start()) for m in re.finditer("[^-]+", match.group())]
+            for word, start in parts:
+                stem = word[:-2] if word.endswith("'s") and len(word) > 2 else word
+                if stem.endswith("s") and stem[:-1].isupper() and len(stem) > 2:
+                    stem = stem[:-1]  # "KPIs"
+                first = start in starts
+                self.words.append(_Word(stem, start, start + len(word), first, word.endswith("'s")))
         self.keys = {word.key for word in self.words}
-        # As typed, possessive or not: "its" -> "it's" brings in no new word.
         letters = [word for word in self.words if len(word.text) > 1]
         self.shouting = len(letters) >= 3 and sum(word.text.isupper() for word in letters) > 0.6 * len(
             letters
         )
 
-    @property
-    def compact(self) -> str:
-        return "".join(c for c in self.text.casefold() if c.isalpha())
+    @cached_property
+    def joined(self) -> frozenset[str]:
+        """Neighbouring words written as one."""
+        return frozenset(a.key + b.key for a, b in zip(self.words, self.words[1:], strict=False))
 
 
 @lru_cache(maxsize=1)
@@ -340,13 +352,12 @@ def _known(word: str) -> bool:
     return key.endswith("s") and (key[:-1] in counts or key[:-1] in capitals)
 
 
-def _alike(a: str, b: str) -> float:
-    """How alike two words are, 0 to 1, capitals aside."""
-    return (
-        difflib.SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False).ratio()
-        if len(a) + len(b) < 120
-        else 0.0
-    )
+def _alike(a: str, b: str, least: float) -> bool:
+    """Whether two words have at least this share of their letters in common in the same order, capitals aside."""
+    if len(a) + len(b) > 120:
+        return a == b
+    matcher = difflib.SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False)
+    return matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least and matcher.ratio() >= least
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -421,7 +432,7 @@ def _number_words(old: _Text, new: _Text) -> str | None:
         if not _SOUNDS_LIKE.get(word, set()) & come.keys():
             return f"a number would change: {word}"
     for word in Counter(becomes) - Counter(was):
-        misspelt = (g for g in gone if not _known(g) and _alike(g, word) >= 0.6)
+        misspelt = (g for g in gone if not _known(g) and _alike(g, word, 0.6))
         if not _SOUNDS_LIKE.get(word, set()) & gone.keys() and not any(misspelt):
             return f"a number would be added: {word}"
     return None if Counter(was) != Counter(becomes) else f"a number would move: {was[0]}"
@@ -440,7 +451,7 @@ _DATE_WORDS = {
     for names in (
         "monday mondays mon|tuesday tuesdays tue tues|wednesday wednesdays wed|thursday thursdays thu thur thurs|friday "
         "fridays fri|saturday saturdays sat|sunday sundays sun|january jan|february feb|march mar|april apr|may|june jun|"
-        "july jul|august aug|september sep sept|october oct|november nov|december dec|today|tomorrow|yesterday|tonight|"
+        "july jul|august aug|september sep sept|october oct|november nov|december dec|today todays|tomorrow tomorrows|yesterday yesterdays|tonight|"
         "noon|midnight|christmas|easter|england english|britain british|america american americans|germany german germans|"
         "france french|spain spanish|italy italian italians|portugal portuguese|netherlands dutch|belgium belgian|"
         "switzerland swiss|austria austrian|australia australian australians|canada canadian canadians|mexico mexican|"
@@ -480,7 +491,9 @@ def _dates(text: _Text) -> list[tuple[int, frozenset[str], bool]]:
 
 @lru_cache(maxsize=4096)
 def _near_dates(key: str) -> tuple[str, ...]:
-    return tuple(form for form in _DATE_WORDS if len(form) > 3 and _alike(key, form) >= 0.72)
+    return tuple(
+        form for form in _DATE_WORDS if len(form) > 3 and form[0] == key[0] and _alike(key, form, 0.72)
+    )
 
 
 def _calendar(old: _Text, new: _Text) -> str | None:
@@ -505,10 +518,9 @@ def _calendar(old: _Text, new: _Text) -> str | None:
 
 # --- names -----------------------------------------------------------------------------------------------------------
 
-_RARE, _USUAL = (
-    200,
-    5000,
-)  # occurrences in the word list; between them a capital may be a slip or a department
+# Occurrences in the word list: below the first a capital inside a sentence means a name, above the last it means nothing.
+_STRANGE, _RARE, _EVERYDAY = 100, 200, 30_000
+_ACRONYM_RARE = 5000  # for two letters: most short words are also somebody's initials
 _ALSO_NAMES = frozenset(
     "will mark bill grace rose hope jack frank art rob bob pat sue may june april august dawn faith joy ray dean grant guy "
     "drew gene jean lance max miles nick norm peg penny pierce rich robin rod sandy skip summer victor wade ward woody "
@@ -517,7 +529,7 @@ _ALSO_NAMES = frozenset(
     "swift taylor turner walker wolf gold silver bell ball cross day case iris ivy lily olive ruby violet angel".split()
 )
 _TITLES = frozenset("mr mrs ms miss mx dr prof professor sir madam dame lord lady capt captain".split())
-_SHORT_WORDS = frozenset("so go me we he is be do my by of on or to up an as at if in no am".split())
+_SHORT_WORDS = frozenset("so go me we he is be do my by of on or to up an as at if in no am im ive".split())
 _ACRONYMS = frozenset(
     "api faq pdf ceo cfo cto coo roi kpi sql html css http url usb gps vat hr it us uk eu un ai pr id tv pc vp qa ui ux "
     "asap eta eod fyi rsvp rfp rfq nda sla poc po iban gmt utc est pst cet who usa nato nasa".split()
@@ -531,7 +543,9 @@ def _acronym(word: _Word, text: _Text) -> bool:
     key = bare.casefold()
     if key in ("am",):
         return False
-    return key in _ACRONYMS or (key not in _SHORT_WORDS and _count(key) < (_RARE if len(key) > 2 else _USUAL))
+    return key in _ACRONYMS or (
+        key not in _SHORT_WORDS and _count(key) < (_RARE if len(key) > 2 else _ACRONYM_RARE)
+    )
 
 
 def _mixed(word: _Word) -> bool:
@@ -546,6 +560,17 @@ def _mixed(word: _Word) -> bool:
 def _hard_names(text: _Text) -> list[str]:
     """Names in order, acronyms and words like GitHub among them."""
     marked = [_is_hard(text, at) for at in range(len(text.words))]
+    places = range(1, len(marked))
+    for at in [*places, *reversed(places)]:
+        # "Bob Hall", "New York": a capitalised neighbour belongs to the name.
+        a, b = text.words[at - 1], text.words[at]
+        if marked[at - 1] != marked[at] and a.capital and b.capital and text.text[a.end : b.start] == " ":
+            name, other = (a, b) if marked[at - 1] else (b, a)
+            joins = not (
+                other.first or other.text.isupper() or name.text.isupper() or other.key in _DATE_WORDS
+            )
+            if joins and (_count(other.key) < _EVERYDAY or other.key == "new"):
+                marked[at - 1] = marked[at] = True
     certain = {word.text for word, mark in zip(text.words, marked, strict=True) if mark}
     return [word.text for word in text.words if word.text in certain]
 
@@ -615,53 +640,60 @@ def _same_name(a: _Word, b: _Word) -> bool:
 def _soft_names(old: _Text, new: _Text, names: set[str]) -> str | None:
     """Capitalised words that may be names: they may lose their capital or be corrected, not be replaced."""
     for word in old.words:
-        if (
-            word.text in names
-            or word.key in new.keys
-            or not word.capital
-            or word.text.isupper()
-            or word.key in _DATE_WORDS
-        ):
+        kept = word.text in names or word.key in new.keys or word.key in _DATE_WORDS
+        kept = kept or any(_same_name(word, w) for w in new.words if w.owner)
+        if kept or not word.capital or word.text.isupper() or old.shouting:
             continue
-        if not word.first and word.owner:
-            alike = [w for w in new.words if _alike(w.key, word.key) >= 0.85]
-        elif not word.first and _RARE <= _count(word.key) < _USUAL:
-            alike = [w for w in new.words if _alike(w.key, word.key) >= 0.7]
-        elif not _known(word.key) and not old.shouting:
-            if _near_dates(word.key) or word.key in new.compact:
+        if not _known(word.text):
+            meant = {_DATE_WORDS[form] for form in _near_dates(word.key)}
+            if meant & {_DATE_WORDS.get(w.key) for w in new.words} or _is_regrouped(word.key, new):
                 continue
-            alike = [w for w in new.words if _alike(w.key, word.key) >= 0.6 and _known(w.text)]
-            alike += [w for w in new.words if _count(w.key) > 0 and word.key.startswith(w.key)]
-        else:
-            continue
-        if not alike:
-            return f"a name would change: {word.text[:60]}"
+            if not any(_alike(w.key, word.key, 0.6) and _known(w.text) for w in new.words):
+                return f"a name would change: {word.text[:60]}"
+        elif not word.first and _count(word.key) < _EVERYDAY:
+            if not any(_inflected(word.key, w.key) for w in new.words) and not _is_regrouped(word.key, new):
+                return f"a name would change: {word.text[:60]}"
     return None
+
+
+def _inflected(a: str, b: str) -> bool:
+    """Whether two words begin alike for most of their length: Deals/deal, Company/companies."""
+    shared = len(commonprefix((a, b)))
+    return shared >= 4 and shared >= 0.6 * max(len(a), len(b)) or a + "s" == b or b + "s" == a
+
+
+def _is_regrouped(key: str, other: _Text) -> bool:
+    """Whether the other text has this word in two pieces, or as a piece of a longer one ("alot", "every body")."""
+    return key in other.joined or any(key in _halves(word) for word in other.keys)
+
+
+@lru_cache(maxsize=4096)
+def _halves(word: str) -> frozenset[str]:
+    """The two words that an unknown one was meant to be, whatever the cut."""
+    cuts = () if _known(word) else range(1, min(len(word), 40))
+    whole = [(word[:cut], word[cut:]) for cut in cuts if _known(word[:cut]) and _known(word[cut:])]
+    return frozenset(half for halves in whole for half in halves)
 
 
 def _new_words(old: _Text, new: _Text, names: set[str]) -> str | None:
     """Words the draft does not have must be in the word list, and must not be names."""
-    compact = old.compact
     for at, word in enumerate(new.words):
-        if (
-            word.text in names
-            or word.key in old.keys
-            or word.key in _DATE_WORDS
-            or word.key in compact
-            and word.key
-        ):
+        there = word.text in names or word.key in old.keys or word.owner and word.text + "s" in names
+        if there or word.key in _DATE_WORDS or _is_regrouped(word.key, old):
             continue
-        if not _known(word.text) and not _known(word.text + ("'s" if word.owner else "")):
+        if not _known(word.text) and not _known(word.text + "'s" * word.owner):
             return f"an unknown word would be added: {word.text[:60]}"
-        if _is_hard(new, at) and not new.shouting:
-            misspelt = (w for w in old.words if not _known(w.text) and _alike(w.key, word.key) >= 0.7)
-            if not any(misspelt):
+        strange = word.capital and word.first and _count(word.key) < _STRANGE
+        if (strange or _is_hard(new, at)) and not new.shouting:
+            limit = 0.6 if strange else 0.7
+            if not any(_alike(w.key, word.key, limit) for w in old.words if strange or not _known(w.text)):
                 return f"a name would be added: {word.text[:60]}"
     return None
 
 
 # --- meaning ---------------------------------------------------------------------------------------------------------
 
+_NOVEL = 5000  # occurrences: more frequent words carry grammar and courtesy, not content
 _NEGATIONS = frozenset(
     "not no never none nobody nothing neither nor cannot without dont doesnt didnt isnt arent wasnt werent cant couldnt wont "
     "wouldnt shouldnt havent hasnt hadnt unable nowhere".split()
@@ -669,9 +701,7 @@ _NEGATIONS = frozenset(
 
 
 def _negated(text: _Text) -> bool:
-    return any(
-        word.key in _NEGATIONS or word.key.endswith("n't") or word.key.endswith("nt'") for word in text.words
-    )
+    return any(word.key in _NEGATIONS or word.key.endswith(("'t", "nt'")) for word in text.words)
 
 
 def _kept(old: _Text, new: _Text) -> float:
@@ -681,7 +711,7 @@ def _kept(old: _Text, new: _Text) -> float:
     kept = (was & becomes).total()
     for word in left:
         match = next(
-            (a for a in added if _alike(word, a) >= 0.6 or a.startswith(word[:4]) and len(word) > 4), None
+            (a for a in added if _alike(word, a, 0.6) or a.startswith(word[:4]) and len(word) > 4), None
         )
         if match:
             added.remove(match)
@@ -704,11 +734,9 @@ def _likeness(old: _Text, new: _Text) -> str | None:
     if len(old.words) >= 5 and _kept(old, new) < 0.45:
         return "too different from the original"
     was = [w.key for w in old.words]
-    novel = [w.key for w in new.words if w.key not in old.keys and 0 <= _count(w.key) < _USUAL]
+    novel = [w.key for w in new.words if w.key not in old.keys and 0 <= _count(w.key) < _NOVEL]
     novel = [
-        key
-        for key in novel
-        if not any(_alike(key, word) >= 0.6 for word in was[:200] if word not in new.keys)
+        key for key in novel if not any(_alike(key, word, 0.6) for word in was[:200] if word not in new.keys)
     ]
     if len(novel) > max(2, 0.3 * len(was)):
         return "too different from the original"
