@@ -1,0 +1,133 @@
+"""From a trained adapter to the file that is served.
+
+    python -m conversion merge    --base runs/base --adapter runs/sft --out runs/merged
+    python -m conversion gguf     runs/merged runs/proofreader-f16.gguf
+    python -m conversion quantize runs/proofreader-f16.gguf space/models/proofreader.gguf --type Q8_0
+    python -m conversion verify   space/models/proofreader.gguf runs/merged
+
+Exit codes: 0 done; 1 the files differ (verify); 2 bad arguments or input, one line on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from space.errors import UserError
+
+
+def _merge(args: argparse.Namespace) -> int:
+    from conversion.merge import merge
+
+    _no_progress_bars()
+    _note(merge(args.base, args.adapter, args.out))
+    print(args.out)
+    return 0
+
+
+def _gguf(args: argparse.Namespace) -> int:
+    from conversion import bert_gguf, llama_gguf
+    from conversion.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint.open(args.folder)
+    converters = {"llama": llama_gguf.convert, "bert": bert_gguf.convert}
+    model_type = checkpoint.config.get("model_type")
+    if model_type not in converters:
+        raise UserError(f"{args.folder} is a {model_type} model: only Llama and BERT can be converted")
+    name = args.name or args.folder.resolve().name
+    _note(converters[model_type](checkpoint, args.out, args.type, name, args.license))
+    print(args.out)
+    return 0
+
+
+def _quantize(args: argparse.Namespace) -> int:
+    from conversion.quantize import quantize
+
+    _note(quantize(args.source, args.out, args.type, args.threads))
+    print(args.out)
+    return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from conversion.verify import verify
+
+    _no_progress_bars()
+    sizes = {"n_texts": args.texts, "n_prompts": args.prompts, "n_tokens": args.tokens}
+    report = verify(args.gguf, args.folder, min_agreement=args.min_agreement, **sizes)
+    print(report.table(), file=sys.stderr)
+    print(json.dumps(report.to_dict()))
+    return 0 if report.passed else 1
+
+
+def _no_progress_bars() -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def _note(lines: Sequence[str]) -> None:
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; it imports nothing heavy, so --help is instant."""
+    top = argparse.ArgumentParser(
+        prog="python -m conversion", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+
+    merge = commands.add_parser("merge", help="fold a LoRA adapter into its base model")
+    merge.add_argument("--base", type=Path, required=True, help="folder of the full-precision Llama")
+    merge.add_argument("--adapter", type=Path, required=True, help="folder of the LoRA adapter")
+    merge.add_argument("--out", type=Path, required=True, help="folder to make")
+    merge.set_defaults(run=_merge)
+
+    gguf = commands.add_parser("gguf", help="write a Llama or BERT folder as GGUF")
+    gguf.add_argument("folder", type=Path, help="folder with config.json, safetensors and tokenizer.json")
+    gguf.add_argument("out", type=Path, help="GGUF file to write")
+    gguf.add_argument("--type", type=str.upper, choices=("F16", "F32"), default="F16", help="default: F16")
+    gguf.add_argument("--name", help="general.name (default: the folder's name)")
+    gguf.add_argument("--license", help="general.license, an SPDX id such as apache-2.0 (default: none)")
+    gguf.set_defaults(run=_gguf)
+
+    quantize = commands.add_parser("quantize", help="make an F16 or F32 GGUF smaller")
+    quantize.add_argument("source", type=Path, help="F16 or F32 GGUF")
+    quantize.add_argument("out", type=Path, help="GGUF file to write")
+    quantize.add_argument(
+        "--type", type=str.upper, default="Q8_0", help="default: Q8_0; also Q6_K, Q5_K_M, Q4_K_M"
+    )
+    quantize.add_argument("--threads", type=int, help="threads (default: all cores)")
+    quantize.set_defaults(run=_quantize)
+
+    verify = commands.add_parser("verify", help="compare a GGUF with the folder it was made from")
+    verify.add_argument("gguf", type=Path, help="GGUF file")
+    verify.add_argument("folder", type=Path, help="the transformers folder")
+    verify.add_argument("--texts", type=int, default=200, help="texts to tokenise (default: 200)")
+    verify.add_argument("--prompts", type=int, default=20, help="prompts to continue greedily (default: 20)")
+    verify.add_argument("--tokens", type=int, default=24, help="tokens per prompt (default: 24)")
+    verify.add_argument(
+        "--min-agreement",
+        type=float,
+        default=0.5,
+        help="least share of equal tokens when quantised (default: 0.5)",
+    )
+    verify.set_defaults(run=_verify)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code."""
+    args = parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
