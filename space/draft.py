@@ -63,7 +63,7 @@ def join(parts: Iterable[Part]) -> str:
 _INNER_ABBREVIATIONS = frozenset(
     "mr mrs ms mx dr prof rev hon gen col lt sgt capt st mt ft messrs mme e.g eg i.e viz cf vs v approx ca c esp incl "
     "excl fig figs eq sec para pp p vol ed eds al attn tel ext dept govt mgmt asst assoc avg max min est ref re qty "
-    "resp w.r.t a.k.a aka sen rep gov pres bros p.s p.p.s ps".split()
+    "resp w.r.t a.k.a aka sen rep gov pres bros p.s p.p.s ps nb n.b".split()
 )
 # May end a sentence or not: the next word decides.
 _OUTER_ABBREVIATIONS = frozenset(
@@ -81,7 +81,7 @@ _NOT_AFTER_EXCLAMATION = frozenset(
     "is was are were has had will would can said says asked asks replied".split()
 )
 _CLOSERS = "\"'”’»)]}*_`"
-_TERMINALS = ".!?…。！？"
+_TERMINALS = ".!?…。！？؟"
 _OPENING_MARKS = "-–—(\"'“‘«[{*•&#<$€£@+=/\\|~_"
 _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\W{0,2}", re.I)
 _TOKEN = re.compile(r"\S+")
@@ -129,7 +129,7 @@ def _ends_sentence(word: str, following: str) -> bool:
     mark = core[len(core.rstrip(_TERMINALS)) :]
     if not stem:
         return not lower_next or starter
-    if "!" in mark or "?" in mark or "！" in mark or "？" in mark:
+    if any(c in mark for c in "!?！？؟"):
         if not lower_next:
             return True
         return core == word and next_word.lower() not in _NOT_AFTER_EXCLAMATION
@@ -188,6 +188,8 @@ _WROTE = re.compile(
 _WROTE_START = re.compile(
     r"\s{0,3}(?:On|Am|Le|El|Il|Op|Em)\s[^\n]{0,40}?\d|\s{0,3}\d{1,4}[-/.]\d|\s{0,3}(?:On) (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)|\S.{0,80}<[^>]{3,80}>"
 )
+# Without one of these, "On 4 May he wrote:" is the writer's own sentence.
+_STAMP = re.compile(r"@|<|\d{1,2}[:.h]\d\d|\d{4}")
 _THREAD = re.compile(
     r"\s{0,3}(?:[-_]{2,}\s?(?:Original|Forwarded|Reply|Ursprüngliche|Weitergeleitete)\s?(?:Message|Appointment|message"
     r"|Nachricht)?.{0,40}[-_]{0,}|Begin forwarded message:|Forwarded message from .{1,80}:)\s*$",
@@ -214,11 +216,11 @@ _STRONG_CODE = re.compile(
     r"|\s*(?:import [\w.]{1,60}|from [\w.]{1,60} import .{1,100})$"
 )
 _WEAK_CODE = re.compile(
-    r"[{}<>=]|\w\(|\);|::|->|//|\$\w|\\|^\s*(?:at|File|#|import|return|def|if .{0,80}:$|for .{0,80}:$)\b"
+    r"[{}<>=]|\w\(|\);|::|->|//|\$\w|\\|^\s*(?:at \S{1,80}\(|#|import|return|def|if .{0,80}:$|for .{0,80}:$)\b"
 )
 _CELL_GAP = re.compile(r"[^\s.!?:](?: {3,}|\s?\t\s*)\S")
 _MARKER = re.compile(
-    r"\s*(?:(?:[-*+•‣◦▪●○·–—»✓✔☐☑]|\[[ xX]?\])\s+(?:\[[ xX]?\]\s+)?|(\(?(\d{1,3}|[a-z]|[ivx]{2,4})[.)]|\(?[A-Z]\))\s+)(?=\S)"
+    r"\s*(?:(?:[-*+•‣◦▪●○·–—»✓✔☐☑]|\[[ xX]?\])\s+(?:\[[ xX]?\]\s+)?|(\(?(\d{1,2}|[a-z]|[ivx]{2,4})[.)]|\(?[A-Z]\))\s+)(?=\S)"
 )
 _GREETING = re.compile(
     r"\s*(?:hi+|hello+|helo|hallo|hey+|hiya|dear|dears|dera|deer|greetings|good\s?(?:morning|afternoon|evening|day)|morning|"
@@ -251,6 +253,7 @@ _DISCLAIMER = re.compile(
     r"\b(?:confidential|privileged|intended recipient|disclaimer|do not print|before printing|unsubscribe)\b",
     re.I,
 )
+_CELL = re.compile(r"\s[|•·–—/-]\s|,\s")
 _POSTSCRIPT = re.compile(r"\s*p\.?\s?p?\.?s\b", re.I)
 _WRAP_WIDTH = 45  # characters; lines of a paragraph that never gets this wide were broken on purpose
 _SIGNATURE_LINES = 12  # non-blank lines after a sign-off that may still be name, title, telephone
@@ -338,7 +341,8 @@ def _wrote_end(lines: list[_Line], index: int) -> int:
     for stop in range(index + 1, min(index + 4, len(lines)) + 1):
         text = lines[stop - 1].text
         if _WROTE.match(text[-320:]):
-            return stop
+            stamp = " ".join(line.text[-320:] for line in lines[index:stop])
+            return stop if _STAMP.search(stamp) else 0
         if not text.strip() or text.rstrip().endswith((".", "!", "?")):
             return 0
     return 0
@@ -424,6 +428,8 @@ def _is_greeting(lines: list[_Line], index: int) -> bool:
     if len(text) > 80 or index and not lines[index - 1].blank and not _HEADER.match(lines[index - 1].text):
         return False
     words = re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text)
+    if text.lower().startswith("to whom it may concern"):
+        return len(words) == 5
     if len(words) > 9 or any(word.lower() in _NO_GREETING for word in words):
         return False
     ended = text.endswith((",", ":", "!", ";", "-", "–", "—"))
@@ -434,10 +440,7 @@ def _is_greeting(lines: list[_Line], index: int) -> bool:
         return first and len(words) <= 4 and bool(_NAME_COMMA.match(text))
     if ended:
         return len(words) >= 2 or text[:-1].lower() not in ("welcome back",)
-    next_is_apart = (
-        index + 1 >= len(lines) or lines[index + 1].blank or lines[index + 1].text.lstrip()[:1].isupper()
-    )
-    return len(words) <= 5 and next_is_apart and not text.endswith("?")
+    return len(words) <= 5 and not text.endswith("?")
 
 
 def _signature_lines(lines: list[_Line], quiet: dict[int, int]) -> dict[int, tuple[str, int]]:
@@ -472,8 +475,12 @@ def _signature_lines(lines: list[_Line], quiet: dict[int, int]) -> dict[int, tup
                 found[first] = ("signature", stop)
             else:
                 found[index] = ("signature", stop)
-        elif index == last and index > 0 and lines[index - 1].blank and _is_name(text) and index > filled[0]:
-            found[index] = ("signature", index + 1)
+        elif index in near_end and index > filled[0] and _is_name(text) and _is_set_apart(lines, index):
+            # A name alone at the end signs as well, with or without a title under it.
+            stop = _names_end(lines, index)
+            if stop <= last or any(lines[at].blank for at in range(index, last)):
+                continue
+            found[index] = ("signature", stop)
         if index in found:
             skip_until = (
                 max(stop for at, (_, stop) in found.items() if at >= index)
@@ -481,6 +488,11 @@ def _signature_lines(lines: list[_Line], quiet: dict[int, int]) -> dict[int, tup
                 else found[index][1]
             )
     return found
+
+
+def _is_set_apart(lines: list[_Line], index: int) -> bool:
+    before = lines[index - 1]
+    return (before.blank or before.text.rstrip().endswith(",")) and not _is_table(lines, index)
 
 
 def _closing(lines: list[_Line], index: int, near_end: bool) -> str:
@@ -522,7 +534,9 @@ def _names_end(lines: list[_Line], index: int) -> int:
         if _MARKER.match(text) and not _is_name(text.lstrip("-–—~ ")):
             break
         if taken == 0 and not (
-            _is_name(text.strip("-–—~/ .")) or len(words) <= 2 and not text.endswith(("?", "!", ":"))
+            _is_name(_CELL.split(text.strip("-–—~/ ."))[0])
+            or len(words) <= 2
+            and not text.endswith(("?", "!", ":"))
         ):
             break
         if gap and taken and _GREETING.match(text):
@@ -630,7 +644,8 @@ def _text_spans(lines: list[_Line]) -> Iterator[tuple[str, int, int]]:
     width = max(len(line.text.rstrip()) for line in lines)
     runs: list[list[_Line]] = [[lines[0]]]
     for line in lines[1:]:
-        if _is_wrapped(runs[-1][-1].text, line.text, width):
+        hanging = kind == "item" and line.text[:1].isspace() and line.text.strip()[0].islower()
+        if hanging or _is_wrapped(runs[-1][-1].text, line.text, width):
             runs[-1].append(line)
         else:
             runs.append([line])

@@ -492,7 +492,7 @@ def _dates(text: _Text) -> list[tuple[int, frozenset[str], bool]]:
 @lru_cache(maxsize=4096)
 def _near_dates(key: str) -> tuple[str, ...]:
     return tuple(
-        form for form in _DATE_WORDS if len(form) > 3 and form[0] == key[0] and _alike(key, form, 0.72)
+        form for form in _DATE_WORDS if len(form) > 3 and form[0] == key[0] and _alike(key, form, 0.8)
     )
 
 
