@@ -6,8 +6,14 @@ drift apart.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from space.lexicon import Lexicon
+    from space.tone import Analysis
 
 PROMPT_VERSION = "1"
 MODES = ("proofread", "polish")
@@ -43,6 +49,23 @@ class Evidence:
             return scores
         words = (f"{word} = {suggestion}" if suggestion else word for word, suggestion in self.doubts[:MAX_DOUBTS])
         return f"{scores} Check: {'; '.join(words)}."
+
+
+# The words and marks that evidence speaks of, one by one.
+WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
+
+
+def evidence(text: str, analysis: Analysis, lexicon: Lexicon, protected_terms: Sequence[str] = ()) -> Evidence:
+    """Evidence for one text: its tone, and its unknown or doubtful words in their order."""
+    suggestions = dict(lexicon.unknown(text))
+    doubts: dict[str, str | None] = {}
+    for match in WORDS.finditer(text):
+        word = match.group()
+        doubtful = any(doubt.start < match.end() and match.start() < doubt.end for doubt in analysis.doubts)
+        if (word in suggestions or doubtful) and word not in protected_terms:
+            doubts[word] = suggestions.get(word)
+    sentiment, politeness = analysis.tone.sentiment, analysis.tone.politeness
+    return Evidence((sentiment.label, sentiment.score), (politeness.label, politeness.score), tuple(doubts.items()))
 
 
 _TASK = {"proofread": "Proofread.", "polish": "Polish."}

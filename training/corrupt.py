@@ -16,6 +16,8 @@ import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 
+from space.prompt import WORDS
+
 # Tokens keep the whitespace before them, so that joining them gives back the text.
 _TOKEN = re.compile(r"\s*(?:[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_)|\s+\Z")
 
@@ -478,9 +480,6 @@ def blunt(text: str, rng: random.Random) -> str | None:
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
 
-_LABELLED = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
-
-
 def wrong_words(bad: str, good: str) -> list[tuple[int, int, bool]]:
     """Spans (start, end) of the words and marks of `bad`, each with whether it must change to give `good`.
 
@@ -489,8 +488,8 @@ def wrong_words(bad: str, good: str) -> list[tuple[int, int, bool]]:
     >>> wrong_words("He go home", "He goes home.")
     [(0, 2, False), (3, 5, True), (6, 10, True)]
     """
-    spans = [match.span() for match in _LABELLED.finditer(bad)]
-    a, b = [bad[i:j] for i, j in spans], _LABELLED.findall(good)
+    spans = [match.span() for match in WORDS.finditer(bad)]
+    a, b = [bad[i:j] for i, j in spans], WORDS.findall(good)
     wrong = [False] * len(a)
     for tag, i1, i2, _, _ in difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes():
         if tag == "insert" and a:

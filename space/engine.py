@@ -1,0 +1,177 @@
+"""The language model: a GGUF run by llama.cpp in this process.
+
+A GGUF describes itself: its chat template is used as it is, and its `proofreader.*` keys say how it was trained. A file
+without them is taken for a general instruct model that gets the general prompt and whole emails.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from space.errors import UserError
+from space.prompt import MODES, PROMPT_VERSION, Message
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen; the default is greedy: the same draft gives the same result."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repeat_penalty: float = 1.0
+
+
+class Engine(Protocol):
+    """What the proofreader needs of a model."""
+
+    name: str
+    unit: str  # "sentence" or "email": what it was trained to be given at a time
+    modes: tuple[str, ...]
+    general: bool  # an instruct model that was not made here
+
+    def complete(self, chat: Sequence[Message], sampling: Sampling, stop: Callable[[], bool]) -> str | None:
+        """The answer; None if it does not fit, ran on without an end, or `stop` said so."""
+
+
+class LlamaCpp:
+    """A GGUF file.
+
+    >>> engine = LlamaCpp(Path("space/models/proofreader.gguf"))
+    >>> engine.unit
+    'sentence'
+    """
+
+    def __init__(self, path: Path, n_ctx: int = 2048, n_threads: int | None = None) -> None:
+        from llama_cpp import Llama
+
+        if not path.is_file():
+            raise UserError(f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id.")
+        try:
+            with silence():
+                self._llama = Llama(
+                    str(path), n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
+                    n_gpu_layers=-1, verbose=False,
+                )  # fmt: skip
+        except (ValueError, RuntimeError, OSError) as error:
+            raise UserError(f"{path}: not a complete GGUF model; download or convert it again.") from error
+        about = self._llama.metadata
+        version = about.get("proofreader.prompt_version")
+        if version not in (None, PROMPT_VERSION):
+            raise UserError(f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again.")
+        self.name = path.stem
+        self.general = version is None
+        self.unit = about.get("proofreader.unit", "email")
+        self.modes = tuple(mode for mode in about.get("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES)
+        self._template = _template(about.get("tokenizer.chat_template", ""), path)
+        self._bos, self._eos = (self._piece(t) for t in (self._llama.token_bos(), self._llama.token_eos()))
+        self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
+
+    def complete(self, chat: Sequence[Message], sampling: Sampling, stop: Callable[[], bool]) -> str | None:
+        with self._lock:
+            prompt = self.tokens(chat)
+            # A correction is about as long as its text; an answer twice that long has lost its way.
+            max_tokens = 2 * len(self._llama.tokenize(chat[-1]["content"].encode(), add_bos=False, special=False)) + 32
+            if len(prompt) + max_tokens > self._llama.n_ctx():
+                return None
+            answer: list[int] = []
+            for token in self._llama.generate(
+                prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
+                repeat_penalty=sampling.repeat_penalty,
+            ):  # fmt: skip
+                if self._ends(token):
+                    return self._llama.detokenize(answer).decode("utf-8", errors="replace")
+                if len(answer) >= max_tokens or stop():
+                    return None
+                answer.append(token)
+        return None
+
+    def tokens(self, chat: Sequence[Message]) -> list[int]:
+        """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
+        marks = [f"\x02{secrets.token_hex(8)}\x03" for _ in chat]
+        rendered = self._template.render(
+            messages=[message | {"content": mark} for message, mark in zip(chat, marks, strict=True)],
+            add_generation_prompt=True, bos_token=self._bos, eos_token=self._eos,
+            strftime_now=lambda form: datetime.datetime.now().strftime(form),
+        )  # fmt: skip
+        contents = dict(zip(marks, (message["content"] for message in chat), strict=True))
+        ids: list[int] = []
+        for piece in re.split("(\x02[0-9a-f]{16}\x03)", rendered):
+            text = contents.get(piece, piece).encode()
+            ids += self._llama.tokenize(text, add_bos=False, special=piece not in contents) if text else []
+        return ids
+
+    def _ends(self, token: int) -> bool:
+        import llama_cpp
+
+        return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(self._llama.model), token))
+
+    def _piece(self, token: int) -> str:
+        return self._llama.detokenize([token], special=True).decode("utf-8", errors="replace") if token >= 0 else ""
+
+    def close(self) -> None:
+        """Frees the model's memory."""
+        self._llama.close()
+
+
+class silence:
+    """Keeps llama.cpp's C code from writing to stderr while a model loads (its own switch misses some lines)."""
+
+    def __enter__(self) -> None:
+        self._saved = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._saved, 2)
+        os.close(self._saved)
+
+
+def open_engine(model: str, models_dir: Path, n_ctx: int, n_threads: int) -> LlamaCpp:
+    """The engine for a name in `models_dir`, a path, or a Hub repo id. Raises UserError with what to do."""
+    path = models_dir / f"{model}.gguf"
+    if not path.is_file() and (model.endswith(".gguf") and ":" not in model or Path(model).exists()):
+        path = Path(model)
+    elif not path.is_file() and re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./-]+\.gguf)?", model):
+        path = _download(*model.split(":"))
+    return LlamaCpp(path, n_ctx, n_threads)
+
+
+def _download(repo_id: str, filename: str = "") -> Path:
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    try:
+        if not filename:
+            files = sorted(f for f in HfApi().list_repo_files(repo_id) if f.endswith(".gguf"))
+            if not files:
+                raise UserError(f"{repo_id}: no GGUF file in this repository; make one with python -m conversion.")
+            # Of several quantisations, the usual compromise for a CPU.
+            filename = next((f for f in files if "q4_k_m" in f.lower()), files[0])
+        return Path(hf_hub_download(repo_id, filename))
+    except RepositoryNotFoundError as error:
+        raise UserError(f"{repo_id}: no such repository on the Hub, or it is private; check the name and HF_TOKEN.") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        raise UserError(f"{repo_id}: the Hub cannot be reached; use MODEL=proofreader, the embedded model.") from error
+
+
+def _template(source: str, path: Path) -> Any:
+    from jinja2 import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    if not source:
+        raise UserError(f"{path}: this GGUF has no chat template; use an instruct model, or convert it again.")
+    try:
+        return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)
+    except TemplateError as error:
+        raise UserError(f"{path}: its chat template cannot be read ({type(error).__name__}); convert the model again.") from error

@@ -1,0 +1,272 @@
+"""The pipeline: draft -> parts -> scores -> prompt -> rewrite -> checks -> changes -> scores.
+
+    for outcome in Proofreader(engine, tone, lexicon).run(draft): ...
+
+Nothing here knows a screen; nothing the user wrote is logged.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from space.changes import Change, apply, diff
+from space.draft import EDITABLE, Part, split
+from space.engine import Engine, Sampling, open_engine
+from space.errors import UserError
+from space.guard import check
+from space.lexicon import WORD, Lexicon
+from space.prompt import MODES, Message, evidence, messages
+from space.settings import Settings
+from space.tone import Analysis, Tone, ToneClassifier
+
+MAX_WORDS = 2000  # of one email; what follows is returned as it is
+_ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
+_POLITENESS_MARGIN = 0.25  # how far politeness (P(polite) - P(impolite)) may fall: less is the classifier's own noise
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Text that was left as it was on purpose, and why."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` units are finished; `text` is the email so far."""
+
+    done: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Proofread:
+    """A proofread email. Offsets of `changes` are in characters of `draft`; `timings` are seconds."""
+
+    draft: str
+    text: str
+    changes: tuple[Change, ...]
+    before: Tone
+    after: Tone
+    kept: tuple[Kept, ...]
+    notes: tuple[str, ...]
+    model: str
+    timings: dict[str, float]
+    prompts: tuple[str, ...]
+
+    @property
+    def changed(self) -> bool:
+        return self.text != self.draft
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `python -m space proofread --json`."""
+        return {
+            "text": self.text,
+            "changed": self.changed,
+            "changes": [
+                {"start": c.start, "end": c.end, "before": c.before, "after": c.after, "kind": c.kind} for c in self.changes
+            ],
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+            "kept": [{"text": kept.text, "reason": kept.reason} for kept in self.kept],
+            "notes": list(self.notes),
+            "model": self.model,
+            "timings": self.timings,
+        }
+
+
+@dataclass
+class _Work:
+    """What a run has gathered so far."""
+
+    changes: list[Change] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+
+
+class Proofreader:
+    """Proofreads with one engine and one classifier; both are safe to share between threads."""
+
+    def __init__(self, engine: Engine, tone: ToneClassifier, lexicon: Lexicon) -> None:
+        self.engine, self.tone, self.lexicon = engine, tone, lexicon
+
+    def proofread(self, draft: str, mode: str = "proofread", **options: Any) -> Proofread:
+        """`run` without the progress."""
+        *_, last = self.run(draft, mode, **options)
+        assert isinstance(last, Proofread)
+        return last
+
+    def run(
+        self,
+        draft: str,
+        mode: str = "proofread",
+        *,
+        protected_terms: Iterable[str] = (),
+        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Progress | Proofread]:
+        """Yields a Progress per unit and the Proofread last; after `stop` says True the rest stays as it was."""
+        if mode not in MODES:
+            raise UserError(f"mode {mode}: choose one of {', '.join(MODES)}.")
+        began = time.perf_counter()
+        work, terms = _Work(), tuple(protected_terms)
+        units = self._units(draft, work)
+        analyses = self.tone.analyse([unit.text for unit in units])
+        before = self.tone.score([_spoken(draft)])[0]
+        scored = time.perf_counter()
+        for done, (unit, analysis) in enumerate(zip(units, analyses, strict=True)):
+            if stop():
+                work.notes.append("Stopped: what follows the last change was not looked at.")
+                break
+            yield Progress(done, len(units), apply(draft, work.changes))
+            self._proofread(unit, analysis, mode, terms, sampling, stop, work)
+        rewritten = time.perf_counter()
+        text = apply(draft, work.changes)
+        after = before if text == draft else self.tone.score([_spoken(text)])[0]
+        timings = {
+            "scores": scored - began,
+            "rewrite": rewritten - scored,
+            "rescore": time.perf_counter() - rewritten,
+            "total": time.perf_counter() - began,
+        }
+        yield Proofread(
+            draft, text, tuple(work.changes), before, after, tuple(work.kept), tuple(work.notes), self.engine.name,
+            {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts),
+        )  # fmt: skip
+
+    def _units(self, draft: str, work: _Work) -> list[Part]:
+        """The stretches of the draft that may be rewritten; notes what is left out and why."""
+        parts = split(draft)
+        if not self._is_english([part for part in parts if part.kind in EDITABLE]):
+            work.notes.append("This does not look like English, so it was left as it is.")
+            return []
+        units, words = [], 0
+        for part in parts if self.engine.unit == "sentence" else _paragraphs(parts):
+            if part.kind not in EDITABLE:
+                continue
+            words += len(part.text.split())
+            if words > MAX_WORDS:
+                work.notes.append(f"Only the first {MAX_WORDS:,} words were proofread; the rest is as it was.")
+                break
+            if _NOT_TEXT.search(part.text):
+                work.kept.append(Kept(part.text, "it holds control characters"))
+            elif WORD.search(part.text):
+                units.append(part)
+        return units
+
+    def _is_english(self, parts: Sequence[Part]) -> bool:
+        text = " ".join(part.text for part in parts)[:20_000]
+        words = WORD.findall(text)
+        letters = sum(map(str.isalpha, text))
+        if letters > 2 * sum(map(len, words)):  # a script without spaces between words
+            return False
+        known = sum(self.lexicon.knows(word) for word in words)
+        return len(words) < 4 or known >= _ENGLISH_SHARE * len(words)
+
+    def _proofread(
+        self, unit: Part, analysis: Analysis, mode: str, terms: tuple[str, ...], sampling: Sampling,
+        stop: Callable[[], bool], work: _Work,
+    ) -> None:  # fmt: skip
+        told = evidence(unit.text, analysis, self.lexicon, terms)
+        blunt = mode == "polish" and analysis.tone.politeness.label == "impolite"
+        if not told.doubts and not blunt and not self.engine.general:
+            return  # clean, and its tone needs nothing: the model never sees it
+        flat = _Flat(unit.text)
+        chat = messages(flat.text, told, mode, general=self.engine.general)
+        work.prompts.append(_shown(chat))
+        answer = self.engine.complete(chat, sampling, stop)
+        if answer is None:
+            if not stop():
+                work.kept.append(Kept(unit.text, "the model found no end to its rewrite"))
+            return
+        rewrite = answer.strip()
+        if rewrite == flat.text.strip():
+            return
+        reason = check(flat.text.strip(), rewrite, terms) or self._ruder(unit.text, rewrite, analysis.tone)
+        if reason:
+            work.kept.append(Kept(unit.text, reason))
+            return
+        head = len(flat.text) - len(flat.text.lstrip())
+        work.changes += flat.place(diff(flat.text.strip(), rewrite, head), unit.start)
+
+    def _ruder(self, before: str, after: str, tone: Tone) -> str | None:
+        fall = _courtesy(tone) - _courtesy(self.tone.score([after])[0])
+        return "the rewrite would be less polite" if fall > _POLITENESS_MARGIN and before != after else None
+
+
+class _Flat:
+    """A text with each line break inside it turned into a space, as the model knows text, and the way back."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at: list[int] = []
+        flat = []
+        for match in re.finditer(r"[ \t]*\r?\n[ \t]*|.", text, re.DOTALL):
+            flat.append(" " if match.group().strip("\r\n \t") == "" and "\n" in match.group() else match.group())
+            self._at.append(match.start())
+        self._at.append(len(text))
+        self.text = "".join(flat)
+
+    def place(self, changes: Iterable[Change], offset: int) -> Iterator[Change]:
+        """The changes of the flat text, put back into the text; one that would lose a line break keeps it."""
+        for change in changes:
+            start, end = self._at[change.start], self._at[change.end]
+            before, after = self._text[start:end], change.after
+            breaks = re.findall(r"[ \t]*\r?\n[ \t]*", before)
+            if breaks:
+                if after.count(" ") < len(breaks):
+                    continue
+                after = after.replace(" ", "\0", len(breaks))
+                for line_break in breaks:
+                    after = after.replace("\0", line_break, 1)
+            yield Change(offset + start, offset + end, before, after, change.kind)
+
+
+def _paragraphs(parts: Sequence[Part]) -> list[Part]:
+    """Runs of editable parts with the gaps between them, for models that are given whole emails."""
+    runs: list[list[Part]] = [[]]
+    for part in parts:
+        if part.kind in EDITABLE or (part.kind == "gap" and runs[-1]):
+            runs[-1].append(part)
+        elif runs[-1]:
+            runs.append([])
+    merged = []
+    for run in runs:
+        while run and run[-1].kind == "gap":
+            run.pop()
+        if run:
+            merged.append(Part("sentence", "".join(part.text for part in run), run[0].start))
+    return merged
+
+
+def _spoken(draft: str) -> str:
+    """What the writer says in the draft, without quotes, code and headers: that is what has a tone."""
+    return " ".join(part.text for part in split(draft) if part.kind in EDITABLE)
+
+
+def _courtesy(tone: Tone) -> float:
+    return tone.politeness.scores["polite"] - tone.politeness.scores["impolite"]
+
+
+def _shown(chat: Sequence[Message]) -> str:
+    return "\n".join(f"{message['role']}: {message['content']}" for message in chat)
+
+
+def load_proofreader(settings: Settings, model: str | None = None) -> Proofreader:
+    """The proofreader that the settings describe. Raises UserError with what to do."""
+    lexicon = settings.models_dir / "lexicon.txt"
+    if not lexicon.is_file():
+        raise UserError(f"{lexicon}: the word list is missing; restore it with git checkout, or run python -m training corpus.")
+    return Proofreader(
+        open_engine(model or settings.model, settings.models_dir, settings.n_ctx, settings.n_threads),
+        ToneClassifier.load(settings.models_dir / "tone", settings.n_threads),
+        Lexicon.load(lexicon),
+    )

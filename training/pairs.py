@@ -1,0 +1,90 @@
+"""Correction pairs made on the fly: corrupted text, the evidence that goes with it, and the clean text.
+
+Every pool of pairs is drawn from (seed, pool number) alone: a run that resumes sees exactly the pairs it would have seen,
+and no pair twice.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from space.lexicon import Lexicon
+from space.prompt import Evidence
+from training.corrupt import blunt, corrupt, wrong_words
+
+_EMAIL_SHARE = 0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes every time
+_IDENTITY_SHARE = 0.22  # pairs left as they are, so that the model learns to leave good text alone
+_POLISH_SHARE = 0.12  # pairs in polish mode
+
+# A measured classifier misses some mistakes and doubts some good words; pretraining imitates one of unknown quality.
+_RECALL = (0.15, 0.95)
+_FALSE_ALARM = (0.0, 0.05)
+_NO_EVIDENCE = 0.1
+
+_SENTIMENTS = ("negative", "neutral", "positive")
+_POLITENESS = ("impolite", "neutral", "polite")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`bad` is what a person typed, `good` what it should have been."""
+
+    bad: str
+    good: str
+    mode: str = "proofread"
+
+
+class PairMaker:
+    """Draws pairs from clean units.
+
+    `general` and `email` are texts of one or two sentences.
+    """
+
+    def __init__(self, general: Sequence[str], email: Sequence[str]) -> None:
+        self._general, self._email = general, email
+        self._courteous = [text for text in email if blunt(text, random.Random(0))]
+
+    def draw(self, rng: random.Random) -> Pair:
+        """One pair; about a fifth are identities, about a tenth lose their courtesy instead or as well."""
+        if self._courteous and rng.random() < _POLISH_SHARE:
+            return self._polish(rng)
+        good = rng.choice(self._email if self._email and rng.random() < _EMAIL_SHARE else self._general)
+        return Pair(good if rng.random() < _IDENTITY_SHARE else corrupt(good, rng), good)
+
+    def _polish(self, rng: random.Random) -> Pair:
+        if rng.random() < 0.4:  # nothing to soften: only mistakes, or nothing at all
+            good = rng.choice(self._email)
+            return Pair(good if rng.random() < 0.4 else corrupt(good, rng), good, "polish")
+        good = rng.choice(self._courteous)
+        bad = blunt(good, rng) or good
+        return Pair(corrupt(bad, rng) if rng.random() < 0.5 else bad, good, "polish")
+
+
+def simulated_evidence(pair: Pair, lexicon: Lexicon, rng: random.Random) -> Evidence:
+    """Evidence as a classifier of drawn quality would give it, plus the word list's real suggestions."""
+    sentiment = (rng.choice(_SENTIMENTS), rng.uniform(0.4, 1.0))
+    blunted = pair.mode == "polish" and blunt(pair.good, rng) is not None and pair.bad != pair.good
+    labels = _POLITENESS[:2] if blunted else _POLITENESS[1:] if pair.mode == "polish" else _POLITENESS
+    politeness = (rng.choice(labels), rng.uniform(0.4, 1.0))
+    if rng.random() < _NO_EVIDENCE:
+        return Evidence(sentiment, politeness)
+    recall, false_alarm = rng.uniform(*_RECALL), rng.uniform(*_FALSE_ALARM)
+    suggestions = dict(lexicon.unknown(pair.bad))
+    doubts = []
+    for start, end, wrong in wrong_words(pair.bad, pair.good):
+        word = pair.bad[start:end]
+        if word in suggestions:
+            doubts.append((word, suggestions[word]))
+        elif rng.random() < (recall if wrong else false_alarm):
+            doubts.append((word, None))
+    return Evidence(sentiment, politeness, tuple(doubts))
+
+
+def load_texts(path: Path) -> list[str]:
+    """The `text` column of a file of JSON lines."""
+    with path.open(encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in lines]

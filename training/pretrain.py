@@ -1,0 +1,299 @@
+"""A small Llama from scratch: byte-level BPE tokenizer, then plain text mixed with the correction task itself.
+
+    python -m training pretrain --clean clean.jsonl --email email.jsonl --plain plain.jsonl --out DIR --max_minutes 60
+
+Resumes from DIR/checkpoint.pt, exactly: optimiser, schedule, data position and random state. The schedule is warm-up,
+stable, decay (WSD; Hu et al. 2024, arXiv:2404.06395) over whichever of --max_steps and --max_minutes ends first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import concurrent.futures
+import json
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space.lexicon import PATH as LEXICON_PATH
+from space.lexicon import Lexicon
+from space.prompt import BEGIN, CHAT_TEMPLATE, END, MODES, PAD, PROMPT_VERSION, SPECIAL_TOKENS, messages, render
+from training.pairs import PairMaker, load_texts, simulated_evidence
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+# name: (vocab_size, hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads)
+PRESETS = {
+    "test": (512, 64, 128, 2, 2, 1),
+    "cpu": (8192, 256, 704, 6, 4, 4),  # 6.9 M parameters
+    "gpu": (16384, 512, 1408, 12, 8, 4),  # 41 M parameters
+}
+# The pre-tokeniser of Llama 3, which llama.cpp knows as "llama-bpe".
+_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_TOKENIZER_TEXTS = 120_000
+_POOL = 2048  # units drawn, sorted by length and cut into batches at a time
+_PLAIN_SHARE = 0.12  # of the units: plain documents, for language modelling
+_PLAIN_TOKENS = 160
+_MAX_TOKENS = 320
+_WARMUP, _DECAY = 0.02, 0.25  # shares of the run
+_CHECKPOINT_SECONDS = 240
+_IGNORE = -100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument("--clean", type=Path, required=True, help="clean sentences, JSON lines with a text column")
+    data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, the same")
+    data.add_argument("--plain", type=Path, required=True, help="documents, the same")
+    data.add_argument("--lexicon", type=Path, default=LEXICON_PATH, help="word list of `training corpus`")
+    data.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the model")
+    parser.add_argument("--preset", choices=PRESETS, default="cpu", help="model size")
+    parser.add_argument("--max_minutes", type=float, default=60.0, help="length of the run, resumed time included")
+    parser.add_argument("--max_steps", type=int, default=1_000_000)
+    parser.add_argument("--batch_tokens", type=int, default=4096, help="tokens per step, padding included")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make pairs")
+    parser.add_argument("--learning_rate", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))
+    tokenizer = _tokenizer(args.out, [*email, *general], PRESETS[args.preset][0], args.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = _model(args.preset, tokenizer).to(device)
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, {len(plain):,} documents")
+
+    # Muon for the matrices between embeddings and head halves the tokens needed (Liu et al. 2025, arXiv:2502.16982).
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+    optimizers = [
+        torch.optim.Muon(matrices, lr=args.learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=args.learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True),
+    ]
+    state = {"step": 0, "pool": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
+    checkpoint = args.out / "checkpoint.pt"
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, map_location=device, weights_only=False)
+        model.load_state_dict(saved["model"])
+        for optimizer, optimizer_state in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(optimizer_state)
+        state = saved["state"]
+        print(f"resumed at step {state['step']:,}, {state['tokens'] / 1e6:.1f} M tokens, {state['seconds'] / 60:.1f} minutes")
+
+    data = Batches(tokenizer, PairMaker(general, email), plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens)
+    model.train()
+    losses: list[float] = []
+    began = saved_at = time.monotonic() - state["seconds"]
+    for pool, batch, rows in data.starting_at(state["pool"], state["batch"], args.workers):
+        progress = max(state["step"] / args.max_steps, state["seconds"] / 60 / args.max_minutes)
+        if progress >= 1:
+            break
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = args.learning_rate * wsd(progress)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            loss = target_loss(model, *(t.to(device) for t in collate(rows, tokenizer.pad_token_id)))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        now = time.monotonic()
+        state = {
+            "step": state["step"] + 1,
+            "pool": pool,
+            "batch": batch + 1,
+            "tokens": state["tokens"] + sum(len(ids) for ids, _ in rows),
+            "seconds": now - began,
+        }
+        if state["step"] % 50 == 0:
+            _report(state, losses, progress, args.max_minutes, model)
+            losses.clear()
+        if now - saved_at > _CHECKPOINT_SECONDS:
+            saved_at = now
+            _save(checkpoint, model, optimizers, state)
+    _save(checkpoint, model, optimizers, state)
+    save_model(args.out / "model", model, tokenizer)
+    print(json.dumps({"out": str(args.out / "model"), "parameters": parameters, **state}))
+
+
+def wsd(progress: float) -> float:
+    """Share of the peak learning rate at `progress` (0 to 1) of the run."""
+    if progress < _WARMUP:
+        return max(progress, 1e-3) / _WARMUP
+    if progress < 1 - _DECAY:
+        return 1.0
+    return max(0.02, (1 - progress) / _DECAY)
+
+
+def target_loss(
+    model: LlamaForCausalLM, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
+    """Mean cross-entropy (nats) of the labelled positions; logits are computed for those alone.
+
+    All three are (B, T); labels are -100 where there is nothing to predict.
+    """
+    import torch
+
+    hidden = model.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[:, :-1]
+    wanted = labels[:, 1:] != _IGNORE
+    logits = model.lm_head(hidden[wanted])
+    return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted])
+
+
+def collate(rows: Rows, pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pads rows to (B, T) input_ids, attention_mask, labels."""
+    import torch
+
+    length = max(len(ids) for ids, _ in rows)
+    length = -(-length // 16) * 16
+    input_ids = torch.full((len(rows), length), pad_token_id)
+    mask = torch.zeros((len(rows), length), dtype=torch.long)
+    labels = torch.full((len(rows), length), _IGNORE)
+    for i, (ids, target) in enumerate(rows):
+        row = torch.tensor(ids)
+        input_ids[i, : len(ids)] = row
+        mask[i, : len(ids)] = 1
+        labels[i, target : len(ids)] = row[target:]
+    return input_ids, mask, labels
+
+
+Rows = list[tuple[list[int], int]]  # token ids, and the index where the target begins
+_maker: Batches
+
+
+def _make_pool(number: int) -> list[Rows]:
+    return _maker.pool(number)
+
+
+class Batches:
+    """Batches of about `batch_tokens` padded tokens, rows of like length together; batch n depends on the seed alone."""
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, pairs: PairMaker, plain: list[str], lexicon: Lexicon, seed: int, batch_tokens: int
+    ) -> None:
+        self._tokenizer, self._pairs, self._plain = tokenizer, pairs, plain
+        self._lexicon, self._seed, self._batch_tokens = lexicon, seed, batch_tokens
+
+    def starting_at(self, pool: int, batch: int, workers: int) -> Iterator[tuple[int, int, Rows]]:
+        """(pool, batch, rows) from that batch on, without end; pools are made ahead by `workers` processes."""
+        global _maker
+        _maker = self  # forked processes share the texts instead of copying them
+        fork = multiprocessing.get_context("fork")
+        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=fork) as executor:
+            ahead = collections.deque(executor.submit(_make_pool, pool + i) for i in range(workers + 1))
+            while True:
+                ahead.append(executor.submit(_make_pool, pool + len(ahead)))
+                for i, rows in enumerate(ahead.popleft().result()):
+                    if i >= batch:
+                        yield pool, i, rows
+                pool, batch = pool + 1, 0
+
+    def pool(self, number: int) -> list[Rows]:
+        """The batches of one pool."""
+        rng = random.Random(f"{self._seed}/{number}")
+        rows = [row for row in self._rows(rng) if len(row[0]) <= _MAX_TOKENS]
+        rows.sort(key=lambda row: len(row[0]))
+        batches, batch = [], []
+        for row in rows:
+            if batch and (len(batch) + 1) * len(row[0]) > self._batch_tokens:
+                batches.append(batch)
+                batch = []
+            batch.append(row)
+        batches.append(batch)
+        rng.shuffle(batches)
+        return batches
+
+    def _rows(self, rng: random.Random) -> Rows:
+        plain = [self._excerpt(rng) for _ in range(int(_POOL * _PLAIN_SHARE))]
+        pairs = [self._pairs.draw(rng) for _ in range(_POOL - len(plain))]
+        prompts = [render(messages(p.bad, simulated_evidence(p, self._lexicon, rng), p.mode)) for p in pairs]
+        encode = self._tokenizer.backend_tokenizer.encode_batch
+        begin = self._tokenizer.convert_tokens_to_ids(BEGIN)
+        rows = [([begin, *e.ids[:_PLAIN_TOKENS]], 1) for e in encode(plain, add_special_tokens=False)]
+        targets = encode([pair.good + END for pair in pairs], add_special_tokens=False)
+        for prompt, target in zip(encode(prompts, add_special_tokens=False), targets, strict=True):
+            rows.append((prompt.ids + target.ids, len(prompt.ids)))
+        return rows
+
+    def _excerpt(self, rng: random.Random) -> str:
+        text = rng.choice(self._plain)
+        at = rng.randrange(max(1, len(text) - 900))
+        at = text.find(" ", at) + 1 if at else 0
+        return text[at : at + 900]
+
+
+def _tokenizer(out: Path, texts: list[str], vocab_size: int, seed: int) -> PreTrainedTokenizerFast:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    path = out / "tokenizer.json"
+    if not path.exists():
+        tokenizer = Tokenizer(models.BPE(ignore_merges=True))
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        )
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        )  # fmt: skip
+        sample = random.Random(seed).sample(texts, min(len(texts), _TOKENIZER_TEXTS))
+        tokenizer.train_from_iterator(sample, trainer)
+        tokenizer.save(str(path))
+    fast = PreTrainedTokenizerFast(tokenizer_file=str(path), bos_token=BEGIN, eos_token=END, pad_token=PAD)
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def _model(preset: str, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    _, hidden, intermediate, layers, heads, kv_heads = PRESETS[preset]
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers,
+        num_attention_heads=heads, num_key_value_heads=kv_heads, max_position_embeddings=1024, tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        initializer_range=0.02, attn_implementation="sdpa",
+    )  # fmt: skip
+    return LlamaForCausalLM(config)
+
+
+def save_model(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Writes weights, tokenizer and what the GGUF must say of itself (proofreader.json)."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    about = {"prompt_version": PROMPT_VERSION, "unit": "sentence", "modes": list(MODES)}
+    (folder / "proofreader.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+
+
+def _save(path: Path, model: Any, optimizers: list[Any], state: dict[str, float]) -> None:
+    import torch
+
+    temporary = path.with_suffix(".tmp")
+    optimizer_states = [optimizer.state_dict() for optimizer in optimizers]
+    torch.save({"model": model.state_dict(), "optimizers": optimizer_states, "state": state}, temporary)
+    temporary.replace(path)
+
+
+def _report(state: dict[str, float], losses: list[float], progress: float, minutes: float, model: Any) -> None:
+    speed = state["tokens"] / max(state["seconds"], 1e-9)
+    left = (1 - progress) / max(progress, 1e-9) * state["seconds"] / 60
+    print(
+        f"step {state['step']:,}  loss {sum(losses) / len(losses):.4f}  {state['tokens'] / 1e6:.2f} M tokens  "
+        f"{speed:,.0f} tokens/s  {progress:.1%} done, {min(left, minutes):.1f} minutes left",
+        flush=True,
+    )
