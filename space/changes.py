@@ -55,7 +55,10 @@ def apply(draft: str, changes: Iterable[Change]) -> str:
     pieces: list[str] = []
     position = 0
     for change in sorted(changes, key=lambda c: (c.start, c.end)):
-        if change.start < position or draft[change.start : change.end] != change.before:
+        fits = change.end == change.start + len(change.before) and draft.startswith(
+            change.before, change.start
+        )
+        if change.start < position or not fits:
             raise ValueError(
                 f"The change at {change.start} does not fit this draft; compare the two texts again."
             )
@@ -228,10 +231,15 @@ def _pieces(
     cuts: list[tuple[int, int]] = [(0, 0)]
     if old and new and len(old) == len(new):
         for k in range(1, len(old)):
-            left = _stands_alone(old[k - 1].text, new[k - 1].text)
-            right = _stands_alone(old[k].text, new[k].text)
-            gap_same = before[old[k - 1].end : old[k].start] == after[new[k - 1].end : new[k].start]
-            if gap_same and (left and right):
+            left, right = (old[k - 1].text, new[k - 1].text), (old[k].text, new[k].text)
+            apart = _stands_alone(*left) and _stands_alone(*right)
+            # "are usefull" -> "is useful": the misspelling has nothing to do with the verb beside it.
+            apart = (
+                apart
+                or (_is_grammar(*left) and _is_misspelt(*right))
+                or (_is_misspelt(*left) and _is_grammar(*right))
+            )
+            if apart and _same_gap(before, after, old, new, k):
                 cuts.append((k, k))
     elif old and new:
         # A mark or a word that came or went at the edge ("tomorow" -> "tomorrow,") is a change of its own.
@@ -283,6 +291,14 @@ def _stands_alone(a: str, b: str) -> bool:
     return a.casefold() == b.casefold() or _likeness(a, b) >= 0.6
 
 
+def _is_grammar(a: str, b: str) -> bool:
+    return {a.casefold(), b.casefold()} <= _AUXILIARIES
+
+
+def _is_misspelt(a: str, b: str) -> bool:
+    return _stands_alone(a, b) and _kind_of_pair(a.casefold(), b.casefold()) == "spelling"
+
+
 def _trimmed(before: str, after: str, start: int, end: int, from_: int, to: int) -> _Region:
     """The region without the blanks both sides share at its edges; a line break of two characters stays whole."""
     while start < end and from_ < to and before[start] == after[from_] and before[start].isspace():
@@ -329,12 +345,14 @@ def _is_move(before: str, after: str, first: _Region, second: _Region) -> bool:
 _ARTICLES = frozenset("a an the".split())
 _DETERMINERS = _ARTICLES | frozenset("this that these those some any my your our his her its their".split())
 _PREPOSITIONS = frozenset(
-    "about above across after against along among around as at before behind below between beyond by concerning despite "
-    "down during except for from in inside into like near of off on onto out outside over past per regarding since "
-    "through throughout till to toward towards under until unto up upon via with within without".split()
+    "about above across after against along among around as at before behind below between beyond by "
+    "concerning despite down during except for from in inside into like near of off on onto out outside "
+    "over past per regarding since through throughout till to toward towards under until unto up upon via "
+    "with within without".split()
 )
 _AUXILIARIES = frozenset(
-    "am is are was were be been being has have had do does did will would shall should can could may might must".split()
+    "am is are was were be been being has have had do does did will would shall should can could may might "
+    "must".split()
 )
 _AGREEMENT = [
     frozenset(pair.split())
@@ -346,14 +364,15 @@ _CONTRACTION_ENDS = ("n't", "'m", "'s", "'re", "'ve", "'ll", "'d")
 _IRREGULAR = [
     frozenset(group.split())
     for group in (
-        "go goes went gone going|be am is are was were been being|have has had having|do does did done doing|see saw seen|"
-        "take took taken|get got gotten|give gave given|come came coming|know knew known|write wrote written writing|"
-        "send sent|buy bought|bring brought|think thought|make made making|say said|tell told|find found|meet met|pay paid|"
-        "speak spoke spoken|break broke broken|choose chose chosen|forget forgot forgotten|begin began begun|run ran|"
-        "eat ate eaten|fall fell fallen|feel felt|leave left|keep kept|lose lost|hold held|hear heard|drive drove driven|"
-        "grow grew grown|rise rose risen|show showed shown|teach taught|understand understood|sell sold|build built|"
-        "spend spent|mean meant|lead led|sit sat|stand stood|win won|wear wore worn|fly flew flown|draw drew drawn|"
-        "sleep slept|catch caught|become became|can could|will would|shall should|may might"
+        "go goes went gone going|be am is are was were been being|have has had having|do does did done "
+        "doing|see saw seen|take took taken|get got gotten|give gave given|come came coming|know knew "
+        "known|write wrote written writing|send sent|buy bought|bring brought|think thought|make made "
+        "making|say said|tell told|find found|meet met|pay paid|speak spoke spoken|break broke broken|"
+        "choose chose chosen|forget forgot forgotten|begin began begun|run ran|eat ate eaten|fall fell "
+        "fallen|feel felt|leave left|keep kept|lose lost|hold held|hear heard|drive drove driven|grow grew "
+        "grown|rise rose risen|show showed shown|teach taught|understand understood|sell sold|build built|"
+        "spend spent|mean meant|lead led|sit sat|stand stood|win won|wear wore worn|fly flew flown|draw "
+        "drew drawn|sleep slept|catch caught|become became|can could|will would|shall should|may might"
     ).split("|")
 ]
 _SOUNDALIKES = [
@@ -363,8 +382,8 @@ _SOUNDALIKES = [
     )
 ]
 _SOFTENERS = frozenset(
-    "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid perhaps mind wondering "
-    "convenience convenient unfortunately".split()
+    "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid "
+    "perhaps mind wondering convenience convenient unfortunately".split()
 )
 _INTENSIFIERS = frozenset(
     "must immediately now asap urgently stupid ridiculous unacceptable demand useless terrible".split()
@@ -462,6 +481,8 @@ def _kind_of_pair(a: str, b: str) -> str:
         return "preposition"
     if pair <= _DETERMINERS:
         return "article" if pair & _ARTICLES else "word choice"
+    if a.endswith("ys") and b == a[:-2] + "ies":
+        return "spelling"
     if _number_or_person(a, b):
         return "agreement"
     if any(pair <= group for group in _IRREGULAR):

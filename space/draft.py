@@ -61,21 +61,22 @@ def join(parts: Iterable[Part]) -> str:
 
 # Never the end of a sentence: something always follows.
 _INNER_ABBREVIATIONS = frozenset(
-    "mr mrs ms mx dr prof rev hon gen col lt sgt capt st mt ft messrs mme e.g eg i.e viz cf vs v approx ca c esp incl "
-    "excl fig figs eq sec para pp p vol ed eds al attn tel ext dept govt mgmt asst assoc avg max min est ref re qty "
-    "resp w.r.t a.k.a aka sen rep gov pres bros p.s p.p.s ps nb n.b".split()
+    "mr mrs ms mx dr prof rev hon gen col lt sgt capt st mt ft messrs mme e.g eg i.e viz cf vs v approx ca "
+    "c esp incl excl fig figs eq sec para pp p vol ed eds al attn tel ext dept govt mgmt asst assoc avg "
+    "max min est ref re qty resp w.r.t a.k.a aka sen rep gov pres bros p.s p.p.s ps nb n.b univ".split()
 )
 # May end a sentence or not: the next word decides.
 _OUTER_ABBREVIATIONS = frozenset(
-    "inc ltd co corp llc plc gmbh s.a b.v jr sr etc a.m p.m am pm u.s u.k u.n e.u u.s.a d.c b.c a.d ph.d m.d b.sc m.sc "
-    "m.b.a b.a m.a jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun ave blvd "
-    "rd hr hrs mins secs yr yrs no nos nr p.o r.s.v.p".split()
+    "inc ltd co corp llc plc gmbh s.a b.v jr sr etc a.m p.m am pm u.s u.k u.n e.u u.s.a d.c b.c a.d ph.d "
+    "m.d b.sc m.sc m.b.a b.a m.a jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu "
+    "thur thurs fri sat sun ave blvd rd hr hrs mins secs yr yrs no nos nr p.o r.s.v.p".split()
 )
 _STARTERS = frozenset(
-    "i we you he she it they this that these those the a an my our your his her their there here please thanks thank "
-    "also and but so if when what why how who where can could would will should may let as in on at for to is are was do "
-    "does did have has however hope sorry after before once since while all both each no not yes any some i'm i'll i've "
-    "i'd we're we'll we've it's that's there's let's don't just looking meanwhile then".split()
+    "i we you he she it they this that these those the a an my our your his her their there here please "
+    "thanks thank also and but so if when what why how who where can could would will should may let as in "
+    "on at for to is are was do does did have has however hope sorry after before once since while all "
+    "both each no not yes any some i'm i'll i've i'd we're we'll we've it's that's there's let's don't "
+    "just looking meanwhile then".split()
 )
 _NOT_AFTER_EXCLAMATION = frozenset(
     "is was are were has had will would can said says asked asks replied".split()
@@ -136,7 +137,7 @@ def _ends_sentence(word: str, following: str) -> bool:
     if mark != ".":  # an ellipsis, or "。"
         return not lower_next
     lower = stem.lower()
-    if lower in _INNER_ABBREVIATIONS:
+    if lower in _INNER_ABBREVIATIONS or lower_next and "(" in word and ")" not in word:
         return False
     if lower in ("no", "nos", "nr"):
         return not next_word[:1].isdigit() and not lower_next
@@ -229,18 +230,20 @@ _GREETING = re.compile(
 )
 _NAME_COMMA = re.compile(r"\s*(?:[A-Z][\w.'’-]{0,30}\s?){1,4}[,:]\s*$")
 _NO_GREETING = frozenset(
-    "thanks thank best regards kind warm sincerely cheers yours i we it this that please can could would is are was will "
-    "have has send am do does need want hope wish attached see find know let be been going here just how what where when "
-    "why asking writing note however first second finally also next then today tomorrow agenda summary".split()
+    "thanks thank best regards kind warm sincerely cheers yours i we it this that please can could would "
+    "is are was will have has send am do does need want hope wish attached see find know let be been going "
+    "here just how what where when why asking writing note however first second finally also next then "
+    "today tomorrow agenda summary".split()
 )
 _CLOSINGS = frozenset(
-    "best|best regards|kind regards|kindest regards|warm regards|warmest regards|regards|with regards|with best regards|"
-    "with kind regards|with warm regards|best wishes|with best wishes|warm wishes|all the best|all my best|very best|"
-    "sincerely|sincerely yours|yours sincerely|yours faithfully|yours truly|very truly yours|yours|respectfully|"
-    "respectfully yours|cordially|warmly|kindly|thanks|thank you|many thanks|thanks a lot|thanks a million|thanks so much|"
-    "thank you so much|thank you very much|thanks very much|thanks in advance|thank you in advance|many thanks in advance|"
-    "thanks again|thank you again|thanks and regards|thanks & regards|thanks and best regards|thanks and kind regards|"
-    "with thanks|with many thanks|with gratitude|gratefully|cheers|take care|talk soon|speak soon|see you soon|see you|"
+    "best|best regards|kind regards|kindest regards|warm regards|warmest regards|regards|with regards|with "
+    "best regards|with kind regards|with warm regards|best wishes|with best wishes|warm wishes|all the "
+    "best|all my best|very best|sincerely|sincerely yours|yours sincerely|yours faithfully|yours truly|"
+    "very truly yours|yours|respectfully|respectfully yours|cordially|warmly|kindly|thanks|thank you|many "
+    "thanks|thanks a lot|thanks a million|thanks so much|thank you so much|thank you very much|thanks very "
+    "much|thanks in advance|thank you in advance|many thanks in advance|thanks again|thank you again|"
+    "thanks and regards|thanks & regards|thanks and best regards|thanks and kind regards|with thanks|with "
+    "many thanks|with gratitude|gratefully|cheers|take care|talk soon|speak soon|see you soon|see you|"
     "until then|have a great day|have a good day|have a nice day|have a great weekend|have a good weekend|"
     "have a nice weekend|bye|bye for now|love|xx|xo|rgds|br|brgds|kr|tia|thx|best from|in solidarity".split(
         "|"
