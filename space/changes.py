@@ -1,7 +1,7 @@
-"""The difference between two texts as a person would list it: whole words, each change on its own, exact to rebuild.
+"""The difference between two texts as a person would list it: whole words, exact to rebuild.
 
-Words and marks are aligned; what stands between two aligned words becomes one change, then falls apart again where each
-replaced word plainly has its own correction. Blanks belong to nobody: they are compared where they are, never rewritten.
+Words and marks are aligned; what stands between two aligned words becomes one change, which falls apart again
+where each replaced word plainly has its own correction. Blanks are compared where they are, never rewritten.
 """
 
 import difflib
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """`before` at characters [start, end) of the draft becomes `after`; `kind` says what sort of correction it is."""
+    """`before` at characters [start, end) of the draft becomes `after`; `kind` is the sort of correction."""
 
     start: int
     end: int
@@ -24,9 +24,10 @@ class Change:
 
 
 def diff(before: str, after: str, offset: int = 0) -> list[Change]:
-    """Ordered, disjoint changes that turn `before` into `after`; `offset` is where `before` begins in the draft.
+    """Ordered, disjoint changes that turn `before` into `after`; `offset` is where `before` starts.
 
-    >>> [(c.start, c.before, c.after, c.kind) for c in diff("I recieve mail at morning", "I receive mail in the morning")]
+    >>> changes = diff("I recieve mail at morning", "I receive mail in the morning")
+    >>> [(c.start, c.before, c.after, c.kind) for c in changes]
     [(2, 'recieve', 'receive', 'spelling'), (15, 'at', 'in the', 'preposition')]
     """
     old, new = _words(before), _words(after)
@@ -67,7 +68,7 @@ def apply(draft: str, changes: Iterable[Change]) -> str:
     return "".join([*pieces, draft[position:]])
 
 
-# --- alignment -------------------------------------------------------------------------------------------------------
+# --- alignment ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,12 @@ class _Word:
     end: int
 
 
-# A letter is whatever is neither blank nor a mark, so that accents written as separate characters stay in their word.
-_LETTER = r"[^\s!-/:-@\[-^`{-~\x00-\x1f\u00a1\u00a6-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4-\u00b9\u00bb-\u00bf\u2000-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff]"
+# A letter is whatever is neither blank nor a mark, so that accents written as separate characters stay in
+# their word; the ranges are punctuation, arrows and signs, CJK marks, emoji.
+_LETTER = (
+    r"[^\s!-/:-@\[-^`{-~\x00-\x1f\u00a1\u00a6-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4-\u00b9\u00bb-\u00bf"
+    r"\u2000-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff]"
+)
 _WORD = re.compile(
     r"(?:https?://|www\.)\S+"
     r"|[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"
@@ -161,7 +166,7 @@ def _anchors(old: list[str], new: list[str], i: int, i_end: int, j: int, j_end: 
 
 
 def _table(old: list[str], new: list[str]) -> list[tuple[int, int]]:
-    """Cheapest alignment; a pair of like words costs less than two strangers, so corrections line up with their words."""
+    """Cheapest alignment; like words cost less than strangers, so corrections find the words they correct."""
     rows, columns = len(old) + 1, len(new) + 1
     price: dict[tuple[str, str], float] = {}
     cost = [[float(j) for j in range(columns)]]
@@ -194,7 +199,7 @@ def _table(old: list[str], new: list[str]) -> list[tuple[int, int]]:
 
 
 def _price(a: str, b: str) -> float:
-    """Cost of turning one word into another: 0.2 for a change of capitals, up to 1.9 for strangers, 2 for word and mark."""
+    """Cost of turning one word into another: 0.2 for capitals, 1.9 for strangers, 2 for word and mark."""
     if a.casefold() == b.casefold():
         return 0.2
     if a[0].isalnum() != b[0].isalnum():
@@ -213,7 +218,7 @@ def _likeness(a: str, b: str) -> float:
     )
 
 
-# --- grouping --------------------------------------------------------------------------------------------------------
+# --- grouping -------------------------------------------------------------------------------------
 
 _MOVE_WORDS = 5  # a word that moved further reads as one removed and another added
 _Region = tuple[int, int, int, int]  # start and end in the draft, start and end in the rewrite
@@ -227,7 +232,7 @@ def _pieces(
     old: list[_Word],
     new: list[_Word],
 ) -> list[_Region]:
-    """One region between aligned words, cut where the words pair off one to one and each pair stands for itself."""
+    """One region between aligned words, cut where the words pair off and each pair stands for itself."""
     cuts: list[tuple[int, int]] = [(0, 0)]
     if old and new and len(old) == len(new):
         for k in range(1, len(old)):
@@ -300,7 +305,7 @@ def _is_misspelt(a: str, b: str) -> bool:
 
 
 def _trimmed(before: str, after: str, start: int, end: int, from_: int, to: int) -> _Region:
-    """The region without the blanks both sides share at its edges; a line break of two characters stays whole."""
+    """The region without the blanks that both sides share at its edges."""
     while start < end and from_ < to and before[start] == after[from_] and before[start].isspace():
         start, from_ = start + 1, from_ + 1
     while start < end and from_ < to and before[end - 1] == after[to - 1] and before[end - 1].isspace():
@@ -309,7 +314,7 @@ def _trimmed(before: str, after: str, start: int, end: int, from_: int, to: int)
 
 
 def _joined(before: str, after: str, regions: list[_Region]) -> list[_Region]:
-    """Regions that only make sense together become one: a full stop and the capital after it, two at the same place."""
+    """Joins what only makes sense together: a full stop and the capital after it, a word that moved."""
     joined: list[_Region] = []
     for region in regions:
         if joined:
@@ -340,7 +345,7 @@ def _is_move(before: str, after: str, first: _Region, second: _Region) -> bool:
     return _is_word(gone) and gone.strip().casefold() == added.strip().casefold()
 
 
-# --- kinds -----------------------------------------------------------------------------------------------------------
+# --- kinds ----------------------------------------------------------------------------------------
 
 _ARTICLES = frozenset("a an the".split())
 _DETERMINERS = _ARTICLES | frozenset("this that these those some any my your our his her its their".split())
@@ -356,9 +361,10 @@ _AUXILIARIES = frozenset(
 )
 _AGREEMENT = [
     frozenset(pair.split())
-    for pair in "is are|was were|has have|does do|this these|that those|doesn't don't|isn't aren't|wasn't weren't|hasn't haven't|am is|am are|much many|less fewer".split(
-        "|"
-    )
+    for pair in (
+        "is are|was were|has have|does do|this these|that those|doesn't don't|isn't aren't|wasn't weren't|"
+        "hasn't haven't|am is|am are|much many|less fewer"
+    ).split("|")
 ]
 _CONTRACTION_ENDS = ("n't", "'m", "'s", "'re", "'ve", "'ll", "'d")
 _IRREGULAR = [
@@ -377,9 +383,11 @@ _IRREGULAR = [
 ]
 _SOUNDALIKES = [
     frozenset(group.split())
-    for group in "its it's|your you're|their there they're|then than|to too two|affect effect|loose lose|whose who's|advice advise|accept except|quiet quite|weather whether|principal principle|lets let's|were we're where|passed past|here hear|by buy bye|no know|of off|stationary stationery|complement compliment".split(
-        "|"
-    )
+    for group in (
+        "its it's|your you're|their there they're|then than|to too two|affect effect|loose lose|whose who's|"
+        "advice advise|accept except|quiet quite|weather whether|principal principle|lets let's|"
+        "were we're where|passed past|here hear|by buy bye|no know|of off|stationary stationery|complement compliment"
+    ).split("|")
 ]
 _SOFTENERS = frozenset(
     "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid "

@@ -1,8 +1,8 @@
 """An email as parts: what may be rewritten, and everything else that must come back untouched.
 
-Lines are sorted into blocks first (headers, quoted replies, code, tables, lists, greeting, signature, paragraphs), then
-paragraphs and list items into sentences. Every character of the draft lands in exactly one part. Work is linear in the
-length of the draft: no pattern here can look further than its own line, and repetitions that could backtrack are bounded.
+Lines are sorted into blocks (headers, quoted replies, code, tables, lists, greeting, signature, paragraphs),
+then paragraphs and list items into sentences. Every character of the draft lands in exactly one part. Work is
+linear in the length of the draft: no pattern looks beyond its line, and what could backtrack is bounded.
 
 Not covered: HTML mail, and code without fences, indentation or any of the usual marks of code.
 """
@@ -19,8 +19,8 @@ EDITABLE = frozenset({"greeting", "sentence", "item", "closing"})
 class Part:
     """One stretch of the draft; `start` is its offset in characters.
 
-    `kind` is one of greeting, sentence, item, closing, quote, signature, code, header, gap. A closing is a sign-off line
-    that is not a known one, so possibly misspelt ("Best regard,"); a known one belongs to the signature.
+    `kind` is one of greeting, sentence, item, closing, quote, signature, code, header, gap; tables count as
+    code. A closing is a sign-off that resembles a known one ("Best regard,"); known ones are signatures.
     """
 
     kind: str
@@ -31,8 +31,8 @@ class Part:
 def split(draft: str) -> list[Part]:
     r"""Parts of any string, in order; joined they are the draft again.
 
-    >>> [(p.kind, p.text) for p in split("Hi Tom,\n\nIt is done. Bye!")]
-    [('greeting', 'Hi Tom,'), ('gap', '\n\n'), ('sentence', 'It is done.'), ('gap', ' '), ('sentence', 'Bye!')]
+    >>> [(p.kind, p.text) for p in split("Hi Tom,\n\nIt is done.")]
+    [('greeting', 'Hi Tom,'), ('gap', '\n\n'), ('sentence', 'It is done.')]
     """
     parts: list[Part] = []
     position = 0
@@ -57,7 +57,7 @@ def join(parts: Iterable[Part]) -> str:
     return "".join(part.text for part in parts)
 
 
-# --- sentences -------------------------------------------------------------------------------------------------------
+# --- sentences ------------------------------------------------------------------------------------
 
 # Never the end of a sentence: something always follows.
 _INNER_ABBREVIATIONS = frozenset(
@@ -91,7 +91,8 @@ _TOKEN = re.compile(r"\S+")
 def sentences(text: str) -> list[tuple[int, int]]:
     """Spans (start, end) of the sentences in running text, without the blanks between them.
 
-    >>> [ "Dr. Lee is in. Call at 5 p.m. today."[a:b] for a, b in sentences("Dr. Lee is in. Call at 5 p.m. today.") ]
+    >>> text = "Dr. Lee is in. Call at 5 p.m. today."
+    >>> [text[start:end] for start, end in sentences(text)]
     ['Dr. Lee is in.', 'Call at 5 p.m. today.']
     """
     tokens = [match.span() for match in _TOKEN.finditer(text)]
@@ -156,7 +157,7 @@ def _ends_sentence(word: str, following: str) -> bool:
     return True
 
 
-# --- lines and blocks ------------------------------------------------------------------------------------------------
+# --- lines and blocks -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,12 @@ _HEADER = re.compile(rf"\s{{0,3}}\*{{0,2}}(?:{_HEADER_NAMES})\s?:\*{{0,2}}(?:\s|
 _FROM = re.compile(r"\s{0,3}\*{0,2}(?:from|von|de)\s?:", re.I)
 _QUOTED = re.compile(r"\s{0,3}(?:>|&gt;)")
 _WROTE = re.compile(
-    r".{0,300}\b(?:wrote|writes|said|schrieb[^:]{0,80}|a écrit|escribió|ha scritto|schreef[^:]{0,80}|yazdı|escreveu)\s{0,2}:\s{0,3}$"
+    r".{0,300}\b(?:wrote|writes|said|schrieb[^:]{0,80}|a écrit|escribió|ha scritto|schreef[^:]{0,80}"
+    r"|yazdı|escreveu)\s{0,2}:\s{0,3}$"
 )
 _WROTE_START = re.compile(
-    r"\s{0,3}(?:On|Am|Le|El|Il|Op|Em)\s[^\n]{0,40}?\d|\s{0,3}\d{1,4}[-/.]\d|\s{0,3}(?:On) (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)|\S.{0,80}<[^>]{3,80}>"
+    r"\s{0,3}(?:On|Am|Le|El|Il|Op|Em)\s[^\n]{0,40}?\d|\s{0,3}\d{1,4}[-/.]\d"
+    r"|\s{0,3}(?:On) (?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)|\S.{0,80}<[^>]{3,80}>"
 )
 # Without one of these, "On 4 May he wrote:" is the writer's own sentence.
 _STAMP = re.compile(r"@|<|\d{1,2}[:.h]\d\d|\d{4}")
@@ -200,32 +203,38 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 _DASHES = re.compile(r"(?:--|—|–|__|_{3,}|-{3,})\s*$")
 _INDENTED = re.compile(r"(?: {4}|\t)\s*\S")
 _TRACE_HEAD = re.compile(
-    r"Traceback \(most recent call last\):|(?:Caused by: |Exception in thread .{0,80}|[\w.$]{0,200}(?:Exception|Error)\b)"
+    r"Traceback \(most recent call last\):"
+    r"|(?:Caused by: |Exception in thread .{0,80}|[\w.$]{0,200}(?:Exception|Error)\b)"
 )
 _TRACE_LINE = re.compile(r"\s+(?:at \S|File \"|\.{3} \d+ more|in \S+ at )|Caused by: ")
 _STRONG_CODE = re.compile(
     r"\s*[{}\[\]();,]+\s*$"
     r"|\s*[\w.$\[\]]{1,80}\s?(?:=|\+=|:=)\s?\S.{0,400};?$"
     r"|.{0,400}[);}]\s*;\s*$|.{0,400}\)\s*\{\s*$"
-    r"|\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s.{0,400}\b(?:FROM|VALUES|SET|WHERE|TABLE)\b"
+    r"|\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s"
+    r".{0,400}\b(?:FROM|VALUES|SET|WHERE|TABLE)\b"
     r"|\s*\$ [a-z./]"
     r"|\s*\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"
     r"|\s*\[?(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\]?[ :]\S"
     r"|\s*</?[a-zA-Z][\w-]{0,30}(?:\s[^<>]{0,200})?/?>"
     r"|\s*\"[\w.-]{1,60}\"\s?:\s"
-    r"|\s*(?:def|class|function|public|private|static|const|var|let|import|#include|return|package|using)\s[\w.<{*\"][^.]{0,120}[;:{)]\s*$"
+    r"|\s*(?:def|class|function|public|private|static|const|var|let|import|#include|return|package|using)\s"
+    r"[\w.<{*\"][^.]{0,120}[;:{)]\s*$"
     r"|\s*(?:import [\w.]{1,60}|from [\w.]{1,60} import .{1,100})$"
 )
 _WEAK_CODE = re.compile(
-    r"[{}<>=]|\w\(|\);|::|->|//|\$\w|\\|^\s*(?:at \S{1,80}\(|#|import|return|def|if .{0,80}:$|for .{0,80}:$)\b"
+    r"[{}<>=]|\w\(|\);|::|->|//|\$\w|\\"
+    r"|^\s*(?:at \S{1,80}\(|#|import|return|def|if .{0,80}:$|for .{0,80}:$)\b"
 )
 _CELL_GAP = re.compile(r"[^\s.!?:](?: {3,}|\s?\t\s*)\S")
 _MARKER = re.compile(
-    r"\s*(?:(?:[-*+•‣◦▪●○·–—»✓✔☐☑]|\[[ xX]?\])\s+(?:\[[ xX]?\]\s+)?|(\(?(\d{1,2}|[a-z]|[ivx]{2,4})[.)]|\(?[A-Z]\))\s+)(?=\S)"
+    r"\s*(?:(?:[-*+•‣◦▪●○·–—»✓✔☐☑]|\[[ xX]?\])\s+(?:\[[ xX]?\]\s+)?"
+    r"|(\(?(\d{1,2}|[a-z]|[ivx]{2,4})[.)]|\(?[A-Z]\))\s+)(?=\S)"
 )
 _GREETING = re.compile(
-    r"\s*(?:hi+|hello+|helo|hallo|hey+|hiya|dear|dears|dera|deer|greetings|good\s?(?:morning|afternoon|evening|day)|morning|"
-    r"afternoon|evening|welcome back|to whom it may concerns?|attn|ladies and gentlemen|gentlemen|all|team|everyone|folks)\b",
+    r"\s*(?:hi+|hello+|helo|hallo|hey+|hiya|dear|dears|dera|deer|greetings|"
+    r"good\s?(?:morning|afternoon|evening|day)|morning|afternoon|evening|welcome back|"
+    r"to whom it may concerns?|attn|ladies and gentlemen|gentlemen|all|team|everyone|folks)\b",
     re.I,
 )
 _NAME_COMMA = re.compile(r"\s*(?:[A-Z][\w.'’-]{0,30}\s?){1,4}[,:]\s*$")
@@ -262,7 +271,7 @@ _WRAP_WIDTH = 45  # characters; lines of a paragraph that never gets this wide w
 _SIGNATURE_LINES = 12  # non-blank lines after a sign-off that may still be name, title, telephone
 _LONG_LINE = 110  # characters; nobody wraps later, so a line break after this is a paragraph's end
 _LINKING = frozenset(
-    "a an the of to and or in on at for with by from that is are was be will my our your his her their".split()
+    "a an the of to and or in on at for with by from that is are was be will my our your his her".split()
 )
 
 
@@ -338,7 +347,7 @@ def _thread_start(lines: list[_Line]) -> int:
 
 
 def _wrote_end(lines: list[_Line], index: int) -> int:
-    """Line after an "On Monday ... wrote:" introduction that begins at `index`, which mailers wrap; 0 if none does."""
+    """Line after an "On 4 May ... wrote:" that begins at `index` and may be wrapped; 0 if none does."""
     if not _WROTE_START.match(lines[index].text):
         return 0
     for stop in range(index + 1, min(index + 4, len(lines)) + 1):
@@ -447,7 +456,7 @@ def _is_greeting(lines: list[_Line], index: int) -> bool:
 
 
 def _signature_lines(lines: list[_Line], quiet: dict[int, int]) -> dict[int, tuple[str, int]]:
-    """First line -> (kind, line after the last) of sign-offs, names under them, "-- " blocks and device lines."""
+    """First line -> (kind, line after the last) of sign-offs with their names, "-- " blocks, device lines."""
     found: dict[int, tuple[str, int]] = {}
     filled = [i for i, line in enumerate(lines) if line.text.strip() and not _QUOTED.match(line.text)]
     last = filled[-1] if filled else -1
@@ -499,7 +508,7 @@ def _is_set_apart(lines: list[_Line], index: int) -> bool:
 
 
 def _closing(lines: list[_Line], index: int, near_end: bool) -> str:
-    """ "signature" for a known sign-off line, "closing" for one that is close to it, "" for any other line."""
+    """What a sign-off line is: "signature" when known, "closing" when close to a known one, else ""."""
     text = lines[index].text.strip()
     if not text or len(text) > 60:
         return ""
@@ -515,7 +524,7 @@ def _closing(lines: list[_Line], index: int, near_end: bool) -> str:
 
 
 def _names_end(lines: list[_Line], index: int) -> int:
-    """Line after the name, title and address lines that begin at `index` (blank lines between them allowed)."""
+    """Line after the name, title and address lines that begin at `index`; blank lines may part them."""
     stop = index
     taken = 0
     for at in range(index, min(len(lines), index + 3 * _SIGNATURE_LINES)):

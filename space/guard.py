@@ -1,11 +1,11 @@
 """Checks on a rewrite: facts stay, the voice stays the writer's, and nothing of the model's own gets in.
 
-Everything is compared in order, so that a name that is dropped, doubled or swapped with another is seen as well as one
-that is altered. Corrections stay possible: a changed word must be one that the word list knows. When in doubt the
-rewrite is refused, because keeping a small mistake costs less than changing an amount.
+Everything is compared in order, so that a name that is dropped, doubled or swapped with another is seen as
+well as one that is altered. Corrections stay possible: a changed word must be one the word list knows. When in
+doubt the rewrite is refused, because keeping a small mistake costs less than changing an amount.
 
-Not covered: names at the start of a sentence that are also misspellings of a word ("Marek will" -> "Market will");
-pass the names of the whole email as `protected_terms` to close that gap: check(before, after, names(email)).
+Not covered: a name that opens a sentence and resembles a word ("Marek will" -> "Market will"). Passing the
+names of the whole email closes that gap where the name occurs again: check(before, after, names(email)).
 """
 
 import difflib
@@ -80,7 +80,7 @@ def protected(text: str) -> list[str]:
 
 
 def names(text: str) -> list[str]:
-    """The names in a text, each once: pass those of a whole email as `protected_terms` when checking one sentence.
+    """The names in a text, each once: `protected_terms` for checking the sentences of an email one by one.
 
     >>> names("Hi Tom, did Priya's team call Ms. O'Neil?")
     ['Tom', 'Priya', "O'Neil"]
@@ -102,20 +102,21 @@ def _difference(what: str, before: list[str], after: list[str]) -> str | None:
     return f"{what} would move: {next(a for a, b in zip(before, after, strict=True) if a != b)[:60]}"
 
 
-# --- the model's own voice -------------------------------------------------------------------------------------------
+# --- the model's own voice ------------------------------------------------------------------------
 
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _CONTROL = re.compile(
-    r"<\|[^<>|\n]{0,60}\|?>?|\|>|</?s>|\[/?INST\]|<</?SYS>>|</?(?:bos|eos|pad|unk|think|start_of_turn|end_of_turn)>"
+    r"<\|[^<>|\n]{0,60}\|?>?|\|>|</?s>|\[/?INST\]|<</?SYS>>"
+    r"|</?(?:bos|eos|pad|unk|think|start_of_turn|end_of_turn)>"
     r"|###|\*\*|```|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]"
 )
 _ANSWERS = [
     re.compile(pattern, re.I)
     for pattern in (
         r"^\W{0,3}(?:sure|certainly|of course|absolutely|got it|understood|no problem)\b\W",
-        r"^\W{0,3}(?:assistant|user|system|output|input|answer|response|correction|corrected|rewritten|revised)\b\s?:",
-        r"\bhere(?:'s| is| are)\b.{0,20}\b(?:corrected|revised|improved|rewritten|proofread|polished|edited|correction)\b",
-        r"\b(?:corrected|revised|improved|rewritten|proofread|polished) (?:text|version|sentence|email|message|one)\b",
+        r"^\W{0,3}(?:assistant|user|system|output|input|answer|response|corrected|rewritten|revised)\b\s?:",
+        r"\bhere(?:'s| is| are)\b.{0,20}\b(?:corrected|revised|improved|rewritten|polished|correction)\b",
+        r"\b(?:corrected|revised|improved|rewritten|polished) (?:text|version|sentence|email|message|one)\b",
         r"\b(?:note|explanation|changes(?: made)?|corrections?)\s?:",
         r"\b(?:no (?:changes|corrections) (?:are |were )?(?:needed|necessary|required)|already correct)\b",
         r"\bas an? (?:ai|artificial|(?:large )?language model|assistant)\b",
@@ -144,9 +145,19 @@ def _control(before: str, after: str) -> str | None:
 
 def _answer(before: str, after: str) -> str | None:
     for pattern in _ANSWERS:
-        if pattern.search(after) and not pattern.search(before):
+        found = pattern.search(after)
+        # "I cant help" -> "I can't help": the words were the writer's own.
+        if (
+            found
+            and not pattern.search(before)
+            and set(_bare_words(found.group())) - set(_bare_words(before))
+        ):
             return "the model answered instead of correcting"
     return None
+
+
+def _bare_words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold().replace("'", ""))
 
 
 def _length(before: str, after: str) -> str | None:
@@ -188,25 +199,32 @@ def _terms(before: str, after: str, terms: Iterable[str]) -> str | None:
     return None
 
 
-# --- spans that stay to the letter -----------------------------------------------------------------------------------
+# --- spans that stay to the letter ----------------------------------------------------------------
 
-_TLD = "com|org|net|io|dev|app|co|edu|gov|info|biz|ai|uk|de|fr|eu|nl|tr|es|jp|cn|ru|br|au|ca|ch|se|pl|example|test|local"
+# Endings that are also words ("it", "is", "in", "so", "me") are left out: "done.it" is a missing blank.
+_TLD = "com|org|net|io|dev|app|co|edu|gov|info|biz|ai|uk|de|fr|eu|nl|tr|es|jp|cn|ru|br|au|ca|ch|se|pl|example"
 _FILE_ENDINGS = (
-    "pdf|docx?|xlsx?|pptx?|csv|tsv|txt|md|rtf|odt|ods|zip|tar|gz|rar|7z|png|jpe?g|gif|svg|webp|mp[34]|wav|mov|py|js|ts|"
-    "java|cpp|c|h|rs|go|rb|php|html?|css|json|ya?ml|xml|sql|sh|bat|exe|dmg|log|ini|cfg|toml|ipynb|eml|ics|msg"
+    "pdf|docx?|xlsx?|pptx?|csv|tsv|txt|md|rtf|odt|ods|zip|tar|gz|rar|7z|png|jpe?g|gif|svg|webp|mp[34]|wav|"
+    "mov|py|js|ts|java|cpp|c|h|rs|go|rb|php|html?|css|json|ya?ml|xml|sql|sh|bat|exe|dmg|log|ini|cfg|toml|"
+    "ipynb|eml|ics|msg"
 )
-_QUOTES = r"(?<!\w)\"(?=\S)[^\"]{1,500}(?<=\S)\"(?!\w)|“[^“”]{1,500}”|«[^«»]{1,500}»|(?<![\w'])'(?=\w)[^'\n]{1,80}'(?![\w'])"
+_QUOTES = (
+    r"(?<!\w)\"(?=\S)[^\"]{1,500}(?<=\S)\"(?!\w)|“[^“”]{1,500}”|«[^«»]{1,500}»"
+    r"|(?<![\w'])'(?=\w)[^'\n]{1,80}'(?![\w'])"
+)
 _FIXED = [
     ("code", r"`[^`\n]{1,300}`"),
     ("quoted text", _QUOTES),
     (
         "a link",
-        rf"(?:(?:https?|ftp)://|www\.|mailto:)[^\s<>\"]+|(?<![\w@.-])(?:[\w-]{{1,63}}\.){{1,5}}(?:{_TLD})(?![\w@])(?:/[^\s<>\"]*)?",
+        r"(?:(?:https?|ftp)://|www\.|mailto:)[^\s<>\"]+"
+        rf"|(?<![\w@.-])(?:[\w-]{{1,63}}\.){{1,5}}(?:{_TLD})(?![\w@])(?:/[^\s<>\"]*)?",
     ),
     ("an email address", r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"),
     (
         "a placeholder",
-        r"\{\{[^{}\n]{1,80}\}\}|\$\{[^{}\n]{1,80}\}|\{[\w .:-]{0,40}\}|\[[^\[\]\n]{1,60}\]|<<?[A-Za-z_][\w ,.-]{0,40}>>?"
+        r"\{\{[^{}\n]{1,80}\}\}|\$\{[^{}\n]{1,80}\}|\{[\w .:-]{0,40}\}|\[[^\[\]\n]{1,60}\]"
+        r"|<<?[A-Za-z_][\w ,.-]{0,40}>>?"
         r"|%\(\w{1,40}\)[sd]|%[sd](?!\w)|_{3,}",
     ),
     ("a file name", rf"(?<![\w.-])[\w-]{{1,80}}(?:\.[\w-]{{1,40}}){{0,3}}\.(?:{_FILE_ENDINGS})(?!\w)"),
@@ -231,7 +249,7 @@ _UNQUOTED_PATTERN = re.compile(
 
 
 def _fixed(text: str, with_quotes: bool) -> tuple[list[tuple[str, str]], str]:
-    """(kind, text) of every span that must come back to the letter, and the text with those spans blanked out.
+    """(kind, text) of every span that must come back to the letter, and the text with those blanked out.
 
     An odd number of quotation marks says nothing about what is quoted: then quotes are left out.
     """
@@ -259,7 +277,7 @@ def _fixed(text: str, with_quotes: bool) -> tuple[list[tuple[str, str]], str]:
     return found, rest
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
+# --- words ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -296,7 +314,7 @@ class _Text:
         starts = {match.start() for span in sentences(text) if (match := _LETTERS.search(text, *span))}
         self.words = []
         for match in _LETTERS.finditer(text):
-            # "Anne-Marie" is one name; "API-based" and "follow-up" are two words, which a rewrite may join or part.
+            # "Anne-Marie" is one name; "API-based" and "follow-up" are words that may be joined or parted.
             parts = [(match.group(), match.start())]
             if "-" in match.group() and not _double_name(match.group()):
                 parts = [(m.group(), match.start() + m.start()) for m in re.finditer("[^-]+", match.group())]
@@ -353,14 +371,14 @@ def _known(word: str) -> bool:
 
 
 def _alike(a: str, b: str, least: float) -> bool:
-    """Whether two words have at least this share of their letters in common in the same order, capitals aside."""
+    """Whether two words share at least this much of their letters, in order and capitals aside."""
     if len(a) + len(b) > 120:
         return a == b
     matcher = difflib.SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False)
     return matcher.real_quick_ratio() >= least and matcher.quick_ratio() >= least and matcher.ratio() >= least
 
 
-# --- numbers ---------------------------------------------------------------------------------------------------------
+# --- numbers --------------------------------------------------------------------------------------
 
 _FIGURE = re.compile(r"\d+(?:[.,:/]\d+)*")
 _UNIT = re.compile(r"([ \u00a0-]?)([^\W\d_]{1,10}\b(?:\.m\b)?)")
@@ -368,9 +386,9 @@ _UNITS = {
     unit: names.split()[0]
     for names in (
         "am a.m|pm p.m|kg kgs kilo kilos|g|mg|km kms|m|cm|mm|l|ml|k|mn|bn|b|kb|mb|gb|tb|usd|eur|gbp|x|"
-        "second seconds sec secs s|minute minutes min mins|hour hours hr hrs h|day days|week weeks wk wks|month months|"
-        "year years yr yrs|percent|dollar dollars|euro euros|pound pounds|cent cents|hundred|thousand thousands|"
-        "million millions|billion billions"
+        "second seconds sec secs s|minute minutes min mins|hour hours hr hrs h|day days|week weeks wk wks|"
+        "month months|year years yr yrs|percent|dollar dollars|euro euros|pound pounds|cent cents|hundred|"
+        "thousand thousands|million millions|billion billions"
     ).split("|")
     for unit in names.split()
 }
@@ -379,9 +397,9 @@ _ORDINAL_ENDINGS = frozenset(("st", "nd", "rd", "th"))
 _SIGNS = re.compile(r"[$€£¥₹₺₽₩%‰°<>≤≥±~=×÷^+]")
 _MINUS = re.compile(r"(?<![\w.,)\]])[-−](?=[$€£]?\d)")
 _NUMBER_WORDS = frozenset(
-    "zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-    "nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen half twice "
-    "second third fourth fifth sixth seventh eighth ninth tenth".split()
+    "zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand "
+    "million billion dozen half twice second third fourth fifth sixth seventh eighth ninth tenth".split()
 )
 _SOUNDS_LIKE = {
     "two": {"to", "too", "tow"},
@@ -444,23 +462,25 @@ def _plain(text: _Text) -> list[str]:
     return [part[:-1] if part.endswith("s") and part[:-1] in _NUMBER_WORDS else part for part in parts]
 
 
-# --- dates, countries ------------------------------------------------------------------------------------------------
+# --- dates, countries -----------------------------------------------------------------------------
 
 _DATE_WORDS = {
     form: names.split()[0]
     for names in (
-        "monday mondays mon|tuesday tuesdays tue tues|wednesday wednesdays wed|thursday thursdays thu thur thurs|friday "
-        "fridays fri|saturday saturdays sat|sunday sundays sun|january jan|february feb|march mar|april apr|may|june jun|"
-        "july jul|august aug|september sep sept|october oct|november nov|december dec|today todays|tomorrow tomorrows|yesterday yesterdays|tonight|"
-        "noon|midnight|christmas|easter|england english|britain british|america american americans|germany german germans|"
-        "france french|spain spanish|italy italian italians|portugal portuguese|netherlands dutch|belgium belgian|"
-        "switzerland swiss|austria austrian|australia australian australians|canada canadian canadians|mexico mexican|"
-        "brazil brazilian|argentina argentinian argentine|china chinese|japan japanese|korea korean|india indian indians|"
-        "pakistan pakistani|russia russian russians|ukraine ukrainian|poland polish|czech|hungary hungarian|romania "
-        "romanian|bulgaria bulgarian|greece greek|turkey turkish|israel israeli|iran iranian|iraq iraqi|egypt egyptian|"
-        "nigeria nigerian|kenya kenyan|sweden swedish|norway norwegian|denmark danish|finland finnish|ireland irish|"
-        "scotland scottish|wales welsh|europe european europeans|asia asian|africa african|vietnam vietnamese|thailand "
-        "thai|indonesia indonesian|philippines filipino|arabic arab|latin|singapore|london|paris|berlin"
+        "monday mondays mon|tuesday tuesdays tue tues|wednesday wednesdays wed|thursday thursdays thu thur "
+        "thurs|friday fridays fri|saturday saturdays sat|sunday sundays sun|january jan|february feb|march "
+        "mar|april apr|may|june jun|july jul|august aug|september sep sept|october oct|november nov|"
+        "december dec|today todays|tomorrow tomorrows|yesterday yesterdays|tonight|noon|midnight|christmas|"
+        "easter|england english|britain british|america american americans|germany german germans|france "
+        "french|spain spanish|italy italian italians|portugal portuguese|netherlands dutch|belgium belgian|"
+        "switzerland swiss|austria austrian|australia australian australians|canada canadian canadians|"
+        "mexico mexican|brazil brazilian|argentina argentinian argentine|china chinese|japan japanese|"
+        "korea korean|india indian indians|pakistan pakistani|russia russian russians|ukraine ukrainian|"
+        "poland polish|czech|hungary hungarian|romania romanian|bulgaria bulgarian|greece greek|turkey "
+        "turkish|israel israeli|iran iranian|iraq iraqi|egypt egyptian|nigeria nigerian|kenya kenyan|"
+        "sweden swedish|norway norwegian|denmark danish|finland finnish|ireland irish|scotland scottish|"
+        "wales welsh|europe european europeans|asia asian|africa african|vietnam vietnamese|thailand thai|"
+        "indonesia indonesian|philippines filipino|arabic arab|latin|singapore|london|paris|berlin"
     ).split("|")
     for form in names.split()
 }
@@ -472,7 +492,7 @@ _BESIDE_NUMBER = re.compile(r"\d(?:st|nd|rd|th)?(?: of)?[ ,.]{1,2}$")
 
 
 def _dates(text: _Text) -> list[tuple[int, frozenset[str], bool]]:
-    """(word index, what it may mean, sure) of days, months, countries; a misspelt one is possible but not sure."""
+    """(word index, meanings, sure) of days, months and countries; a misspelt one is possible, not sure."""
     found = []
     for at, word in enumerate(text.words):
         meaning = _DATE_WORDS.get(word.key)
@@ -497,7 +517,7 @@ def _near_dates(key: str) -> tuple[str, ...]:
 
 
 def _calendar(old: _Text, new: _Text) -> str | None:
-    """Days, months and countries in the same order; a misspelt one of the draft may turn into what it resembles."""
+    """Days, months and countries in the same order; a misspelt one may turn into what it resembles."""
     expected = _dates(old)
     position = 0
     for at, meaning, sure in _dates(new):
@@ -516,23 +536,26 @@ def _calendar(old: _Text, new: _Text) -> str | None:
     return None
 
 
-# --- names -----------------------------------------------------------------------------------------------------------
+# --- names ----------------------------------------------------------------------------------------
 
-# Occurrences in the word list: below the first a capital inside a sentence means a name, above the last it means nothing.
+# Occurrences in the word list: of words so rare that a capital makes a name (at the start of a sentence, or
+# inside one), and of words so common that it means nothing.
 _STRANGE, _RARE, _EVERYDAY = 100, 200, 30_000
 _ACRONYM_RARE = 5000  # for two letters: most short words are also somebody's initials
 _ALSO_NAMES = frozenset(
-    "will mark bill grace rose hope jack frank art rob bob pat sue may june april august dawn faith joy ray dean grant guy "
-    "drew gene jean lance max miles nick norm peg penny pierce rich robin rod sandy skip summer victor wade ward woody "
-    "young long king cook baker smith brown green white black gray grey bush wood stone hill field rivers banks price "
-    "cash chase dale earl ford fisher hunter mason miller page parker porter potter read rice sharp short singer stark "
-    "swift taylor turner walker wolf gold silver bell ball cross day case iris ivy lily olive ruby violet angel".split()
+    "will mark bill grace rose hope jack frank art rob bob pat sue may june april august dawn faith joy "
+    "ray dean grant guy drew gene jean lance max miles nick norm peg penny pierce rich robin rod sandy "
+    "skip summer victor wade ward woody young long king cook baker smith brown green white black gray grey "
+    "bush wood stone hill field rivers banks price cash chase dale earl ford fisher hunter mason miller "
+    "page parker porter potter read rice sharp short singer stark swift taylor turner walker wolf gold "
+    "silver bell ball cross day case iris ivy lily olive ruby violet angel".split()
 )
 _TITLES = frozenset("mr mrs ms miss mx dr prof professor sir madam dame lord lady capt captain".split())
 _SHORT_WORDS = frozenset("so go me we he is be do my by of on or to up an as at if in no am im ive".split())
 _ACRONYMS = frozenset(
-    "api faq pdf ceo cfo cto coo roi kpi sql html css http url usb gps vat hr it us uk eu un ai pr id tv pc vp qa ui ux "
-    "asap eta eod fyi rsvp rfp rfq nda sla poc po iban gmt utc est pst cet who usa nato nasa".split()
+    "api faq pdf ceo cfo cto coo roi kpi sql html css http url usb gps vat hr it us uk eu un ai pr id tv "
+    "pc vp qa ui ux asap eta eod fyi rsvp rfp rfq nda sla poc po iban gmt utc est pst cet who usa nato "
+    "nasa".split()
 )
 
 
@@ -663,7 +686,7 @@ def _inflected(a: str, b: str) -> bool:
 
 
 def _is_regrouped(key: str, other: _Text) -> bool:
-    """Whether the other text has this word in two pieces, or as a piece of a longer one ("alot", "every body")."""
+    """Whether the other text has this word in two pieces, or in a longer one ("every body", "alot")."""
     return key in other.joined or any(key in _halves(word) for word in other.keys)
 
 
@@ -691,12 +714,12 @@ def _new_words(old: _Text, new: _Text, names: set[str]) -> str | None:
     return None
 
 
-# --- meaning ---------------------------------------------------------------------------------------------------------
+# --- meaning --------------------------------------------------------------------------------------
 
 _NOVEL = 5000  # occurrences: more frequent words carry grammar and courtesy, not content
 _NEGATIONS = frozenset(
-    "not no never none nobody nothing neither nor cannot without dont doesnt didnt isnt arent wasnt werent cant couldnt wont "
-    "wouldnt shouldnt havent hasnt hadnt unable nowhere".split()
+    "not no never none nobody nothing neither nor cannot without dont doesnt didnt isnt arent wasnt werent "
+    "cant couldnt wont wouldnt shouldnt havent hasnt hadnt unable nowhere".split()
 )
 
 
@@ -721,7 +744,7 @@ def _kept(old: _Text, new: _Text) -> float:
 
 def _meaning(old: _Text, new: _Text) -> str | None:
     if _negated(old) != _negated(new) and _kept(old, new) > 0.6 and not _split_not(old, new):
-        return f"the meaning would turn: {'not' if _negated(new) else 'the word not'} would be {'added' if _negated(new) else 'lost'}"
+        return f"the meaning would turn: a “not” would be {'added' if _negated(new) else 'lost'}"
     return None
 
 
@@ -735,9 +758,8 @@ def _likeness(old: _Text, new: _Text) -> str | None:
         return "too different from the original"
     was = [w.key for w in old.words]
     novel = [w.key for w in new.words if w.key not in old.keys and 0 <= _count(w.key) < _NOVEL]
-    novel = [
-        key for key in novel if not any(_alike(key, word, 0.6) for word in was[:200] if word not in new.keys)
-    ]
+    gone = [key for key in dict.fromkeys(was) if key not in new.keys][:200]
+    novel = [key for key in dict.fromkeys(novel) if not any(_alike(key, word, 0.6) for word in gone)]
     if len(novel) > max(2, 0.3 * len(was)):
         return "too different from the original"
     return None

@@ -10,10 +10,46 @@ from hypothesis import strategies as st
 from space.changes import Change, apply, classify, diff
 
 WORDS = st.sampled_from(
-    ["a", "the", "The", "recieve", "receive", "dont", "don't", "Priya", "mail", "mails", "1,250", "x@y.example", "😊", "👩‍💻"]
-    + [",", ".", "!", "'", "-", '"', " ", "  ", "\n", "\r\n", "\t", "é", "e\u0301", "\ud800", "\x00", "https://x.io/a"]
+    [
+        "a",
+        "the",
+        "The",
+        "recieve",
+        "receive",
+        "dont",
+        "don't",
+        "Priya",
+        "mail",
+        "mails",
+        "1,250",
+        "x@y.example",
+        "😊",
+        "👩‍💻",
+    ]
+    + [
+        ",",
+        ".",
+        "!",
+        "'",
+        "-",
+        '"',
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "é",
+        "e\u0301",
+        "\ud800",
+        "\x00",
+        "https://x.io/a",
+    ]
 )
-TEXTS = st.one_of(st.lists(WORDS, max_size=25).map("".join), st.lists(WORDS, max_size=15).map(" ".join), st.text(max_size=60))
+TEXTS = st.one_of(
+    st.lists(WORDS, max_size=25).map("".join),
+    st.lists(WORDS, max_size=15).map(" ".join),
+    st.text(max_size=60),
+)
 
 
 def listed(before: str, after: str) -> list[tuple[str, str, str]]:
@@ -27,7 +63,10 @@ def test_any_subset_rebuilds_exactly(before: str, after: str, dice: random.Rando
     assert apply(before, changes) == after
     assert apply(before, []) == before
     assert all(before[c.start : c.end] == c.before and c.before != c.after for c in changes)
-    assert all(a.end <= b.start and (a.start, a.end) < (b.start, b.end) for a, b in zip(changes, changes[1:], strict=False))
+    assert all(
+        a.end <= b.start and (a.start, a.end) < (b.start, b.end)
+        for a, b in zip(changes, changes[1:], strict=False)
+    )
     chosen = [c for c in changes if dice.random() < 0.5]
     expected = before
     for change in reversed(chosen):  # from the end, so that earlier offsets stay true
@@ -67,7 +106,11 @@ def test_no_word_is_split_in_letters(before: str, after: str) -> None:
         ("I go yesterday", "I went yesterday", [("go", "went", "verb form")]),
         ("to hear from you", "to hearing from you", [("hear", "hearing", "verb form")]),
         ("He is depend on it", "He depends on it", [("is depend", "depends", "verb form")]),
-        ("I has recieve it", "I have receive it", [("has", "have", "agreement"), ("recieve", "receive", "spelling")]),
+        (
+            "I has recieve it",
+            "I have receive it",
+            [("has", "have", "agreement"), ("recieve", "receive", "spelling")],
+        ),
         ("a apple", "an apple", [("a", "an", "article")]),
         ("its late", "it's late", [("its", "it's", "spelling")]),
         ("more then two", "more than two", [("then", "than", "spelling")]),
@@ -77,9 +120,21 @@ def test_no_word_is_split_in_letters(before: str, after: str) -> None:
         ("one  two", "one two", [(" ", "", "spacing")]),
         ("Thanks, we go", "Thanks. We go", [(", we", ". We", "punctuation")]),
         ("he say a lie", "he tells a lie", [("say", "tells", "word choice")]),
-        ("Tomorrow I will come", "I will come tomorrow", [("Tomorrow I will come", "I will come tomorrow", "word order")]),
-        ("Send me the file", "Could you please send me the file", [("Send", "Could you please send", "tone")]),
-        ("call tomorow please", "call tomorrow, please", [("tomorow", "tomorrow", "spelling"), ("", ",", "punctuation")]),
+        (
+            "Tomorrow I will come",
+            "I will come tomorrow",
+            [("Tomorrow I will come", "I will come tomorrow", "word order")],
+        ),
+        (
+            "Send me the file",
+            "Could you please send me the file",
+            [("Send", "Could you please send", "tone")],
+        ),
+        (
+            "call tomorow please",
+            "call tomorrow, please",
+            [("tomorow", "tomorrow", "spelling"), ("", ",", "punctuation")],
+        ),
         (
             "the informations are usefull",
             "the information is useful",
