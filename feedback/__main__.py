@@ -20,8 +20,7 @@ from typing import Any
 from feedback.journal import JournalError, records
 from feedback.schema import REASONS, VERDICTS, Record
 
-# The same default as the app's.
-FOLDER = os.environ.get("FEEDBACK_DIR") or "journal"
+FOLDER = os.environ.get("FEEDBACK_DIR") or "flagged"  # as the app does
 
 
 def read(folder: Path) -> Iterator[Record]:

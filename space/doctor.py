@@ -149,12 +149,12 @@ def variables() -> Iterator[str]:
 
 def _file(folder: Path, model: str) -> Path | None:
     """The file that a model's name or path stands for; None for a Hub repository or a server."""
-    for path in (folder / f"{model}.gguf", folder / model, Path(model)):
-        if os.path.isfile(path):
-            return path
-    if model.endswith(".gguf"):
+    named = folder / f"{model}.gguf"
+    if os.path.isfile(named):
+        return named
+    if os.path.exists(model) or (model.endswith(".gguf") and ":" not in model):
         return Path(model)
-    return None if "/" in model else folder / f"{model}.gguf"
+    return None if model.count("/") == 1 else named
 
 
 def _cure(file: Path, folder: Path) -> str:

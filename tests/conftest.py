@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -78,3 +79,48 @@ def readonly_folder() -> Iterator[Path]:
         os.chmod(parent, 0o755)
         os.chmod(folder, 0o555)
         yield folder
+
+
+SENTENCES = (
+    "Please send me the report before the meeting on Monday.",
+    "She has already received their answer about the invoice.",
+    "We are looking forward to hearing from you soon.",
+    "Could you please check whether the files are complete?",
+    "I don't know where the contract is, but I will find it.",
+    "The prices in the new catalogue are higher than last year.",
+    "Thank you for your help with the order, it was a great success.",
+    "He doesn't work here any more, so please write to his colleague.",
+)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with clean.jsonl, email.jsonl, plain.jsonl (a few sentences) and the shipped lexicon.txt."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
+    for name in ("clean", "email", "plain"):
+        (folder / f"{name}.jsonl").write_text(rows)
+    shutil.copy(Path(__file__).parents[1] / "space" / "models" / "lexicon.txt", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def base_model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama that `training pretrain` made in a few steps: real in every part, of no use as a proofreader."""
+    from training.__main__ import main
+
+    out = tmp_path_factory.mktemp("base")
+    data = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email", "plain")]
+    arguments = [*data, f"--out={out}", "--preset=test", "--max_steps=6", "--batch_tokens=1024"]
+    assert main(["pretrain", *arguments]) == 0
+    return out / "model"
+
+
+@pytest.fixture(scope="session")
+def small_gguf(base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`base_model` as the GGUF file that the engine loads."""
+    from conversion.__main__ import main
+
+    path = tmp_path_factory.mktemp("gguf") / "small.gguf"
+    assert main(["gguf", str(base_model), str(path)]) == 0
+    return path
