@@ -1,0 +1,153 @@
+"""A Proofread value as HTML: pure functions in which every character of an email is text, never markup."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from space import texts
+
+if TYPE_CHECKING:
+    from space.changes import Change
+    from space.proofreader import Kept
+    from space.tone import Score, Tone
+
+Scale = Mapping[str, tuple[str, str]]
+
+# JSON in UTF-8 cannot carry half of a surrogate pair: one such character would cut the page off.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# Unicode has a visible picture for each control character, 0x2400 above it; tab and newline need none.
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {127: 0x2421}
+_BLANKS = str.maketrans({" ": "␣", "\t": "⇥", "\n": "↵\n"})
+
+
+def carried(text: str) -> str:
+    """The text as a web page can hold it: U+FFFD in place of each lone surrogate, all else unchanged."""
+    return _LONE_SURROGATE.sub("\ufffd", text)
+
+
+def escaped(text: str) -> str:
+    """The text as HTML that shows it, control characters included, and that runs nothing."""
+    lines = carried(text).replace("\r\n", "\n").replace("\r", "\n")
+    return html.escape(lines.translate(_PICTURES))
+
+
+def status(text: str, kind: str = "quiet", done: int = 0, total: int = 0) -> str:
+    """One line about what is going on; kind is quiet, busy, done or error, total > 0 adds a progress bar."""
+    bar = f'<progress value="{done}" max="{total}" aria-hidden="true"></progress>' if total else ""
+    role = "alert" if kind == "error" else "status"
+    return f'<div class="pr-status pr-{kind}" role="{role}"><span>{escaped(text)}</span>{bar}</div>'
+
+
+def _percent(score: Score) -> int:
+    return round(100 * score.score)
+
+
+def _place(score: Score, scale: Scale) -> int:
+    """Where the probabilities balance on the scale: 0 = all on the first label, 100 = all on the last."""
+    last = len(scale) - 1
+    return round(100 * sum(score.scores.get(label, 0.0) * at / last for at, label in enumerate(scale)))
+
+
+def _gauge(name: str, scale: Scale, score: Score, before: Score | None) -> str:
+    emoji, label = scale.get(score.label, ("", score.label))
+    place, percent = _place(score, scale), _percent(score)
+    was = ghost = ""
+    if before is not None:
+        _, old_label = scale.get(before.label, ("", before.label))
+        was = texts.WAS.format(label=old_label, percent=_percent(before))
+        ghost = f'<i class="pr-was" style="left:{_place(before, scale)}%"></i>'
+    spoken = escaped(texts.METER.format(label=label, percent=percent))
+    ends = "".join(f"<span>{escaped(word)}</span>" for _, word in scale.values())
+    return (
+        f'<div class="pr-gauge"><span class="pr-face" aria-hidden="true">{emoji}</span><div class="pr-dial">'
+        f'<div class="pr-reading"><b>{escaped(name)}</b><span>{escaped(label)} {percent}%</span>'
+        f"<small>{escaped(was)}</small></div>"
+        f'<div class="pr-track" role="meter" aria-label="{escaped(name)}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{place}" aria-valuetext="{spoken}">'
+        f'{ghost}<i style="left:{place}%"></i></div>'
+        f'<div class="pr-ends" aria-hidden="true">{ends}</div></div></div>'
+    )
+
+
+def gauges(title: str, tone: Tone | None, before: Tone | None = None, empty: str = texts.TONE_EMPTY) -> str:
+    """Sentiment and politeness as two labelled dials; with `before`, the draft's place on them as well."""
+    if tone is None:
+        dials = f'<p class="pr-none">{escaped(empty)}</p>'
+    else:
+        was = (before.sentiment, before.politeness) if before else (None, None)
+        dials = _gauge(texts.SENTIMENT, texts.SENTIMENT_SCALE, tone.sentiment, was[0])
+        dials += _gauge(texts.POLITENESS, texts.POLITENESS_SCALE, tone.politeness, was[1])
+    return f'<section class="pr-tone"><h3>{escaped(title)}</h3>{dials}</section>'
+
+
+def _mark(tag: str, sign: str, spoken: str, text: str) -> str:
+    """One side of a change; blanks alone are drawn, or nobody would see them."""
+    if not text:
+        return ""
+    drawn = escaped(text if text.strip() else text.replace("\r\n", "\n").translate(_BLANKS))
+    return (
+        f'<{tag}><span class="pr-spoken">{spoken}: </span>'
+        f'<span class="pr-sign" aria-hidden="true">{sign}</span>{drawn}</{tag}>'
+    )
+
+
+def marks(draft: str, changes: Iterable[Change]) -> str:
+    """The draft with each change marked in place: −removed, +added."""
+    pieces, at = [], 0
+    for number, change in enumerate(sorted(changes, key=lambda c: (c.start, c.end))):
+        pieces += [
+            escaped(draft[at : change.start]),
+            f'<span class="pr-change" data-change="{number}" title="{escaped(change.kind)}">',
+            _mark("del", "−", texts.REMOVED, change.before),
+            _mark("ins", "+", texts.ADDED, change.after),
+            "</span>",
+        ]
+        at = change.end
+    pieces.append(escaped(draft[at:]))
+    email = "".join(pieces)
+    return f'<div class="pr-email" tabindex="0" role="region" aria-label="{texts.CHANGES}">{email}</div>'
+
+
+def changed(draft: str, changes: Sequence[Change]) -> str:
+    """The section "What changed": how many changes of which kind, and the marked draft."""
+    title = f"<h3>{texts.CHANGES}</h3>"
+    if not changes:
+        return f'<section>{title}<p class="pr-clean">{texts.NO_CHANGES}</p></section>'
+    count = texts.ONE_CHANGE if len(changes) == 1 else texts.MANY_CHANGES.format(count=len(changes))
+    by_kind = Counter(change.kind for change in changes).most_common()
+    kinds = " · ".join(f"{escaped(kind)} {n}" for kind, n in by_kind)
+    legend = (
+        '<span class="pr-legend" aria-hidden="true">'
+        f'<del><span class="pr-sign">−</span>{texts.REMOVED}</del> '
+        f'<ins><span class="pr-sign">+</span>{texts.ADDED}</ins></span>'
+    )
+    return (
+        f'<section>{title}<p class="pr-count"><b>{count}</b><span>{kinds}</span>{legend}</p>'
+        f"{marks(draft, changes)}</section>"
+    )
+
+
+def kept(values: Sequence[Kept]) -> str:
+    """The section of what was left alone, each with its reason; nothing when there is nothing to tell."""
+    if not values:
+        return ""
+    items = "".join(
+        f"<li><q>{escaped(each.text.strip())}</q> <span>{escaped(each.reason)}</span></li>" for each in values
+    )
+    return f'<section><h3>{texts.KEPT}</h3><ul class="pr-kept" tabindex="0">{items}</ul></section>'
+
+
+def notes(lines: Sequence[str]) -> str:
+    """Notes about the whole email, one box each."""
+    return "".join(f'<p class="pr-note">{escaped(line)}</p>' for line in lines)
+
+
+def prompts(values: Sequence[str]) -> str:
+    """The prompts word for word."""
+    if not values:
+        return f'<p class="pr-none">{texts.NO_PROMPTS}</p>'
+    return "".join(f'<pre class="pr-prompt" tabindex="0">{escaped(value)}</pre>' for value in values)

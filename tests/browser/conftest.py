@@ -1,0 +1,180 @@
+"""The real app as a process of its own, and headless Chromium to look at it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 60
+WAIT_SECONDS = 30  # for anything the page should do; two busy cores are slow
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Loaded by Python before the app: notes every address outside this machine that the app turns to.
+WATCH = """
+import os, sys
+def watch(event, arguments):
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    if host not in (None, "", "localhost", "0.0.0.0", "::", "::1") and not str(host).startswith("127."):
+        with open(os.environ["WATCH_LOG"], "a") as log:
+            print(host, file=log)
+sys.addaudithook(watch)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class App:
+    """One running app, and where it leaves things."""
+
+    url: str
+    port: int
+    feedback: Path
+    contacted: Path  # lists the hosts outside this machine that it turned to
+    process: subprocess.Popen[str]
+
+
+Start = Callable[..., App]
+
+
+@pytest.fixture(scope="session")
+def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts `python space/app.py` as a Space does, on a free port, and waits until it answers."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(**settings: str) -> App:
+        folder = tmp_path_factory.mktemp("app")
+        (folder / "sitecustomize.py").write_text(WATCH)
+        contacted = folder / "contacted"
+        contacted.touch()
+        app = App("", free_port(), folder / "feedback", contacted, None)  # type: ignore[arg-type]
+        app.url = f"http://127.0.0.1:{app.port}/"
+        environment = os.environ | {
+            "PORT": str(app.port),
+            "FEEDBACK_DIR": str(app.feedback),
+            "GRADIO_TEMP_DIR": str(folder / "gradio"),
+            "PYTHONPATH": str(folder),
+            "WATCH_LOG": str(contacted),
+        }
+        log = folder / "stderr"
+        with log.open("w") as stderr:
+            app.process = subprocess.Popen(
+                [sys.executable, "space/app.py"],
+                cwd=ROOT,
+                env=environment | settings,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                text=True,
+            )
+        running.append(app.process)
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and app.process.poll() is None:
+            try:
+                with urllib.request.urlopen(app.url, timeout=5):
+                    return app
+            except (URLError, OSError):
+                time.sleep(0.1)
+        pytest.fail(f"the app did not start (exit code {app.process.poll()}): {log.read_text()[-2000:]}")
+
+    yield start
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def app(start_app: Start) -> App:
+    return start_app()
+
+
+Profile = Callable[[bool], BrowserContext]
+
+
+@pytest.fixture(scope="session")
+def profile(chromium: str) -> Iterator[Profile]:
+    """A browser profile, light or dark; tests share it, for its cache saves seconds on each page."""
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
+    profiles: dict[bool, BrowserContext] = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+
+        def get(dark: bool) -> BrowserContext:
+            if dark not in profiles:
+                profiles[dark] = browser.new_context(
+                    color_scheme="dark" if dark else "light",
+                    permissions=["clipboard-read", "clipboard-write"],
+                )
+                profiles[dark].set_default_timeout(WAIT_SECONDS * 1000)
+            return profiles[dark]
+
+        yield get
+        browser.close()
+
+
+@pytest.fixture
+def open_page(profile: Profile) -> Iterator[Callable[..., Page]]:
+    """Opens the app; afterwards no script of the page may have failed."""
+    faults: list[str] = []
+    pages: list[Page] = []
+
+    def open_(app: App, width: int = 1440, height: int = 1000, dark: bool = False) -> Page:
+        page = profile(dark).new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(app.url)
+        page.wait_for_selector("#draft textarea")
+        return page
+
+    yield open_
+    for page in pages:
+        page.close()
+    assert not faults
+
+
+@pytest.fixture
+def page(app: App, open_page: Callable[..., Page]) -> Page:
+    return open_page(app)
+
+
+@pytest.fixture
+def models_without(tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of the models folder in which the named file is missing."""
+
+    def copy(name: str) -> Path:
+        folder = tmp_path / "models"
+        shutil.copytree(ROOT / "space" / "models", folder)
+        (folder / name).unlink()
+        return folder
+
+    return copy

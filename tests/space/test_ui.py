@@ -1,0 +1,182 @@
+"""What the screen is made of: every character of an email must be text, whatever it looks like."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from feedback.schema import REASONS, VERDICTS
+from space import render, texts
+from space.changes import Change, diff
+from space.tone import LABELS, Score, Tone
+
+
+class Shown(HTMLParser):
+    """What a reader sees of a piece of HTML, and which tags and attributes made it."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.text, self.tags, self.attributes, self.skipped = "", set[str](), set[str](), 0
+        self.by_tag: dict[str, list[str]] = {}
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        spoken = {"class": "pr-spoken"}.items() <= dict(attrs).items()
+        self._open.append("spoken" if spoken else tag)
+        self.by_tag.setdefault(tag, []).append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._open:
+            self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if "spoken" in self._open:  # for screen readers only
+            return
+        self.text += data
+        for tag in set(self._open):
+            self.by_tag[tag][-1] += data
+
+
+def score(labels: tuple[str, ...], *chances: float) -> Score:
+    scores = dict(zip(labels, chances, strict=True))
+    best = max(scores, key=lambda label: scores[label])
+    return Score(best, scores[best], scores)
+
+
+def tone(sentiment: tuple[float, ...], politeness: tuple[float, ...]) -> Tone:
+    return Tone(score(LABELS["sentiment"], *sentiment), score(LABELS["politeness"], *politeness))
+
+
+RUDE = tone((0.7, 0.2, 0.1), (0.8, 0.15, 0.05))
+KIND = tone((0.1, 0.3, 0.6), (0.0, 0.1, 0.9))
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><svg/onload=alert(1)>',
+    "</textarea></pre><b>bold</b>",
+    "&lt;b&gt; &amp; &#60;",
+    "{{name}} {{{html}}} ${1+1} `tick` @children",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markup_in_an_email_is_shown_as_text(text: str) -> None:
+    shown = Shown(render.escaped(text))
+    assert shown.text == text
+    assert not shown.tags
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markup_is_text_in_every_part_of_the_screen(text: str) -> None:
+    change = Change(0, len(text), text, text + "!", text)
+    parts = [
+        render.changed(text, [change]),
+        render.notes([text]),
+        render.prompts([text]),
+        render.status(text, "error"),
+        render.gauges("Tone", None, empty=text),
+    ]
+    for part in parts:
+        shown = Shown(part)
+        assert text in shown.text
+        assert not shown.tags & {"script", "img", "svg", "textarea"}
+        assert not {name for name in shown.attributes if name.startswith("on")}
+
+
+@given(st.text(st.characters()))
+@example("half an emoji: \ud83d and \udc00")
+@example("NUL \x00, bell \x07, delete \x7f, escape \x1b[31m")
+@example("שלום\u202e abc \u2066")
+def test_whatever_an_email_holds_can_be_sent_to_the_page_and_back_out_of_it(text: str) -> None:
+    shown = Shown(render.escaped(text)).text
+    shown.encode("utf-8")  # JSON in UTF-8 is how it travels
+    assert len(shown) == len(text.replace("\r\n", "\n"))
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", shown)
+
+
+def test_the_result_to_copy_changes_only_what_cannot_travel() -> None:
+    assert render.carried("a\r\n\x00\t b\ud83d 😀\n") == "a\r\n\x00\t b\ufffd 😀\n"
+
+
+def test_marks_show_the_draft_with_a_sign_before_each_side_of_a_change() -> None:
+    draft, text = "I recieve mail at morning.\nBye", "I receive mail in the morning.\nBye"
+    shown = Shown(render.marks(draft, diff(draft, text)))
+    assert shown.text == "I −recieve+receive mail −at+in the morning.\nBye"
+    assert shown.by_tag["del"] == ["−recieve", "−at"]
+    assert shown.by_tag["ins"] == ["+receive", "+in the"]
+
+
+@given(st.text("ab .\n\r<&\ud800é", max_size=40), st.text("ab .\n\r<&\ud800é", max_size=40))
+def test_marks_hold_the_draft_and_the_rewrite_whole(draft: str, text: str) -> None:
+    def plain(value: str) -> str:
+        return re.sub(r"[␣⇥↵\s]", "", render.carried(value).replace("\r", ""))
+
+    html = render.marks(draft, diff(draft, text))
+    without_added = re.sub(r"<ins>.*?</ins>", "", html, flags=re.DOTALL)
+    without_removed = re.sub(r"<del>.*?</del>", "", html, flags=re.DOTALL)
+    assert plain(Shown(without_added).text.replace("−", "")) == plain(draft)
+    assert plain(Shown(without_removed).text.replace("+", "")) == plain(text)
+
+
+def test_a_change_of_blanks_alone_can_be_seen() -> None:
+    changes = [Change(1, 3, "  ", " ", "spacing"), Change(4, 4, "", "\n", "spacing")]
+    shown = Shown(render.marks("a  b", changes))
+    assert shown.text == "a−␣␣+␣b+↵\n"
+
+
+def test_a_change_is_spoken_without_its_sign() -> None:
+    html = render.marks("dont", [Change(0, 4, "dont", "don't", "spelling")])
+    assert f"{texts.REMOVED}: " in html and f"{texts.ADDED}: " in html
+    assert html.count('aria-hidden="true"') == 2
+
+
+def test_changes_are_counted_by_kind_most_frequent_first() -> None:
+    draft = "a b c"
+    kinds = ("capitals", "spelling", "spelling")
+    changes = [Change(2 * i, 2 * i + 1, draft[2 * i], "x", kind) for i, kind in enumerate(kinds)]
+    assert "3 changes" in (text := Shown(render.changed(draft, changes)).text)
+    assert "spelling 2 · capitals 1" in text
+    assert "1 change" in Shown(render.changed(draft, changes[:1])).text
+    assert texts.NO_CHANGES in Shown(render.changed(draft, [])).text
+
+
+def test_gauges_name_the_label_with_its_emoji_and_number() -> None:
+    html = render.gauges(texts.DRAFT_TONE, RUDE)
+    shown = Shown(html)
+    for part in ("🙁", "negative 70%", "😠", "impolite 80%", texts.SENTIMENT, texts.POLITENESS):
+        assert part in shown.text
+    assert re.findall(r'aria-valuenow="(\d+)" aria-valuetext="([^"]+)"', html) == [
+        ("20", "negative, 70 percent"),
+        ("12", "impolite, 80 percent"),
+    ]
+
+
+def test_gauges_of_a_result_show_where_the_draft_was() -> None:
+    html = render.gauges(texts.RESULT_TONE, KIND, RUDE)
+    assert "draft: impolite 80%" in Shown(html).text
+    assert 'class="pr-was" style="left:12%"' in html
+    assert 'style="left:95%"' in html
+
+
+def test_gauges_without_a_measurement_say_so() -> None:
+    assert texts.TONE_MISSING in Shown(render.gauges("Tone", None, empty=texts.TONE_MISSING)).text
+
+
+def test_an_error_is_announced_and_progress_has_a_bar() -> None:
+    assert 'role="alert"' in render.status("no", "error")
+    assert 'role="status"' in render.status("yes", "done")
+    assert '<progress value="2" max="5"' in render.status("2 of 5", "busy", 2, 5)
+
+
+def test_every_label_verdict_and_reason_has_a_text() -> None:
+    assert tuple(texts.SENTIMENT_SCALE) == LABELS["sentiment"]
+    assert tuple(texts.POLITENESS_SCALE) == LABELS["politeness"]
+    assert tuple(texts.REASONS) == REASONS
+    assert tuple(texts.VERDICTS) == VERDICTS
