@@ -386,7 +386,8 @@ _SOUNDALIKES = [
     for group in (
         "its it's|your you're|their there they're|then than|to too two|affect effect|loose lose|whose who's|"
         "advice advise|accept except|quiet quite|weather whether|principal principle|lets let's|"
-        "were we're where|passed past|here hear|by buy bye|no know|of off|stationary stationery|complement compliment"
+        "were we're where|passed past|here hear|by buy bye|no know|of off|stationary stationery|"
+        "complement compliment"
     ).split("|")
 ]
 _SOFTENERS = frozenset(

@@ -237,7 +237,7 @@ _GREETING = re.compile(
     r"to whom it may concerns?|attn|ladies and gentlemen|gentlemen|all|team|everyone|folks)\b",
     re.I,
 )
-_NAME_COMMA = re.compile(r"\s*(?:[A-Z][\w.'’-]{0,30}\s?){1,4}[,:]\s*$")
+_NAME_COMMA = re.compile(r"\s*(?:[A-Z][\w.'’-]{0,30}(?: (?:and|&) | ?)){1,4}(?:[,:]| ?[-–—]{1,2})\s*$")
 _NO_GREETING = frozenset(
     "thanks thank best regards kind warm sincerely cheers yours i we it this that please can could would "
     "is are was will have has send am do does need want hope wish attached see find know let be been going "
@@ -444,7 +444,7 @@ def _is_greeting(lines: list[_Line], index: int) -> bool:
         return len(words) == 5
     if len(words) > 9 or any(word.lower() in _NO_GREETING for word in words):
         return False
-    ended = text.endswith((",", ":", "!", ";", "-", "–", "—"))
+    ended = text.endswith((",", ":", "!", ";", "-", "–", "—")) or len(words) <= 3 and text.endswith(".")
     if not _GREETING.match(text):
         first = not any(
             not line.blank and not _HEADER.match(line.text) for line in lines[max(0, index - 6) : index]

@@ -1,8 +1,8 @@
 """Checks on a rewrite: facts stay, the voice stays the writer's, and nothing of the model's own gets in.
 
 Everything is compared in order, so that a name that is dropped, doubled or swapped with another is seen as
-well as one that is altered. Corrections stay possible: a changed word must be one the word list knows. When in
-doubt the rewrite is refused, because keeping a small mistake costs less than changing an amount.
+well as one that is altered. Corrections stay possible: a new word must be one the word list knows. In doubt
+the rewrite is refused, because keeping a small mistake costs less than changing an amount.
 
 Not covered: a name that opens a sentence and resembles a word ("Marek will" -> "Market will"). Passing the
 names of the whole email closes that gap where the name occurs again: check(before, after, names(email)).
@@ -187,14 +187,18 @@ def _repeats(text: str) -> int:
 
 
 def _terms(before: str, after: str, terms: Iterable[str]) -> str | None:
-    """The caller's own words: as often as before, and never written worse than before."""
+    """The caller's own words: as often as before, and never written worse than before.
+
+    A term that is also an ordinary word ("Will") counts only where it is written as given.
+    """
     for term in dict.fromkeys(unicodedata.normalize("NFC", t).replace("’", "'").strip() for t in terms):
         if not term or term.casefold() not in before.casefold():
             continue
         pattern = rf"(?<!\w){re.escape(term)}(?!\w)"
         was, becomes = len(re.findall(pattern, before)), len(re.findall(pattern, after))
         was_any, becomes_any = (len(re.findall(pattern, text, re.I)) for text in (before, after))
-        if was_any and (becomes < was or was_any != becomes_any):
+        dropped = was_any != becomes_any and _count(term) < _RARE
+        if was_any and (dropped or not was <= becomes <= was_any):
             return f"a protected word would change: {term[:60]}"
     return None
 
@@ -662,9 +666,10 @@ def _same_name(a: _Word, b: _Word) -> bool:
 
 def _soft_names(old: _Text, new: _Text, names: set[str]) -> str | None:
     """Capitalised words that may be names: they may lose their capital or be corrected, not be replaced."""
+    owners = {word.text + "s" for word in new.words if word.owner}  # "Priyas team" -> "Priya's team"
     for word in old.words:
         kept = word.text in names or word.key in new.keys or word.key in _DATE_WORDS
-        kept = kept or any(_same_name(word, w) for w in new.words if w.owner)
+        kept = kept or word.text in owners
         if kept or not word.capital or word.text.isupper() or old.shouting:
             continue
         if not _known(word.text):

@@ -155,6 +155,9 @@ def test_several_sentences(text: list[str]) -> None:
         "Hello Prof. Lindqvist,",
         "Hey Luis –",
         "Kevin,",
+        "Ed & Brant:",
+        "Steve --",
+        "Hi Mark.",
         "Helo Anna,",
     ],
 )

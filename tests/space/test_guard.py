@@ -241,6 +241,11 @@ def test_protected_terms() -> None:
         == "a protected word would change: foobaz"
     )
     assert check("It are late.", "It is late.", ["", "Zebra"]) is None
+    assert check("I will come to Will.", "I'll come to Will.", ["Will"]) is None
+    assert (
+        check("We use kubernetes.", "We use it.", ["Kubernetes"])
+        == "a protected word would change: Kubernetes"
+    )
 
 
 def test_names_of_an_email_protect_its_sentences() -> None:
