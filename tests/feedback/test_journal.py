@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -115,6 +116,51 @@ def test_records_written_after_someone_deleted_the_folder_are_kept(tmp_path: Pat
     folder.rmdir()
     journal.append({"n": 2})
     assert list(records(folder)) == [{"n": 2}]
+
+
+def test_file_and_folders_are_synced_before_append_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[os.stat_result] = []
+    fsync = os.fsync
+
+    def watch(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor))
+
+    monkeypatch.setattr(os, "fsync", watch)
+    journal = Journal(tmp_path / "a" / "b")
+    journal.append({"n": 1})
+    (file,) = (tmp_path / "a" / "b").iterdir()
+    made = [tmp_path, tmp_path / "a", tmp_path / "a" / "b", file]
+    assert {status.st_ino for status in synced} == {path.stat().st_ino for path in made}
+    assert synced[-1].st_size == file.stat().st_size
+    synced.clear()
+    journal.append({"n": 2})
+    assert [(status.st_ino, status.st_size) for status in synced] == [
+        (file.stat().st_ino, file.stat().st_size)
+    ]
+
+
+def test_a_record_that_the_disk_refused_is_gone_and_the_next_one_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append({"n": 1})
+    fsync = os.fsync
+    answers = iter([OSError(errno.EIO, "Input/output error")])
+
+    def fail_once(descriptor: int) -> None:
+        if error := next(answers, None):
+            raise error
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with pytest.raises(JournalError, match=r"not saved in .*: input/output error\.$"):
+        journal.append({"n": 2})
+    journal.append({"n": 3})
+    damaged: list[str] = []
+    assert [record["n"] for record in records(tmp_path, damaged)] == [1, 3] and damaged == []
 
 
 def test_damaged_lines_are_counted_and_the_others_read(tmp_path: Path) -> None:
