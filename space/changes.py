@@ -342,7 +342,7 @@ def _is_move(before: str, after: str, first: _Region, second: _Region) -> bool:
         gone, added = before[second[0] : second[1]], after[first[2] : first[3]]
         if after[second[2] : second[3]].strip() or before[first[0] : first[1]].strip():
             return False
-    return _is_word(gone) and gone.strip().casefold() == added.strip().casefold()
+    return _is_word(gone) and _likeness(gone.strip(), added.strip()) >= 0.8
 
 
 # --- kinds ----------------------------------------------------------------------------------------
