@@ -91,6 +91,7 @@ def test_no_word_is_split_in_letters(before: str, after: str) -> None:
     ("before", "after", "changes"),
     [
         ("I recieve it", "I receive it", [("recieve", "receive", "spelling")]),
+        ("come tomorow to us", "come to us tomorrow", [("tomorow to us", "to us tomorrow", "spelling")]),
         ("go in morning", "go in the morning", [("", "the ", "article")]),
         ("I dont know", "I don't know", [("dont", "don't", "spelling")]),
         ("i know", "I know", [("i", "I", "capitals")]),
