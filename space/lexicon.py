@@ -30,6 +30,8 @@ _CONTRACTIONS = {
     if word.replace("'", "") not in {"lets", "Ill", "its"}
 }
 _CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
+# What stands before the first word of a sentence: nothing, or an end that is not a title's.
+_SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
 
 
 class Lexicon:
@@ -74,8 +76,7 @@ class Lexicon:
             word = match.group()
             if self.knows(word) or (len(word) > 1 and word.isupper()) or any(c.isupper() for c in word[1:]):
                 continue
-            starts_sentence = not text[: match.start()].rstrip(" \"'(\n") or text[: match.start()].rstrip()[-1:] in {".", "!", "?"}
-            if word[0].isupper() and not starts_sentence:
+            if word[0].isupper() and not _SENTENCE_START.search(text[: match.start()]):
                 continue
             found.append((word, self.suggest(word)))
         return found

@@ -105,7 +105,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base_model(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_pools() -> Iterator[None]:
+    """Pools of 64 pairs instead of thousands: pretraining on a few sentences needs no more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.pretrain.POOL", 64)
+        yield
+
+
+@pytest.fixture(scope="session")
+def base_model(corpus: Path, small_pools: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama that `training pretrain` made in a few steps: real in every part, of no use as a proofreader."""
     from training.__main__ import main
 

@@ -147,8 +147,8 @@ def _errors(text: str, good: str) -> int:
 
 def tokenize(text: str) -> list[str]:
     """Words and marks apart, as in Penn Treebank text, so that a result can be compared with tokenised references."""
-    text = re.sub(r"([,;:!?()\[\]{}\"%$]|\.\.\.)(?!\d)|(?<!\d)([,:])", r" \1\2 ", text)
-    text = re.sub(r"\.(?=\s*$|\s+[A-Z\"'])", " . ", text)
+    text = re.sub(r"([;!?()\[\]{}\"%$&]|\.\.\.|[,:](?!\d)|(?<!\d)[,:])", r" \1 ", text)
+    text = re.sub(r"(?<!\.)\.(?=\s*$|\s+[A-Z\"'])", " . ", text)
     text = re.sub(r"(?i)\b(ca)n't\b", r"\1 n't", text)
     text = re.sub(r"(?i)(\w)(n't)\b", r"\1 \2", text)
     text = re.sub(r"(?i)(\w)('(?:s|m|re|ve|ll|d))\b", r"\1 \2", text)

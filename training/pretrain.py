@@ -39,7 +39,7 @@ _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _TOKENIZER_TEXTS = 120_000
-_POOL = 2048  # units drawn, sorted by length and cut into batches at a time
+POOL = 2048  # units drawn, sorted by length and cut into batches at a time
 _PLAIN_SHARE = 0.12  # of the units: plain documents, for language modelling
 _PLAIN_TOKENS = 160
 _MAX_TOKENS = 320
@@ -218,8 +218,8 @@ class Batches:
         return batches
 
     def _rows(self, rng: random.Random) -> Rows:
-        plain = [self._excerpt(rng) for _ in range(int(_POOL * _PLAIN_SHARE))]
-        pairs = [self._pairs.draw(rng) for _ in range(_POOL - len(plain))]
+        plain = [self._excerpt(rng) for _ in range(int(POOL * _PLAIN_SHARE))]
+        pairs = [self._pairs.draw(rng) for _ in range(POOL - len(plain))]
         prompts = [render(messages(p.bad, simulated_evidence(p, self._lexicon, rng), p.mode)) for p in pairs]
         encode = self._tokenizer.backend_tokenizer.encode_batch
         begin = self._tokenizer.convert_tokens_to_ids(BEGIN)

@@ -1,0 +1,44 @@
+"""The word list: misspellings find their word, names and good words are left in peace."""
+
+from __future__ import annotations
+
+import pytest
+
+from space.lexicon import Lexicon
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return Lexicon.load()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("recieve", "receive"), ("Definately", "Definitely"), ("goverment", "government"), ("buisness", "business"),
+        ("tommorow", "tomorrow"), ("wensday", "Wednesday"), ("monday", "Monday"), ("i", "I"), ("dont", "don't"),
+        ("isnt", "isn't"), ("im", "I'm"), ("adress", "address"), ("occured", "occurred"), ("untill", "until"),
+        ("thier", "their"), ("english", "English"),
+    ],
+)  # fmt: skip
+def test_suggestions(lexicon: Lexicon, wrong: str, right: str) -> None:
+    assert not lexicon.knows(wrong)
+    assert lexicon.suggest(wrong) == right
+
+
+@pytest.mark.parametrize("word", ["colour", "color", "organise", "organize", "Monday", "company's", "don’t", "I'm", "emails"])
+def test_good_words_are_known(lexicon: Lexicon, word: str) -> None:
+    assert lexicon.knows(word)
+
+
+def test_names_acronyms_and_products_are_not_unknown(lexicon: Lexicon) -> None:
+    assert lexicon.unknown("Hi Priya, Mr. Okonkwo from KPMG uses GitHub and the iPhone.") == []
+
+
+def test_unknown_words_come_in_order(lexicon: Lexicon) -> None:
+    assert lexicon.unknown("Teh offer, i beleive, is xqzzvkw.") == [
+        ("Teh", "The"),
+        ("i", "I"),
+        ("beleive", "believe"),
+        ("xqzzvkw", None),
+    ]

@@ -1,0 +1,69 @@
+"""The command line, as a shell uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def space(*arguments: str, text: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "space", *arguments], input=text, cwd=ROOT, capture_output=True,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_the_email_alone_is_on_stdout() -> None:
+    ran = space("proofread", text=b"Hi Tom,\r\n\r\nI recieved it.\r\n")
+    assert ran.stdout == b"Hi Tom,\r\n\r\nI received it.\r\n" and ran.stderr == b"" and ran.returncode == 0
+
+
+def test_json_holds_offsets_and_scores() -> None:
+    draft = "I recieved it. Thank you!"
+    ran = space("proofread", "--json", text=draft.encode())
+    value = json.loads(ran.stdout)
+    assert value["changed"] and value["text"] == "I received it. Thank you!"
+    assert all(draft[c["start"] : c["end"]] == c["before"] for c in value["changes"])
+    assert sum(value["after"]["politeness"]["scores"].values()) == pytest.approx(1, abs=0.01)
+    assert {"kept", "model", "timings", "before"} <= value.keys()
+
+
+def test_lines_stay_in_order() -> None:
+    ran = space("proofread", "--lines", text="I recieved it.\n\nAll is well.\nDrei Worte sind es hier nicht\n".encode())
+    assert ran.stdout.decode().split("\n") == ["I received it.", "", "All is well.", "Drei Worte sind es hier nicht", ""]
+
+
+def test_tone_lines() -> None:
+    ran = space("tone", "--lines", text=b"Thank you so much!\nThis is awful.\n")
+    first, second = map(json.loads, ran.stdout.splitlines())
+    assert first["politeness"]["label"] == "polite" and second["sentiment"]["label"] == "negative"
+
+
+def test_bytes_that_are_no_text_come_back() -> None:
+    data = b"A caf\xe9 here, \xff\xfe and there.\n"
+    assert space("proofread", text=data).stdout == data
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "told"),
+    [
+        (("proofread", "--model", "nowhere.gguf"), {}, "no such model file"),
+        (("proofread",), {"N_CTX": "many"}, "N_CTX=many"),
+        (("serve",), {"PORT": "99999999"}, "PORT=99999999"),
+        (("tone",), {"MODELS_DIR": "/nowhere"}, "/nowhere"),
+    ],
+)
+def test_bad_settings_are_one_line(arguments: tuple[str, ...], environment: dict[str, str], told: str) -> None:
+    ran = space(*arguments, text=b"Hi.", **environment)
+    assert ran.returncode == 2 and ran.stderr.decode().count("\n") == 1 and told in ran.stderr.decode()
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    assert space("proofread", "--mode", "shout").returncode == 2
