@@ -73,6 +73,13 @@ def _note(lines: Sequence[str]) -> None:
         print(f"note: {line}", file=sys.stderr)
 
 
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line; it imports nothing heavy, so --help is instant."""
     top = argparse.ArgumentParser(
@@ -100,15 +107,17 @@ def parser() -> argparse.ArgumentParser:
     quantize.add_argument(
         "--type", type=str.upper, default="Q8_0", help="default: Q8_0; also Q6_K, Q5_K_M, Q4_K_M"
     )
-    quantize.add_argument("--threads", type=int, help="threads (default: all cores)")
+    quantize.add_argument("--threads", type=_positive, help="threads (default: all cores)")
     quantize.set_defaults(run=_quantize)
 
     verify = commands.add_parser("verify", help="compare a GGUF with the folder it was made from")
     verify.add_argument("gguf", type=Path, help="GGUF file")
     verify.add_argument("folder", type=Path, help="the transformers folder")
-    verify.add_argument("--texts", type=int, default=200, help="texts to tokenise (default: 200)")
-    verify.add_argument("--prompts", type=int, default=20, help="prompts to continue greedily (default: 20)")
-    verify.add_argument("--tokens", type=int, default=24, help="tokens per prompt (default: 24)")
+    verify.add_argument("--texts", type=_positive, default=200, help="texts to tokenise (default: 200)")
+    verify.add_argument(
+        "--prompts", type=_positive, default=20, help="prompts to continue greedily (default: 20)"
+    )
+    verify.add_argument("--tokens", type=_positive, default=24, help="tokens per prompt (default: 24)")
     verify.add_argument(
         "--min-agreement",
         type=float,

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from space.errors import UserError
 
@@ -81,6 +82,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give the folder of a transformers model")
     return read_json(folder / "config.json")
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The folder's fast tokenizer. Raises UserError when it is missing or damaged."""
+    read_json(folder / "tokenizer.json")
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare Exceptions
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{folder}: its tokenizer cannot be loaded ({reason}): save it again") from error
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,8 @@ class Tensor:
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
     """A path to write to that becomes `out` when the block succeeds and vanishes when it does not."""
+    if not out.parent.is_dir():
+        raise UserError(f"cannot write {out}: the folder {out.parent} does not exist, make it first")
     part = out.with_name(out.name + ".part")
     try:
         yield part

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-from conversion.checkpoint import Checkpoint, Manifest
+from conversion.checkpoint import Checkpoint, Manifest, load_tokenizer
 from conversion.gguf_file import FLOAT_TYPES, Tensor, describe, write
 from conversion.vocabulary import add_byte_level_bpe
 from space.errors import UserError
@@ -111,7 +111,7 @@ def _load(checkpoint: Checkpoint, name: str, n_heads: int | None) -> torch.Tenso
 def _add_prompt(writer: GGUFWriter, folder: Path) -> list[str]:
     """Write the chat template and the proofreader.* keys; say what the folder lacks."""
     notes = []
-    template = AutoTokenizer.from_pretrained(folder, local_files_only=True).chat_template
+    template = load_tokenizer(folder).chat_template
     if isinstance(template, str):
         writer.add_chat_template(template)
     else:

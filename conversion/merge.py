@@ -47,6 +47,7 @@ def merge(base: Path, adapter: Path, out: Path) -> list[str]:
     _require_change(checkpoint, merged, adapter)
 
     part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
     try:
         merged.save_pretrained(part)
         _copy_first(TOKENIZER_FILES, (adapter, base), part, marker="tokenizer.json")

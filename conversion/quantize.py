@@ -59,6 +59,6 @@ def quantize(source: Path, out: Path, type_name: str, n_threads: int | None) -> 
     if "_K" in type_name and misfits:
         notes.append(
             f"{misfits} of {sum(after.values())} matrices have rows that are no multiple of {K_BLOCK}, "
-            f"as {type_name} needs: llama.cpp stored those as Q5_0 or Q8_0"
+            f"as {type_name} needs: llama.cpp stored those in smaller blocks (Q5_0, Q5_1, Q8_0)"
         )
     return notes

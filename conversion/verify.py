@@ -30,12 +30,12 @@ from llama_cpp import GGML_TYPE_F32, LLAMA_POOLING_TYPE_NONE, Llama, llama_vocab
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
-    AutoTokenizer,
     GenerationConfig,
     PreTrainedTokenizerBase,
 )
 
-from conversion.checkpoint import Checkpoint, Manifest
+from conversion.bert_gguf import KEPT_F32
+from conversion.checkpoint import Checkpoint, Manifest, load_tokenizer
 from conversion.gguf_file import FLOAT_TYPES, read, type_counts
 from conversion.texts import prompts, texts
 from space.errors import UserError
@@ -99,16 +99,17 @@ def verify(
     architecture = reader.get_field("general.architecture")
     if architecture is None or architecture.contents() != checkpoint.config.get("model_type"):
         raise UserError(f"{gguf} is another kind of model than {folder}: give the folder it was made from")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(folder)
     sample = texts(n_texts, tokenizer.all_special_tokens)
     exact = not set(types) - FLOAT_TYPES.keys()
-    half = "F32" not in types
+    main_type = next(iter(types), "F32")
+    half = main_type != "F32"
     if checkpoint.config.get("model_type") == "bert":
         checks = _verify_bert(gguf, folder, tokenizer, sample, half=half, exact=exact)
     else:
         floor = 1.0 if exact else min_agreement
         checks = _verify_llama(gguf, folder, tokenizer, sample, n_prompts, n_tokens, half=half, floor=floor)
-    return Report(str(gguf), str(folder), next(iter(types), "F32"), tuple(checks))
+    return Report(str(gguf), str(folder), main_type, tuple(checks))
 
 
 def _verify_llama(
@@ -190,8 +191,8 @@ def _greedy(
 def _round(model: torch.nn.Module, *, half: bool) -> None:
     """Give the matrices the values that the file stores: F16 ones when `half`."""
     if half:
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
+        for name, parameter in model.named_parameters():
+            if parameter.ndim > 1 and not name.endswith(KEPT_F32):
                 parameter.data = parameter.data.half().float()
 
 

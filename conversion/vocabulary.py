@@ -8,7 +8,7 @@ from typing import Any
 from gguf import GGUFWriter, TokenType
 from tokenizers import Tokenizer
 
-from conversion.checkpoint import read_json
+from conversion.checkpoint import load_tokenizer, read_json
 from space.errors import UserError
 
 # The pattern of https://huggingface.co/meta-llama/Llama-3.2-1B-Instruct (tokenizer.json); llama.cpp
@@ -35,6 +35,7 @@ def add_byte_level_bpe(writer: GGUFWriter, folder: Path, n_vocab: int) -> None:
     if not _splits_like_llama3(spec.get("pre_tokenizer")):
         raise UserError(f"{path}: the pre-tokenizer must be Llama-3's: Split(its pattern), then ByteLevel")
     if not model.get("ignore_merges"):
+        # So does the original Llama-3 tokenizer; copies of tokenizer.json that lost the flag exist.
         raise UserError(f'{path}: llama.cpp takes whole words first, set "ignore_merges": true in "model"')
 
     tokens, types = _tokens(spec, n_vocab, path)
@@ -145,9 +146,7 @@ def _distinct(tokens: list[str], path: Path) -> list[str]:
 
 def _special_ids(folder: Path) -> dict[str, int]:
     """The ids of the special tokens that the folder's tokenizer names: bos, eos, pad, cls, ..."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = load_tokenizer(folder)
     ids = {}
     for name in ("bos", "eos", "pad", "unk", "cls", "sep", "mask"):
         token_id = getattr(tokenizer, f"{name}_token_id")

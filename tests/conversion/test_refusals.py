@@ -52,9 +52,10 @@ def test_help_imports_nothing_heavy():
     assert not {"torch", "numpy", "transformers", "llama_cpp", "gguf"} & set(loaded)
 
 
-def test_missing_arguments_exit_with_2():
+@pytest.mark.parametrize("argv", [["gguf"], ["verify", "a", "b", "--prompts", "0"], ["publish-all"]])
+def test_wrong_arguments_exit_with_2(argv):
     with pytest.raises(SystemExit) as caught:
-        main(["gguf"])
+        main(argv)
     assert caught.value.code == 2
 
 
@@ -157,8 +158,24 @@ def test_wrong_manifest(wrong, copy, tmp_path, capsys):
     assert next(iter(wrong)) in refusal(capsys, "gguf", copy, tmp_path / "m.gguf")
 
 
-def test_output_in_a_missing_folder(llama, tmp_path, capsys):
-    assert "cannot write" in refusal(capsys, "gguf", llama, tmp_path / "none" / "m.gguf")
+def test_output_that_cannot_be_written(llama, f16, tmp_path, capsys):
+    assert "does not exist" in refusal(capsys, "gguf", llama, tmp_path / "none" / "m.gguf")
+    assert "does not exist" in refusal(capsys, "quantize", f16, tmp_path / "none" / "q.gguf")
+    (tmp_path / "folder").mkdir()
+    assert "cannot write" in refusal(capsys, "gguf", llama, tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_missing_or_damaged_tokenizer(copy, f16, tmp_path, capsys):
+    spec = json.loads((copy / "tokenizer.json").read_text())
+    (copy / "tokenizer.json").write_text(
+        json.dumps(spec | {"model": spec["model"] | {"merges": [["no", "such"]]}})
+    )
+    assert "tokenizer cannot be loaded" in refusal(capsys, "verify", f16, copy)
+    assert "tokenizer cannot be loaded" in refusal(capsys, "gguf", copy, tmp_path / "m.gguf")
+    (copy / "tokenizer.json").unlink()
+    assert "tokenizer.json is missing" in refusal(capsys, "verify", f16, copy)
+    assert "tokenizer.json is missing" in refusal(capsys, "gguf", copy, tmp_path / "m.gguf")
 
 
 # ---- quantize, verify ----
