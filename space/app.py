@@ -8,13 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from space.proofreader import Proofreader
-    from space.settings import Settings
-    from space.tone import ToneClassifier
 
 if __package__ in (None, ""):
     # Run as a file, Python looks for imports beside it, where `space` is not and where other names mislead.
@@ -48,14 +43,18 @@ def serve() -> None:
 
     # Heavy imports last, so that a wrong setting is told at once.
     from space import ui
+    from space.proofreader import load_proofreader
+    from space.tone import ToneClassifier
 
-    tone, proofreader, problem = None, None, ""
+    proofreader, tone, problem = None, None, ""
     try:
-        tone = load_tone(settings)
-        proofreader = load_proofreader(settings, tone=tone)
+        proofreader = load_proofreader(settings)
+        tone = proofreader.tone
     except UserError as error:
         problem = str(error)
         print(problem, file=sys.stderr)
+        with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to mend
+            tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
     page = ui.build(proofreader, Journal(settings.feedback_dir), tone, problem)
     try:
         page.launch(
@@ -71,25 +70,6 @@ def serve() -> None:
         raise UserError(texts.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
     print(texts.SERVING.format(url=page.local_url), flush=True)
     page.block_thread()
-
-
-def load_tone(settings: Settings) -> ToneClassifier:
-    """The classifier of the settings; UserError, with what to do, if it cannot be read."""
-    from space.tone import ToneClassifier
-
-    return ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
-
-
-def load_proofreader(
-    settings: Settings, model: str | None = None, tone: ToneClassifier | None = None
-) -> Proofreader:
-    """The proofreader of the settings, or of another model; UserError, with what to do, if one is missing."""
-    from space.engine import open_engine
-    from space.lexicon import Lexicon
-    from space.proofreader import Proofreader
-
-    engine = open_engine(model or settings.model, settings.models_dir, settings.n_ctx, settings.n_threads)
-    return Proofreader(engine, tone or load_tone(settings), Lexicon.load())
 
 
 def _require_free(port: int) -> None:

@@ -112,11 +112,15 @@ def marks(draft: str, changes: Iterable[Change]) -> str:
     return f'<div class="pr-email" tabindex="0" role="region" aria-label="{texts.CHANGES}">{email}</div>'
 
 
-def changed(draft: str, changes: Sequence[Change]) -> str:
-    """The section "What changed": how many changes of which kind, and the marked draft."""
+def changed(draft: str, changes: Sequence[Change], clean: bool = True) -> str:
+    """The section "What changed": how many changes of which kind, and the marked draft.
+
+    Without changes `clean` says whether that is praise, or only because something was left alone.
+    """
     title = f"<h3>{texts.CHANGES}</h3>"
     if not changes:
-        return f'<section>{title}<p class="pr-clean">{texts.NO_CHANGES}</p></section>'
+        praise = f'<p class="pr-clean">{texts.NO_CHANGES}</p>'
+        return f"<section>{title}{praise if clean else f'<p>{texts.NOTHING_CHANGED}</p>'}</section>"
     count = texts.ONE_CHANGE if len(changes) == 1 else texts.MANY_CHANGES.format(count=len(changes))
     by_kind = Counter(change.kind for change in changes).most_common()
     kinds = " · ".join(f"{escaped(kind)} {n}" for kind, n in by_kind)

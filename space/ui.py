@@ -16,6 +16,7 @@ import gradio as gr
 from feedback.journal import JournalError
 from feedback.schema import REASONS, Record
 from space import render, texts
+from space.draft import EDITABLE, split
 from space.errors import UserError
 from space.proofreader import MAX_WORDS, Progress, Proofread
 
@@ -58,14 +59,18 @@ def build(
     """The page. Without a proofreader it still measures tone, and answers each request with `problem`."""
     stops: dict[str, threading.Event] = {}  # session -> set when the user of that page wants its run to end
 
+    blank_result_tone = render.gauges(texts.RESULT_TONE, None, empty=texts.TONE_RESULT_EMPTY)
+
     def measured(text: str, title: str, empty: str) -> str:
         """The gauges of a text; a failure is told in their place, for tone is no reason to lose a rewrite."""
         if tone is None:
             return render.gauges(title, None, empty=texts.TONE_MISSING)
         try:
-            return render.gauges(title, tone.score([text])[0] if text.strip() else None, empty=empty)
+            # Of what the writer says, as the proofreader measures it: quotes and code have no say.
+            said = " ".join(part.text for part in split(text) if part.kind in EDITABLE)
+            return render.gauges(title, tone.score([said])[0] if said.strip() else None, empty=empty)
         except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
-            return render.gauges(title, None, empty=_told(error, texts.UNEXPECTED_TONE))
+            return render.gauges(title, None, empty=told(error, texts.UNEXPECTED_TONE))
 
     def measure(text: str) -> str:
         return measured(text, texts.DRAFT_TONE, texts.TONE_EMPTY)
@@ -79,7 +84,10 @@ def build(
             clear: gr.update(interactive=False),
             copy: gr.update(interactive=False),
             status: render.status(texts.WAITING, "busy"),
+            last: None,
+            result: "",
             notes: "",
+            result_tone: blank_result_tone,
             details: gr.update(visible=False),
         }
 
@@ -113,7 +121,7 @@ def build(
                 line = texts.DONE.format(seconds=time.monotonic() - started, model=outcome.model)
             finished = shown(outcome) | {status: render.status(line, "done")}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
-            finished = {status: render.status(_told(error, texts.UNEXPECTED), "error")}
+            finished = {status: render.status(told(error, texts.UNEXPECTED), "error")}
         finally:
             stops.pop(_session(request), None)
         yield finished | {
@@ -130,7 +138,7 @@ def build(
             notes: render.notes(value.notes),
             draft_tone: render.gauges(texts.DRAFT_TONE, value.before, empty=texts.TONE_MISSING),
             result_tone: render.gauges(texts.RESULT_TONE, value.after, value.before, texts.TONE_MISSING),
-            changes: render.changed(value.draft, value.changes),
+            changes: render.changed(value.draft, value.changes, clean=not (value.notes or value.kept)),
             kept: render.kept(value.kept),
             prompts: render.prompts(value.prompts),
             prompts_panel: gr.update(label=texts.PROMPTS.format(count=len(value.prompts)), open=False),
@@ -161,7 +169,7 @@ def build(
             result: "",
             status: render.status(""),
             notes: "",
-            result_tone: render.gauges(texts.RESULT_TONE, None, empty=texts.TONE_RESULT_EMPTY),
+            result_tone: blank_result_tone,
             details: gr.update(visible=False),
             copy: gr.update(interactive=False),
         }
@@ -177,7 +185,7 @@ def build(
                 raise UserError(texts.NEED_CONSENT)
             journal.append(record(value, chosen, why, remark).to_dict())
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
-            return {feedback_status: render.status(_told(error, texts.UNEXPECTED_FEEDBACK), "error")}
+            return {feedback_status: render.status(told(error, texts.UNEXPECTED_FEEDBACK), "error")}
         return {
             comment: "",
             send: gr.update(interactive=False),
@@ -197,7 +205,7 @@ def build(
         replaced = gr.State("")  # the draft that Clear or an example took away
 
         gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", elem_id="head")
-        with gr.Row(elem_id="desk"):
+        with gr.Row(equal_height=True, elem_id="desk"):
             with gr.Column(min_width=320):
                 draft = gr.Textbox(
                     label=texts.DRAFT,
@@ -215,7 +223,6 @@ def build(
                     ]
                     restore = gr.Button(texts.RESTORE, visible=False, size="sm", scale=0, min_width=60)
                     count = gr.HTML(texts.COUNT.format(characters=0, words=0), elem_id="count")
-                draft_tone = gr.HTML(measure(""), elem_id="draft-tone")
                 mode = gr.Radio(
                     [
                         (label, name)
@@ -231,6 +238,7 @@ def build(
                     stop = gr.Button(texts.STOP, interactive=False, scale=1, min_width=80, elem_id="stop")
                     clear = gr.Button(texts.CLEAR, scale=1, min_width=80, elem_id="clear")
                 status = gr.HTML(render.status(problem, "error" if problem else "quiet"), elem_id="status")
+                draft_tone = gr.HTML(measure(""), elem_id="draft-tone")
                 measure_now = gr.Button(visible="hidden", elem_id="measure")
             with gr.Column(min_width=320):
                 result = gr.Textbox(
@@ -246,11 +254,8 @@ def build(
                     copy = gr.Button(
                         texts.COPY, size="sm", scale=0, min_width=140, interactive=False, elem_id="copy"
                     )
-                result_tone = gr.HTML(
-                    render.gauges(texts.RESULT_TONE, None, empty=texts.TONE_RESULT_EMPTY),
-                    elem_id="result-tone",
-                )
                 notes = gr.HTML(elem_id="notes")
+                result_tone = gr.HTML(blank_result_tone, elem_id="result-tone")
         with gr.Column(visible=False, elem_id="details") as details:
             changes = gr.HTML(elem_id="changes")
             kept = gr.HTML(elem_id="kept")
@@ -334,8 +339,8 @@ def record(value: Proofread, verdict: str, reasons: list[str], comment: str) -> 
         reasons=tuple(reasons) if verdict == "bad" else (),
         comment=comment.strip(),
         versions={"model": value.model},
-        before=value.before.to_dict() if value.before else None,
-        after=value.after.to_dict() if value.after else None,
+        before=value.before.to_dict(),
+        after=value.after.to_dict(),
     )
 
 
@@ -352,7 +357,7 @@ def _progress(done: int, total: int, seconds: float) -> str:
     return line
 
 
-def _told(error: Exception, unexpected: str) -> str:
+def told(error: Exception, unexpected: str) -> str:
     """One line for the user; an error nobody planned is logged by its place, as its text may quote theirs."""
     if isinstance(error, (UserError, JournalError)):
         return str(error)

@@ -8,8 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedback.schema import REASONS, VERDICTS
-from space import render, texts
+from space import render, texts, ui
 from space.changes import Change, diff
+from space.errors import UserError
+from space.proofreader import Proofread
 from space.tone import LABELS, Score, Tone
 
 
@@ -173,6 +175,28 @@ def test_an_error_is_announced_and_progress_has_a_bar() -> None:
     assert 'role="alert"' in render.status("no", "error")
     assert 'role="status"' in render.status("yes", "done")
     assert '<progress value="2" max="5"' in render.status("2 of 5", "busy", 2, 5)
+
+
+def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert ui.told(UserError("no model: get one"), texts.UNEXPECTED) == "no model: get one"
+    assert not caplog.records
+    try:
+        int("my secret email")
+    except ValueError as error:
+        assert ui.told(error, texts.UNEXPECTED) == texts.UNEXPECTED.format(name="ValueError")
+    assert "ValueError at test_ui.py:" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_feedback_on_a_good_result_carries_no_reasons() -> None:
+    value = Proofread("a", "b", (), RUDE, KIND, (), (), "proofreader", {}, ())
+    bad = ui.record(value, "bad", ["rude"], " why? ").to_dict()
+    assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a", "b", ["rude"], "why?")
+    assert bad["before"]["politeness"]["label"] == "impolite"
+    assert bad["versions"] == {"model": "proofreader"}
+    assert ui.record(value, "good", ["rude"], "").to_dict()["reasons"] == []
 
 
 def test_every_label_verdict_and_reason_has_a_text() -> None:
