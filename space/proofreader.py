@@ -17,7 +17,7 @@ from space.changes import Change, apply, diff
 from space.draft import EDITABLE, Part, split
 from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
-from space.guard import check
+from space.guard import check, names
 from space.lexicon import WORD, Lexicon
 from space.prompt import MODES, Message, evidence, messages
 from space.settings import Settings
@@ -117,7 +117,7 @@ class Proofreader:
         if mode not in MODES:
             raise UserError(f"mode {mode}: choose one of {', '.join(MODES)}.")
         began = time.perf_counter()
-        work, terms = _Work(), tuple(protected_terms)
+        work, terms = _Work(), (*protected_terms, *names(draft))
         units = self._units(draft, work)
         analyses = self.tone.analyse([unit.text for unit in units])
         before = self.tone.score([_spoken(draft)])[0]
@@ -190,16 +190,30 @@ class Proofreader:
         rewrite = answer.strip()
         if rewrite == flat.text.strip():
             return
-        reason = check(flat.text.strip(), rewrite, terms) or self._ruder(unit.text, rewrite, analysis.tone)
-        if reason:
+        before = flat.text.strip()
+        changes = diff(before, rewrite)
+        if unit.kind != "sentence" and changes and _only_ends(changes[-1], before):
+            changes.pop()  # a greeting or a list item may end as it likes
+            rewrite = apply(before, changes)
+        if reason := check(before, rewrite, terms):
             work.kept.append(Kept(unit.text, reason))
+            # One bad change does not condemn the rest: those that pass on their own and together stay.
+            changes = [change for change in changes if not check(before, apply(before, [change]), terms)]
+            rewrite = apply(before, changes)
+            if check(before, rewrite, terms):
+                return
+        if changes and self._is_ruder(rewrite, analysis.tone):
+            work.kept.append(Kept(unit.text, "the rewrite would be less polite"))
             return
-        head = len(flat.text) - len(flat.text.lstrip())
-        work.changes += flat.place(diff(flat.text.strip(), rewrite, head), unit.start)
+        work.changes += flat.place(changes, unit.start)
 
-    def _ruder(self, before: str, after: str, tone: Tone) -> str | None:
-        fall = _courtesy(tone) - _courtesy(self.tone.score([after])[0])
-        return "the rewrite would be less polite" if fall > _POLITENESS_MARGIN and before != after else None
+    def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
+        return _courtesy(tone) - _courtesy(self.tone.score([rewrite])[0]) > _POLITENESS_MARGIN
+
+
+def _only_ends(change: Change, text: str) -> bool:
+    """Whether a change does no more than put a mark at the end of the text."""
+    return change.start == change.end == len(text) and change.after in {".", "!", "?", ",", ":", ";"}
 
 
 class _Flat:
@@ -216,9 +230,10 @@ class _Flat:
         self.text = "".join(flat)
 
     def place(self, changes: Iterable[Change], offset: int) -> Iterator[Change]:
-        """The changes of the flat text, put back into the text; one that would lose a line break keeps it."""
+        """The changes of the stripped flat text, put back into the text; one that would lose a line break keeps it."""
+        head = len(self.text) - len(self.text.lstrip())
         for change in changes:
-            start, end = self._at[change.start], self._at[change.end]
+            start, end = self._at[head + change.start], self._at[head + change.end]
             before, after = self._text[start:end], change.after
             breaks = re.findall(r"[ \t]*\r?\n[ \t]*", before)
             if breaks:

@@ -18,6 +18,7 @@ from training.corrupt import blunt, corrupt, wrong_words
 
 _EMAIL_SHARE = 0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes every time
 _IDENTITY_SHARE = 0.22  # pairs left as they are, so that the model learns to leave good text alone
+_GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
 # A measured classifier misses some mistakes and doubts some good words; pretraining imitates one of unknown quality.
@@ -27,6 +28,17 @@ _NO_EVIDENCE = 0.1
 
 _SENTIMENTS = ("negative", "neutral", "positive")
 _POLITENESS = ("impolite", "neutral", "polite")
+
+
+_GREETINGS = (
+    "Hi {}, Hello {}, Dear {}, Good morning {}, Good afternoon {}, Dear Mr. {}, Dear Ms. {}, Dear Dr. {}, Hi all, Hi everyone, "
+    "Hello everyone, Dear team, Dear all, Dear colleagues, Dear Sir or Madam, Dear customer, Dear hiring manager, Hi there, "
+    "Best regards, Kind regards, Best wishes, Many thanks, Yours sincerely, Sincerely, Thanks again, Looking forward to your reply,"
+).split(", ")
+_NAMES = (
+    "Tom Anna Priya Marek Chloe Wei Fatima Jose Ingrid Kofi Elena Yuki Omar Sean Linh Pavel Amara Diego Smith Novak Okafor "
+    "Garcia Nguyen Rossi Kowalski Khan Tanaka Ibrahim Larsen Dubois Brown Patel Schmidt Andersson Mbeki Haddad Ivanova Costa"
+).split()
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,9 @@ class PairMaker:
         """One pair; about a fifth are identities, about a tenth lose their courtesy instead or as well."""
         if self._courteous and rng.random() < _POLISH_SHARE:
             return self._polish(rng)
+        if rng.random() < _GREETING_SHARE:
+            good = rng.choice(_GREETINGS).rstrip(",").format(rng.choice(_NAMES)) + ","
+            return Pair(corrupt(good, rng, 0.0) if rng.random() < 0.4 else good, good)
         good = rng.choice(self._email if self._email and rng.random() < _EMAIL_SHARE else self._general)
         return Pair(good if rng.random() < _IDENTITY_SHARE else corrupt(good, rng), good)
 
