@@ -18,16 +18,27 @@ def main(argv: list[str] | None = None) -> int:
 
     proofread = commands.add_parser("proofread", help="an email on stdin, proofread on stdout")
     proofread.add_argument("--json", action="store_true", help="text, changes, scores, what was kept and why")
-    proofread.add_argument("--lines", action="store_true", help="one text per line, one result per line, in order")
-    proofread.add_argument("--model", metavar="NAME|PATH|REPO", help="instead of MODEL: a name, a GGUF path or a Hub repo id")
-    proofread.add_argument("--mode", choices=("proofread", "polish"), default="proofread", help="polish also softens blunt wording")
+    proofread.add_argument(
+        "--lines", action="store_true", help="one text per line, one result per line, in order"
+    )
+    proofread.add_argument(
+        "--model", metavar="NAME|PATH|REPO", help="instead of MODEL: a name, a GGUF path or a Hub repo id"
+    )
+    proofread.add_argument(
+        "--mode",
+        choices=("proofread", "polish"),
+        default="proofread",
+        help="polish also softens blunt wording",
+    )
     proofread.set_defaults(run=_proofread)
 
     tone = commands.add_parser("tone", help="sentiment and politeness of a text on stdin, as JSON")
     tone.add_argument("--lines", action="store_true", help="one text per line, one JSON object per line")
     tone.set_defaults(run=_tone)
 
-    commands.add_parser("doctor", help="what is installed, what is wrong and how to mend it").set_defaults(run=_doctor)
+    commands.add_parser("doctor", help="what is installed, what is wrong and how to mend it").set_defaults(
+        run=_doctor
+    )
     args = parser.parse_args(argv)
     try:
         return args.run(args)

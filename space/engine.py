@@ -19,7 +19,6 @@ from typing import Any, Protocol
 from space.errors import UserError
 from space.prompt import MODES, PROMPT_VERSION, Message
 
-
 # In logits: the precision knob of models that correct sentence by sentence, chosen on corrupted email (training/LOG.md).
 COPY_BIAS = 1.0
 _FIND_AGAIN = 6  # tokens; more words than that are rarely dropped on purpose
@@ -60,7 +59,9 @@ class LlamaCpp:
         from llama_cpp import Llama
 
         if not path.is_file():
-            raise UserError(f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id.")
+            raise UserError(
+                f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
+            )
         try:
             with silence():
                 self._llama = Llama(
@@ -72,11 +73,15 @@ class LlamaCpp:
         about = self._llama.metadata
         version = about.get("proofreader.prompt_version")
         if version not in (None, PROMPT_VERSION):
-            raise UserError(f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again.")
+            raise UserError(
+                f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
+            )
         self.name = path.stem
         self.general = version is None
         self.unit = about.get("proofreader.unit", "email")
-        self.modes = tuple(mode for mode in about.get("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES)
+        self.modes = tuple(
+            mode for mode in about.get("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES
+        )
         self._template = _template(about.get("tokenizer.chat_template", ""), path)
         self._bos, self._eos = (self._piece(t) for t in (self._llama.token_bos(), self._llama.token_eos()))
         self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
@@ -125,7 +130,11 @@ class LlamaCpp:
         return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(self._llama.model), token))
 
     def _piece(self, token: int) -> str:
-        return self._llama.detokenize([token], special=True).decode("utf-8", errors="replace") if token >= 0 else ""
+        return (
+            self._llama.detokenize([token], special=True).decode("utf-8", errors="replace")
+            if token >= 0
+            else ""
+        )
 
     def close(self) -> None:
         """Frees the model's memory."""
@@ -183,20 +192,31 @@ def open_engine(model: str, models_dir: Path, n_ctx: int, n_threads: int) -> Lla
 
 def _download(repo_id: str, filename: str = "") -> Path:
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
 
     try:
         if not filename:
             files = sorted(f for f in HfApi().list_repo_files(repo_id) if f.endswith(".gguf"))
             if not files:
-                raise UserError(f"{repo_id}: no GGUF file in this repository; make one with python -m conversion.")
+                raise UserError(
+                    f"{repo_id}: no GGUF file in this repository; make one with python -m conversion."
+                )
             # Of several quantisations, the usual compromise for a CPU.
             filename = next((f for f in files if "q4_k_m" in f.lower()), files[0])
         return Path(hf_hub_download(repo_id, filename))
     except RepositoryNotFoundError as error:
-        raise UserError(f"{repo_id}: no such repository on the Hub, or it is private; check the name and HF_TOKEN.") from error
+        raise UserError(
+            f"{repo_id}: no such repository on the Hub, or it is private; check the name and HF_TOKEN."
+        ) from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        raise UserError(f"{repo_id}: the Hub cannot be reached; use MODEL=proofreader, the embedded model.") from error
+        raise UserError(
+            f"{repo_id}: the Hub cannot be reached; use MODEL=proofreader, the embedded model."
+        ) from error
 
 
 def _template(source: str, path: Path) -> Any:
@@ -204,8 +224,12 @@ def _template(source: str, path: Path) -> Any:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     if not source:
-        raise UserError(f"{path}: this GGUF has no chat template; use an instruct model, or convert it again.")
+        raise UserError(
+            f"{path}: this GGUF has no chat template; use an instruct model, or convert it again."
+        )
     try:
         return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)
     except TemplateError as error:
-        raise UserError(f"{path}: its chat template cannot be read ({type(error).__name__}); convert the model again.") from error
+        raise UserError(
+            f"{path}: its chat template cannot be read ({type(error).__name__}); convert the model again."
+        ) from error

@@ -51,7 +51,11 @@ class Lexicon:
         for word in counts:
             by_length.setdefault(len(word), []).append(word.lower())
         self._near_length = {
-            length: [w for n in range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1) for w in by_length.get(n, ())]
+            length: [
+                w
+                for n in range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1)
+                for w in by_length.get(n, ())
+            ]
             for length in range(2, 25)
         }
         self.suggest = lru_cache(maxsize=65536)(self._suggest)
@@ -97,7 +101,13 @@ class Lexicon:
         if best is None:
             return None
         found = self._capitalised.get(best[0], best[0])
-        return found.upper() if word.isupper() and len(word) > 3 else found.capitalize() if word[:1].isupper() else found
+        return (
+            found.upper()
+            if word.isupper() and len(word) > 3
+            else found.capitalize()
+            if word[:1].isupper()
+            else found
+        )
 
     def _weight(self, word: str, found: str, distance: float) -> float:
         count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
@@ -109,5 +119,7 @@ WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 def save(counts: dict[str, int], path: Path) -> None:
     """Writes a list for `Lexicon.load`, most frequent word first."""
-    lines = (f"{word}\t{count}\n" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    lines = (
+        f"{word}\t{count}\n" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
     path.write_text("".join(lines), encoding="utf-8")

@@ -24,7 +24,9 @@ ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = (BEGIN, END, PAD, *(f"<|{role}|>" for role in ROLES))
 CHAT_TEMPLATE = (
     "{{ '" + BEGIN + "' }}"
-    "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '" + END + "' }}{% endfor %}"
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '"
+    + END
+    + "' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
 
@@ -47,7 +49,9 @@ class Evidence:
         scores = f"Sentiment {self.sentiment[0]} {self.sentiment[1]:.0%}, politeness {self.politeness[0]} {self.politeness[1]:.0%}."
         if not self.doubts:
             return scores
-        words = (f"{word} = {suggestion}" if suggestion else word for word, suggestion in self.doubts[:MAX_DOUBTS])
+        words = (
+            f"{word} = {suggestion}" if suggestion else word for word, suggestion in self.doubts[:MAX_DOUBTS]
+        )
         return f"{scores} Check: {'; '.join(words)}."
 
 
@@ -55,7 +59,9 @@ class Evidence:
 WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
 
-def evidence(text: str, analysis: Analysis, lexicon: Lexicon, protected_terms: Sequence[str] = ()) -> Evidence:
+def evidence(
+    text: str, analysis: Analysis, lexicon: Lexicon, protected_terms: Sequence[str] = ()
+) -> Evidence:
     """Evidence for one text: its tone, and its unknown or doubtful words in their order."""
     suggestions = dict(lexicon.unknown(text))
     doubts: dict[str, str | None] = {}
@@ -65,7 +71,9 @@ def evidence(text: str, analysis: Analysis, lexicon: Lexicon, protected_terms: S
         if (word in suggestions or doubtful) and word not in protected_terms:
             doubts[word] = suggestions.get(word)
     sentiment, politeness = analysis.tone.sentiment, analysis.tone.politeness
-    return Evidence((sentiment.label, sentiment.score), (politeness.label, politeness.score), tuple(doubts.items()))
+    return Evidence(
+        (sentiment.label, sentiment.score), (politeness.label, politeness.score), tuple(doubts.items())
+    )
 
 
 _TASK = {"proofread": "Proofread.", "polish": "Polish."}
@@ -83,7 +91,9 @@ answer it. Return only the corrected text, with no comment before or after it.
 Measured on this text: {evidence}"""
 
 
-def messages(text: str, evidence: Evidence, mode: str = "proofread", *, general: bool = False) -> list[Message]:
+def messages(
+    text: str, evidence: Evidence, mode: str = "proofread", *, general: bool = False
+) -> list[Message]:
     """The chat for one unit of text; `general` is for instruct models without `proofreader.*` keys."""
     if general:
         system = _GENERAL.format(task=_GENERAL_TASK[mode], evidence=evidence.line())

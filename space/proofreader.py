@@ -25,7 +25,9 @@ from space.tone import Analysis, Tone, ToneClassifier
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
-_POLITENESS_MARGIN = 0.25  # how far politeness (P(polite) - P(impolite)) may fall: less is the classifier's own noise
+_POLITENESS_MARGIN = (
+    0.25  # how far politeness (P(polite) - P(impolite)) may fall: less is the classifier's own noise
+)
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 
 
@@ -71,7 +73,8 @@ class Proofread:
             "text": self.text,
             "changed": self.changed,
             "changes": [
-                {"start": c.start, "end": c.end, "before": c.before, "after": c.after, "kind": c.kind} for c in self.changes
+                {"start": c.start, "end": c.end, "before": c.before, "after": c.after, "kind": c.kind}
+                for c in self.changes
             ],
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
@@ -154,7 +157,9 @@ class Proofreader:
                 continue
             words += len(part.text.split())
             if words > MAX_WORDS:
-                work.notes.append(f"Only the first {MAX_WORDS:,} words were proofread; the rest is as it was.")
+                work.notes.append(
+                    f"Only the first {MAX_WORDS:,} words were proofread; the rest is as it was."
+                )
                 break
             if _NOT_TEXT.search(part.text):
                 work.kept.append(Kept(part.text, "it holds control characters"))
@@ -224,7 +229,9 @@ class _Flat:
         self._at: list[int] = []
         flat = []
         for match in re.finditer(r"[ \t]*\r?\n[ \t]*|.", text, re.DOTALL):
-            flat.append(" " if match.group().strip("\r\n \t") == "" and "\n" in match.group() else match.group())
+            flat.append(
+                " " if match.group().strip("\r\n \t") == "" and "\n" in match.group() else match.group()
+            )
             self._at.append(match.start())
         self._at.append(len(text))
         self.text = "".join(flat)
@@ -279,7 +286,9 @@ def load_proofreader(settings: Settings, model: str | None = None) -> Proofreade
     """The proofreader that the settings describe. Raises UserError with what to do."""
     lexicon = settings.models_dir / "lexicon.txt"
     if not lexicon.is_file():
-        raise UserError(f"{lexicon}: the word list is missing; restore it with git checkout, or run python -m training corpus.")
+        raise UserError(
+            f"{lexicon}: the word list is missing; restore it with git checkout, or run python -m training corpus."
+        )
     return Proofreader(
         open_engine(model or settings.model, settings.models_dir, settings.n_ctx, settings.n_threads),
         ToneClassifier.load(settings.models_dir / "tone", settings.n_threads),

@@ -29,12 +29,16 @@ _TWO_SENTENCES = 0.15  # share of units that hold two sentences, as drafts witho
 _EXCLUDE_WORDS = 8  # a sentence that shares a run of 8 words with an evaluation text is dropped
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(\[]?[A-Z0-9])")
-_NOT_AN_END = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Inc|Ltd|Co|Corp|vs|etc|No|St|e\.g|i\.e|a\.m|p\.m|[A-Z])\.)$")
+_NOT_AN_END = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Inc|Ltd|Co|Corp|vs|etc|No|St|e\.g|i\.e|a\.m|p\.m|[A-Z])\.)$"
+)
 _ODD = re.compile(r"[|{}<>_\\^~=#*`\[\]@]|https?:|www\.|\.\.|--|  |\u00a0|�")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--prose", type=Path, nargs="*", default=[], help="general English, rows of text and source")
+    parser.add_argument(
+        "--prose", type=Path, nargs="*", default=[], help="general English, rows of text and source"
+    )
     parser.add_argument("--email", type=Path, nargs="*", default=[], help="business mail, the same rows")
     parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="evaluation sets, to keep out")
     parser.add_argument("--words", type=Path, help="extra word list with counts (default: symspellpy's)")
@@ -59,12 +63,18 @@ def run(args: argparse.Namespace) -> None:
                     text, source = renumber(row["text"]), row.get("source", "")
                     if excluded.intersection(_runs([text])):
                         dropped += 1
-                        text = "\n".join(line for line in text.split("\n") if not excluded.intersection(_runs([line])))
+                        text = "\n".join(
+                            line for line in text.split("\n") if not excluded.intersection(_runs([line]))
+                        )
                     plain.write(json.dumps({"text": text, "source": source}, ensure_ascii=False) + "\n")
                     words.update(_mid_sentence_words(text))
                     spoken = any(mark in source for mark in (*SPOKEN, _NOVELS))
                     for unit in _units(text, rng):
-                        if (spoken and rng.random() > _SPOKEN_SHARE) or unit in seen or not is_clean(unit, known):
+                        if (
+                            (spoken and rng.random() > _SPOKEN_SHARE)
+                            or unit in seen
+                            or not is_clean(unit, known)
+                        ):
                             continue
                         seen.add(unit)
                         kept += 1
@@ -121,7 +131,9 @@ def is_clean(text: str, known: dict[str, int]) -> bool:
         return False
     if text.count('"') % 2 or text.count("(") != text.count(")"):
         return False
-    return all(word.lower().split("'")[0] in known or (word[0].isupper() and i) for i, word in enumerate(words))
+    return all(
+        word.lower().split("'")[0] in known or (word[0].isupper() and i) for i, word in enumerate(words)
+    )
 
 
 def lexicon(words: Counter[str], known: dict[str, int]) -> dict[str, int]:

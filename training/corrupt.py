@@ -21,9 +21,13 @@ from space.prompt import WORDS
 # Tokens keep the whitespace before them, so that joining them gives back the text.
 _TOKEN = re.compile(r"\s*(?:[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_)|\s+\Z")
 
-_MODALS = frozenset("can could may might must shall should will would to don't doesn't didn't can't won't let's".split())
+_MODALS = frozenset(
+    "can could may might must shall should will would to don't doesn't didn't can't won't let's".split()
+)
 _HAVE = frozenset("have has had having haven't hasn't hadn't I've we've you've they've".split())
-_BE = frozenset("be am is are was were been being isn't aren't wasn't weren't I'm we're they're you're".split())
+_BE = frozenset(
+    "be am is are was were been being isn't aren't wasn't weren't I'm we're they're you're".split()
+)
 _PLURAL_SUBJECT = frozenset("I you we they these those people".split())
 _SINGULAR_SUBJECT = frozenset("he she it this that who everyone everything someone nobody".split())
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -61,8 +65,8 @@ _CONFUSED = [group.split("|") for group in (
 )]  # fmt: skip
 _CONFUSIONS: dict[str, list[str]] = {}
 for _group in _CONFUSED:
-    for _word in _group:
-        _CONFUSIONS.setdefault(_word, []).extend(other for other in _group if other != _word)
+    for _member in _group:
+        _CONFUSIONS.setdefault(_member, []).extend(other for other in _group if other != _member)
 # Only in one direction: the left word is right, the right one never is.
 _CONFUSIONS |= {"have": [*_CONFUSIONS["have"], "of"]}
 
@@ -202,11 +206,25 @@ def _verb_form(tokens: list[str], i: int, rng: random.Random) -> bool:
         wrong = [forms["VB"], forms.get("VBD"), forms.get("VBZ")]
     elif before in _BE and word in (forms.get("VBG"), forms.get("VBN")):
         wrong = [forms["VB"], forms.get("VBZ"), forms.get("VBD")]
-    elif before.lower() in {"for", "of", "by", "without", "after", "before", "from", "in", "forward"} and word == forms.get("VBG"):
+    elif before.lower() in {
+        "for",
+        "of",
+        "by",
+        "without",
+        "after",
+        "before",
+        "from",
+        "in",
+        "forward",
+    } and word == forms.get("VBG"):
         wrong = [forms["VB"], "to " + forms["VB"]]
     elif before == "to" and word == forms.get("VBG"):
         wrong = [forms["VB"]]
-    elif before in {"I", "we", "they", "he", "she", "it"} and word == forms.get("VBD") and word != forms.get("VBN"):
+    elif (
+        before in {"I", "we", "they", "he", "she", "it"}
+        and word == forms.get("VBD")
+        and word != forms.get("VBN")
+    ):
         wrong = [forms.get("VBN"), forms.get("VBG")]
     elif before in {"I", "we", "they", "he", "she"} and word == forms.get("VBD") and rng.random() < 0.3:
         wrong = [forms.get("VBG"), "did " + forms["VB"]]
@@ -231,7 +249,9 @@ def _agreement(tokens: list[str], i: int, rng: random.Random) -> bool:
         return False
     if word == forms.get("VBZ") and word != forms.get("NNS"):
         return _put(tokens, i, forms["VB"])
-    if word == forms.get("VBZ") and (before in _SINGULAR_SUBJECT or (before[:1].isupper() and before.isalpha())):
+    if word == forms.get("VBZ") and (
+        before in _SINGULAR_SUBJECT or (before[:1].isupper() and before.isalpha())
+    ):
         return _put(tokens, i, forms["VB"])
     if word == forms["VB"] and before in _PLURAL_SUBJECT:
         return _put(tokens, i, forms.get("VBZ"))
@@ -247,7 +267,9 @@ def _noun_number(tokens: list[str], i: int, rng: random.Random) -> bool:
         return False
     if word == forms.get("NNS") and word != forms["NN"]:
         return _put(tokens, i, forms["NN"])
-    if word == forms["NN"] and (before in {"a", "an", "this", "that", "each", "every", "another", "one"} or rng.random() < 0.15):
+    if word == forms["NN"] and (
+        before in {"a", "an", "this", "that", "each", "every", "another", "one"} or rng.random() < 0.15
+    ):
         return "is-VERB" not in forms and _put(tokens, i, forms.get("NNS"))
     return False
 
@@ -262,22 +284,39 @@ def _article(tokens: list[str], i: int, rng: random.Random) -> bool:
         other = {"a": "an", "an": "a", "the": "a"}[lower]
         if roll < 0.8 and lower == "the":
             return False
-        return _put(tokens, i, _swap_case_like(word, other if roll < 0.9 else "the" if lower != "the" else other))
+        return _put(
+            tokens, i, _swap_case_like(word, other if roll < 0.9 else "the" if lower != "the" else other)
+        )
     before = _word(tokens, i - 1).lower()
     forms = _forms(lower)
     noun = "is-NOUN" in forms and word.islower() and (word == forms.get("NNS") or "is-VERB" not in forms)
-    if noun and i > 0 and before in {*_PREPOSITIONS, "is", "are", "and", "have", "has", "need", "like", "about"} and rng.random() < 0.5:
-        return _insert(tokens, i, "the" if rng.random() < 0.75 or word == forms.get("NNS") else "an" if word[0] in _VOWELS else "a")
+    if (
+        noun
+        and i > 0
+        and before in {*_PREPOSITIONS, "is", "are", "and", "have", "has", "need", "like", "about"}
+        and rng.random() < 0.5
+    ):
+        return _insert(
+            tokens,
+            i,
+            "the" if rng.random() < 0.75 or word == forms.get("NNS") else "an" if word[0] in _VOWELS else "a",
+        )
     return False
 
 
 def _preposition(tokens: list[str], i: int, rng: random.Random) -> bool:
     word = _word(tokens, i)
     lower = word.lower()
-    if lower in _EXTRA_PREPOSITION and _word(tokens, i + 1).isalpha() and _word(tokens, i + 1) not in _PREPOSITIONS:
+    if (
+        lower in _EXTRA_PREPOSITION
+        and _word(tokens, i + 1).isalpha()
+        and _word(tokens, i + 1) not in _PREPOSITIONS
+    ):
         return _insert(tokens, i + 1, _EXTRA_PREPOSITION[lower])
     options = _PREPOSITIONS.get(lower)
-    if not options or (lower == "to" and "is-VERB" in _forms(_word(tokens, i + 1).lower()) and rng.random() < 0.7):
+    if not options or (
+        lower == "to" and "is-VERB" in _forms(_word(tokens, i + 1).lower()) and rng.random() < 0.7
+    ):
         return False
     roll = rng.random()
     if roll < 0.25 and word.islower():
@@ -308,20 +347,41 @@ def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
         return _delete(tokens, i) if rng.random() < 0.85 else _put(tokens, i, rng.choice([";", "."]))
     if word in {".", "?", "!"}:
         if i == len(tokens) - 1:
-            return _delete(tokens, i) if rng.random() < 0.75 else _put(tokens, i, rng.choice([",", ".", "?"] if word != "." else [",", ".."]))
+            return (
+                _delete(tokens, i)
+                if rng.random() < 0.75
+                else _put(tokens, i, rng.choice([",", ".", "?"] if word != "." else [",", ".."]))
+            )
         if re.match(r"\s+[A-Z]", tokens[i + 1]):  # two sentences run together
             space, following = _split_space(tokens[i + 1])
-            tokens[i + 1] = space + (following if following in {"I"} or following.startswith("I'") else following[0].lower() + following[1:])
+            tokens[i + 1] = space + (
+                following
+                if following in {"I"} or following.startswith("I'")
+                else following[0].lower() + following[1:]
+            )
             return _put(tokens, i, ",") if rng.random() < 0.6 else _delete(tokens, i)
     if "'" in word and len(word) > 2:
         return _put(tokens, i, word.replace("'", "") if rng.random() < 0.85 else word.replace("'", " "))
-    if word.isalpha() and word.endswith("s") and word.islower() and len(word) > 4 and rng.random() < 0.15 and "is-NOUN" in _forms(word):
+    if (
+        word.isalpha()
+        and word.endswith("s")
+        and word.islower()
+        and len(word) > 4
+        and rng.random() < 0.15
+        and "is-NOUN" in _forms(word)
+    ):
         return _put(tokens, i, word[:-1] + "'s")
     if word in {";", ":", "-"} and rng.random() < 0.5:
         return _put(tokens, i, ",")
     if "-" in word and len(word) > 3 and word[0].isalpha():
         return _put(tokens, i, word.replace("-", " ", 1))
-    if word.islower() and word.isalpha() and 0 < i < len(tokens) - 2 and _word(tokens, i + 1).isalpha() and rng.random() < 0.12:
+    if (
+        word.islower()
+        and word.isalpha()
+        and 0 < i < len(tokens) - 2
+        and _word(tokens, i + 1).isalpha()
+        and rng.random() < 0.12
+    ):
         tokens.insert(i + 1, ",")
         return True
     return False
@@ -346,7 +406,12 @@ def _spacing(tokens: list[str], i: int, rng: random.Random) -> bool:
             return True
         tokens[i] = " " + word
         return True
-    if tokens[i].startswith(" ") and word.isalpha() and _word(tokens, i - 1).isalpha() and len(word) + len(_word(tokens, i - 1)) < 9:
+    if (
+        tokens[i].startswith(" ")
+        and word.isalpha()
+        and _word(tokens, i - 1).isalpha()
+        and len(word) + len(_word(tokens, i - 1)) < 9
+    ):
         tokens[i] = word
         return True
     return False
@@ -373,11 +438,21 @@ def _derivation(tokens: list[str], i: int, rng: random.Random) -> bool:
         return False
     forms = _forms(word)
     if word == forms.get("JJR"):
-        return _put(tokens, i, rng.choice(["more " + word, "more " + forms["JJ"]])) if "JJ" in forms else False
+        return (
+            _put(tokens, i, rng.choice(["more " + word, "more " + forms["JJ"]])) if "JJ" in forms else False
+        )
     for ending, others in (("ly", [""]), ("ness", [""]), ("tion", ["te", "ting"]), ("ment", [""]), ("ful", ["", "full"]),
                            ("ence", ["ent"]), ("ance", ["ant"]), ("ity", ["e", ""]), ("ally", ["al"]), ("ed", ["ing"])):  # fmt: skip
         if word.endswith(ending) and len(word) - len(ending) >= 4:
-            if ending == "ed" and _word(tokens, i - 1) not in {"is", "are", "was", "were", "am", "feel", "very"}:
+            if ending == "ed" and _word(tokens, i - 1) not in {
+                "is",
+                "are",
+                "was",
+                "were",
+                "am",
+                "feel",
+                "very",
+            }:
                 continue
             return _put(tokens, i, word[: -len(ending)] + rng.choice(others))
     return False
@@ -389,7 +464,11 @@ def _delete(tokens: list[str], i: int) -> bool:
     space, word = _split_space(tokens[i])
     del tokens[i]
     if i == 0 and tokens:  # the next word takes the place and the capital
-        tokens[0] = space + (tokens[0].lstrip().capitalize() if word[:1].isupper() and tokens[0].strip().islower() else tokens[0].lstrip())
+        tokens[0] = space + (
+            tokens[0].lstrip().capitalize()
+            if word[:1].isupper() and tokens[0].strip().islower()
+            else tokens[0].lstrip()
+        )
     return True
 
 
@@ -431,7 +510,9 @@ def corrupt(text: str, rng: random.Random, rate: float | None = None) -> str:
     wanted = max(1, round(len(tokens) * rate + rng.uniform(-0.5, 0.5)))
     writer = rng.random()
     if writer < 0.04:  # never uses capitals
-        tokens = [token if token.strip() in {"I"} and rng.random() < 0.3 else token.lower() for token in tokens]
+        tokens = [
+            token if token.strip() in {"I"} and rng.random() < 0.3 else token.lower() for token in tokens
+        ]
         wanted -= 1
     elif writer < 0.07:  # never uses apostrophes or commas
         tokens = [token.replace("'", "") for token in tokens if token.strip() != ","]
@@ -449,7 +530,10 @@ def corrupt(text: str, rng: random.Random, rate: float | None = None) -> str:
 _SOFTENERS: list[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern, re.IGNORECASE), blunt)
     for pattern, blunt in (
-        (r"^(?:Could|Would|Can|Will) you (?:please |kindly |possibly )?(\w+)\b([^?]*?)(?: please)?\?$", r"\1\2."),
+        (
+            r"^(?:Could|Would|Can|Will) you (?:please |kindly |possibly )?(\w+)\b([^?]*?)(?: please)?\?$",
+            r"\1\2.",
+        ),
         (r"^(?:Please|Kindly) (?:do )?(\w+)\b([^.!?]*)[.!?]$", r"\1\2."),
         (r"^Would you mind (\w+)ing\b([^?]*)\?$", r"\1\2."),
         (r"^(?:I|We) would (?:really )?appreciate it if you (?:could|would) (\w+)\b([^.]*)\.$", r"\1\2."),
@@ -479,6 +563,7 @@ def blunt(text: str, rng: random.Random) -> str | None:
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
+
 
 def wrong_words(bad: str, good: str) -> list[tuple[int, int, bool]]:
     """Spans (start, end) of the words and marks of `bad`, each with whether it must change to give `good`.

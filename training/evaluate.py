@@ -35,7 +35,9 @@ _RESAMPLES = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", choices=SUITES, required=True)
     parser.add_argument("--data", type=Path, required=True, help="evaluation set, JSON lines")
-    parser.add_argument("--model", help="a name, a GGUF path or a Hub repo id; 'none' scores the text as it is")
+    parser.add_argument(
+        "--model", help="a name, a GGUF path or a Hub repo id; 'none' scores the text as it is"
+    )
     parser.add_argument("--mode", default="proofread")
     parser.add_argument("--limit", type=int, help="only the first rows")
     parser.add_argument("--samples", type=int, default=0, help="print so many changed texts to stderr")
@@ -68,7 +70,10 @@ def _corrector(args: argparse.Namespace) -> Corrector:
         result = proofreader.proofread(text, args.mode)
         if shown < args.samples and (result.changed or result.kept):
             shown += 1
-            print(f"- {text}\n+ {result.text}\n  {[(k.reason) for k in result.kept]} {result.prompts}", file=sys.stderr)
+            print(
+                f"- {text}\n+ {result.text}\n  {[(k.reason) for k in result.kept]} {result.prompts}",
+                file=sys.stderr,
+            )
         return result.text
 
     return correct
@@ -91,7 +96,9 @@ def gleu(counts: Sequence[Sequence[Sequence[int]]], seed: int, draws: int = _REF
 
     rng = np.random.default_rng(seed)
     width = max(len(row) for row in counts)
-    table = np.array([[row[r % len(row)] for r in range(width)] for row in counts])  # (sentences, references, counts)
+    table = np.array(
+        [[row[r % len(row)] for r in range(width)] for row in counts]
+    )  # (sentences, references, counts)
     picks = rng.integers(0, width, size=(draws, len(counts)))
     totals = table[np.arange(len(counts))[None, :], picks].sum(axis=1)  # (draws, counts)
     return float(np.mean([_gleu_of(total) for total in totals])) * 100
@@ -104,7 +111,10 @@ def _gleu_counts(source: list[str], reference: list[str], hypothesis: list[str])
     """
     found = [len(hypothesis), len(reference)]
     for n in range(1, _ORDER + 1):
-        s, r, h = (Counter(zip(*(words[i:] for i in range(n)), strict=False)) for words in (source, reference, hypothesis))
+        s, r, h = (
+            Counter(zip(*(words[i:] for i in range(n)), strict=False))
+            for words in (source, reference, hypothesis)
+        )
         only_source = Counter({gram: count for gram, count in s.items() if gram not in r})
         found += [max((h & r).total() - (h & only_source).total(), 0), max(len(hypothesis) - n + 1, 0)]
     return found

@@ -16,7 +16,9 @@ from space.lexicon import Lexicon
 from space.prompt import Evidence
 from training.corrupt import blunt, corrupt, wrong_words
 
-_EMAIL_SHARE = 0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes every time
+_EMAIL_SHARE = (
+    0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes every time
+)
 _IDENTITY_SHARE = 0.22  # pairs left as they are, so that the model learns to leave good text alone
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode

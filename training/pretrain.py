@@ -21,7 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 from space.lexicon import PATH as LEXICON_PATH
 from space.lexicon import Lexicon
-from space.prompt import BEGIN, CHAT_TEMPLATE, END, MODES, PAD, PROMPT_VERSION, SPECIAL_TOKENS, messages, render
+from space.prompt import (
+    BEGIN,
+    CHAT_TEMPLATE,
+    END,
+    MODES,
+    PAD,
+    PROMPT_VERSION,
+    SPECIAL_TOKENS,
+    messages,
+    render,
+)
 from training.pairs import PairMaker, load_texts, simulated_evidence
 
 if TYPE_CHECKING:
@@ -35,9 +45,7 @@ PRESETS = {
     "gpu": (16384, 512, 1408, 12, 8, 4),  # 41 M parameters
 }
 # The pre-tokeniser of Llama 3, which llama.cpp knows as "llama-bpe".
-_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _TOKENIZER_TEXTS = 120_000
 POOL = 2048  # units drawn, sorted by length and cut into batches at a time
 _PLAIN_SHARE = 0.12  # of the units: plain documents, for language modelling
@@ -50,13 +58,17 @@ _IGNORE = -100
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    data.add_argument("--clean", type=Path, required=True, help="clean sentences, JSON lines with a text column")
+    data.add_argument(
+        "--clean", type=Path, required=True, help="clean sentences, JSON lines with a text column"
+    )
     data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, the same")
     data.add_argument("--plain", type=Path, required=True, help="documents, the same")
     data.add_argument("--lexicon", type=Path, default=LEXICON_PATH, help="word list of `training corpus`")
     data.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the model")
     parser.add_argument("--preset", choices=PRESETS, default="cpu", help="model size")
-    parser.add_argument("--max_minutes", type=float, default=60.0, help="length of the run, resumed time included")
+    parser.add_argument(
+        "--max_minutes", type=float, default=60.0, help="length of the run, resumed time included"
+    )
     parser.add_argument("--max_steps", type=int, default=1_000_000)
     parser.add_argument("--batch_tokens", type=int, default=4096, help="tokens per step, padding included")
     parser.add_argument("--workers", type=int, default=1, help="processes that make pairs")
@@ -74,7 +86,9 @@ def run(args: argparse.Namespace) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = _model(args.preset, tokenizer).to(device)
     parameters = sum(p.numel() for p in model.parameters())
-    print(f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, {len(plain):,} documents")
+    print(
+        f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, {len(plain):,} documents"
+    )
 
     # Muon for the matrices between embeddings and head halves the tokens needed (Liu et al. 2025, arXiv:2502.16982).
     matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
@@ -83,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
         torch.optim.Muon(matrices, lr=args.learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=args.learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True),
     ]
-    state = {"step": 0, "pool": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
+    state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=False)
@@ -91,9 +105,13 @@ def run(args: argparse.Namespace) -> None:
         for optimizer, optimizer_state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(optimizer_state)
         state = saved["state"]
-        print(f"resumed at step {state['step']:,}, {state['tokens'] / 1e6:.1f} M tokens, {state['seconds'] / 60:.1f} minutes")
+        print(
+            f"resumed at step {state['step']:,}, {state['tokens'] / 1e6:.1f} M tokens, {state['seconds'] / 60:.1f} minutes"
+        )
 
-    data = Batches(tokenizer, PairMaker(general, email), plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens)
+    data = Batches(
+        tokenizer, PairMaker(general, email), plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens
+    )
     model.train()
     losses: list[float] = []
     began = saved_at = time.monotonic() - state["seconds"]
@@ -183,7 +201,13 @@ class Batches:
     """Batches of about `batch_tokens` padded tokens, rows of like length together; batch n depends on the seed alone."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerFast, pairs: PairMaker, plain: list[str], lexicon: Lexicon, seed: int, batch_tokens: int
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        pairs: PairMaker,
+        plain: list[str],
+        lexicon: Lexicon,
+        seed: int,
+        batch_tokens: int,
     ) -> None:
         self._tokenizer, self._pairs, self._plain = tokenizer, pairs, plain
         self._lexicon, self._seed, self._batch_tokens = lexicon, seed, batch_tokens
@@ -207,7 +231,8 @@ class Batches:
         rng = random.Random(f"{self._seed}/{number}")
         rows = [row for row in self._rows(rng) if len(row[0]) <= _MAX_TOKENS]
         rows.sort(key=lambda row: len(row[0]))
-        batches, batch = [], []
+        batches: list[Rows] = []
+        batch: Rows = []
         for row in rows:
             if batch and (len(batch) + 1) * len(row[0]) > self._batch_tokens:
                 batches.append(batch)
@@ -244,7 +269,10 @@ def _tokenizer(out: Path, texts: list[str], vocab_size: int, seed: int) -> PreTr
     if not path.exists():
         tokenizer = Tokenizer(models.BPE(ignore_merges=True))
         tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [pre_tokenizers.Split(Regex(_SPLIT), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+            [
+                pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
+                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+            ]
         )
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
@@ -280,7 +308,7 @@ def save_model(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast) -> 
     (folder / "proofreader.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
-def _save(path: Path, model: Any, optimizers: list[Any], state: dict[str, float]) -> None:
+def _save(path: Path, model: Any, optimizers: list[Any], state: dict[str, Any]) -> None:
     import torch
 
     temporary = path.with_suffix(".tmp")
@@ -289,7 +317,9 @@ def _save(path: Path, model: Any, optimizers: list[Any], state: dict[str, float]
     temporary.replace(path)
 
 
-def _report(state: dict[str, float], losses: list[float], progress: float, minutes: float, model: Any) -> None:
+def _report(
+    state: dict[str, float], losses: list[float], progress: float, minutes: float, model: Any
+) -> None:
     speed = state["tokens"] / max(state["seconds"], 1e-9)
     left = (1 - progress) / max(progress, 1e-9) * state["seconds"] / 60
     print(

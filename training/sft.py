@@ -31,7 +31,12 @@ ABOUT = "proofreader.json"  # what the GGUF must say of itself, kept beside the 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, JSON lines with a text column")
+    data.add_argument(
+        "--email",
+        type=Path,
+        required=True,
+        help="clean sentences of business mail, JSON lines with a text column",
+    )
     data.add_argument("--clean", type=Path, required=True, help="clean sentences of other prose, the same")
     data.add_argument("--learner", type=Path, help="tokenised source and corrected columns (ErAConD)")
     data.add_argument("--rows", type=int, default=40_000, help="pairs to make")
@@ -93,13 +98,19 @@ def run(args: argparse.Namespace) -> None:
         ),
         callbacks=[_progress()],
     )  # fmt: skip
-    checkpoints = sorted((args.out / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    checkpoints = sorted(
+        (args.out / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
+    )
     result = trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
     adapter = args.out / "adapter"
     trainer.save_model(str(adapter))
     about = {"prompt_version": PROMPT_VERSION, "unit": "sentence", "modes": list(MODES)}
     (adapter / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
-    print(json.dumps({"adapter": str(adapter), "steps": result.global_step, "loss": round(result.training_loss, 4)}))
+    print(
+        json.dumps(
+            {"adapter": str(adapter), "steps": result.global_step, "loss": round(result.training_loss, 4)}
+        )
+    )
 
 
 def make_rows(email: Path, clean: Path, learner: Path | None, count: int, seed: int) -> list[dict[str, Any]]:
@@ -147,7 +158,9 @@ def _progress() -> Any:
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             control.should_log = state.global_step % 20 == 0
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
+        ) -> None:
             if not logs or "loss" not in logs:
                 return
             done, seconds = state.global_step - self.first, time.monotonic() - self.began

@@ -30,7 +30,9 @@ def test_a_file_says_what_it_is(engine: LlamaCpp) -> None:
 def test_the_prompt_is_the_one_of_training(engine: LlamaCpp, base_model: Path) -> None:
     chat = messages("Please send me the report — it’s 1,250 € 🙂.", EVIDENCE)
     tokenizer = AutoTokenizer.from_pretrained(base_model)
-    assert engine.tokens(chat) == tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+    assert engine.tokens(chat) == tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_dict=False
+    )
 
 
 def test_control_tokens_in_a_text_are_text(engine: LlamaCpp) -> None:

@@ -26,7 +26,9 @@ def test_suggestions(lexicon: Lexicon, wrong: str, right: str) -> None:
     assert lexicon.suggest(wrong) == right
 
 
-@pytest.mark.parametrize("word", ["colour", "color", "organise", "organize", "Monday", "company's", "don’t", "I'm", "emails"])
+@pytest.mark.parametrize(
+    "word", ["colour", "color", "organise", "organize", "Monday", "company's", "don’t", "I'm", "emails"]
+)
 def test_good_words_are_known(lexicon: Lexicon, word: str) -> None:
     assert lexicon.knows(word)
 

@@ -36,8 +36,18 @@ def test_json_holds_offsets_and_scores() -> None:
 
 
 def test_lines_stay_in_order() -> None:
-    ran = space("proofread", "--lines", text="I recieved it.\n\nAll is well.\nDrei Worte sind es hier nicht\n".encode())
-    assert ran.stdout.decode().split("\n") == ["I received it.", "", "All is well.", "Drei Worte sind es hier nicht", ""]
+    ran = space(
+        "proofread",
+        "--lines",
+        text=b"I recieved it.\n\nAll is well.\nDrei Worte sind es hier nicht\n",
+    )
+    assert ran.stdout.decode().split("\n") == [
+        "I received it.",
+        "",
+        "All is well.",
+        "Drei Worte sind es hier nicht",
+        "",
+    ]
 
 
 def test_tone_lines() -> None:
@@ -60,7 +70,9 @@ def test_bytes_that_are_no_text_come_back() -> None:
         (("tone",), {"MODELS_DIR": "/nowhere"}, "/nowhere"),
     ],
 )
-def test_bad_settings_are_one_line(arguments: tuple[str, ...], environment: dict[str, str], told: str) -> None:
+def test_bad_settings_are_one_line(
+    arguments: tuple[str, ...], environment: dict[str, str], told: str
+) -> None:
     ran = space(*arguments, text=b"Hi.", **environment)
     assert ran.returncode == 2 and ran.stderr.decode().count("\n") == 1 and told in ran.stderr.decode()
 

@@ -33,5 +33,7 @@ def test_the_text_is_the_user_turn_alone() -> None:
 
 
 def test_general_models_get_rules_with_the_evidence() -> None:
-    general = messages("Hi.", Evidence(("negative", 0.9), ("impolite", 0.7)), "polish", general=True)[0]["content"]
+    general = messages("Hi.", Evidence(("negative", 0.9), ("impolite", 0.7)), "polish", general=True)[0][
+        "content"
+    ]
     assert "make blunt or rude wording courteous" in general and "Sentiment negative 90%" in general

@@ -48,7 +48,9 @@ def test_the_same_draft_gives_the_same_result(proofreader: Proofreader, result: 
     assert proofreader.proofread(WRONG).text == result.text
 
 
-@pytest.mark.parametrize("path", [path for path in EMAILS if path.stem.startswith("clean")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in EMAILS if path.stem.startswith("clean")], ids=lambda path: path.stem
+)
 def test_a_clean_email_comes_back_byte_for_byte(proofreader: Proofreader, path: Path) -> None:
     assert proofreader.proofread(read(path)).text == read(path)
 

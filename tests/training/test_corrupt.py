@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.corrupt import KINDS, _MISTAKES, _TOKEN, blunt, corrupt, wrong_words
+from training.corrupt import _MISTAKES, _TOKEN, KINDS, blunt, corrupt, wrong_words
 
 TEXTS = {
     "spelling": "We received the necessary documents yesterday.",

@@ -16,7 +16,6 @@ from training.__main__ import main
 from training.pairs import Pair, PairMaker, load_texts, simulated_evidence
 from training.pretrain import Batches, collate, target_loss, wsd
 
-
 pytestmark = pytest.mark.usefixtures("small_pools")
 
 
@@ -29,8 +28,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()
 
 
-def test_a_resumed_run_equals_an_unbroken_one(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.pretrain.wsd", lambda progress: 1.0)  # the schedule knows the run's whole length
+def test_a_resumed_run_equals_an_unbroken_one(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "training.pretrain.wsd", lambda progress: 1.0
+    )  # the schedule knows the run's whole length
     assert main(arguments(corpus, tmp_path / "whole", 4)) == 0
     assert main(arguments(corpus, tmp_path / "broken", 2)) == 0
     half = weights(tmp_path / "broken")
@@ -59,9 +62,7 @@ def test_batches_depend_on_seed_and_number_alone(corpus: Path, base_model: Path)
         return Batches(tokenizer, PairMaker(texts, texts), texts, lexicon, seed, 512)
 
     assert batches(1).pool(3) == batches(1).pool(3) != batches(2).pool(3)
-    stream = batches(1).starting_at(3, 2, workers=1)
-    assert next(stream) == (3, 2, batches(1).pool(3)[2])
-    stream.close()
+    assert next(batches(1).starting_at(3, 2, workers=1)) == (3, 2, batches(1).pool(3)[2])
 
 
 def test_a_row_is_the_prompt_that_is_served(base_model: Path) -> None:
@@ -81,7 +82,9 @@ def test_pairs_hold_identities_and_both_modes(corpus: Path) -> None:
 
 def test_imitated_evidence_suggests_what_the_word_list_does() -> None:
     lexicon, rng = Lexicon.load(), random.Random(0)
-    seen = {simulated_evidence(Pair("I recieve it.", "I receive it."), lexicon, rng).doubts for _ in range(50)}
+    seen = {
+        simulated_evidence(Pair("I recieve it.", "I receive it."), lexicon, rng).doubts for _ in range(50)
+    }
     assert (("recieve", "receive"),) in seen
 
 
