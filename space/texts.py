@@ -21,7 +21,7 @@ MODES = {
 RUN = "Proofread  (Ctrl+Enter)"
 STOP = "Stop"
 CLEAR = "Clear"
-RESTORE = "Bring back my draft"
+RESTORE = "Undo"
 EXAMPLE_EMAILS = {
     "Example: mistakes": """Hi Tom,
 
@@ -97,6 +97,7 @@ METER = "{label}, {percent} percent"
 # ---- status lines ----
 
 WAITING = "Waiting for the model…"
+READING = "Reading the draft…"
 PROGRESS = "{done} of {total} sentences read"
 TIME_LEFT = "about {seconds} s left"
 DONE = "Done in {seconds:.1f} s with {model}."

@@ -67,8 +67,9 @@ def build(
             return render.gauges(title, None, empty=texts.TONE_MISSING)
         try:
             # Of what the writer says, as the proofreader measures it: quotes and code have no say.
-            said = " ".join(part.text for part in split(text) if part.kind in EDITABLE)
-            return render.gauges(title, tone.score([said])[0] if said.strip() else None, empty=empty)
+            said = " ".join(part.text for part in split(text) if part.kind in EDITABLE).split(" ")
+            measured = tone.score([" ".join(said[:MAX_WORDS])])[0] if text.strip() else None
+            return render.gauges(title, measured, empty=empty)
         except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
             return render.gauges(title, None, empty=told(error, texts.UNEXPECTED_TONE))
 
@@ -100,18 +101,18 @@ def build(
                 raise UserError(texts.EMPTY_DRAFT)
             if proofreader is None:
                 raise UserError(problem)
-            started, shown_at, done, total = time.monotonic(), 0.0, 0, 0
+            started, first, shown_at, done, total = time.monotonic(), 0.0, 0.0, 0, 0
             outcome: Progress | Proofread | None = None
+            yield {status: render.status(texts.READING, "busy")}
             for outcome in proofreader.run(text, mode=chosen_mode, stop=asked.is_set):
                 if isinstance(outcome, Progress):
                     done, total = outcome.done, outcome.total
                     if time.monotonic() - shown_at < UPDATE_SECONDS:
                         continue
                     shown_at = time.monotonic()
+                    first = first or shown_at
                     yield {
-                        status: render.status(
-                            _progress(done, total, time.monotonic() - started), "busy", done, total
-                        ),
+                        status: render.status(_progress(done, total, shown_at - first), "busy", done, total),
                         result: render.carried(outcome.text),
                     }
             assert isinstance(outcome, Proofread), "a run ends with its result"
@@ -155,11 +156,12 @@ def build(
             event.set()
 
     def replace(text: str, new: str) -> Updates:
-        """A new draft in place of the old one, which stays one click away."""
+        """A new draft in place of the old one, which stays one click away if it is more than an example."""
+        worth = bool(text.strip()) and text not in {new, *texts.EXAMPLE_EMAILS.values()}
         return {
             draft: new,
-            replaced: text if text.strip() else "",
-            restore: gr.update(visible=bool(text.strip()) and text != new),
+            replaced: text if worth else "",
+            restore: gr.update(visible=worth),
             draft_tone: measure(new),
         }
 

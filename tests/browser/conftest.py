@@ -8,9 +8,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
@@ -60,61 +60,62 @@ class App:
     port: int
     feedback: Path
     contacted: Path  # lists the hosts outside this machine that it turned to
-    process: subprocess.Popen[str]
 
 
-Start = Callable[..., App]
-
-
-@pytest.fixture(scope="session")
-def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts `python space/app.py` as a Space does, on a free port, and waits until it answers."""
-    running: list[subprocess.Popen[str]] = []
-
-    def start(**settings: str) -> App:
-        folder = tmp_path_factory.mktemp("app")
-        (folder / "sitecustomize.py").write_text(WATCH)
-        contacted = folder / "contacted"
-        contacted.touch()
-        app = App("", free_port(), folder / "feedback", contacted, None)  # type: ignore[arg-type]
-        app.url = f"http://127.0.0.1:{app.port}/"
-        environment = os.environ | {
-            "PORT": str(app.port),
-            "FEEDBACK_DIR": str(app.feedback),
-            "GRADIO_TEMP_DIR": str(folder / "gradio"),
-            "PYTHONPATH": str(folder),
-            "WATCH_LOG": str(contacted),
-        }
-        log = folder / "stderr"
-        with log.open("w") as stderr:
-            app.process = subprocess.Popen(
-                [sys.executable, "space/app.py"],
-                cwd=ROOT,
-                env=environment | settings,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                text=True,
-            )
-        running.append(app.process)
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[App]:
+    """`python space/app.py`, as a Space runs it, on a free port and with its files in `folder`; ready to answer."""
+    (folder / "sitecustomize.py").write_text(WATCH)
+    contacted, log, port = folder / "contacted", folder / "stderr", free_port()
+    contacted.touch()
+    environment = os.environ | {
+        "PORT": str(port),
+        "FEEDBACK_DIR": str(folder / "feedback"),
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "PYTHONPATH": str(folder),
+        "WATCH_LOG": str(contacted),
+    }
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "space/app.py"],
+            cwd=ROOT,
+            env=environment | settings,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    try:
+        app = App(f"http://127.0.0.1:{port}/", port, folder / "feedback", contacted)
         end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and app.process.poll() is None:
-            try:
-                with urllib.request.urlopen(app.url, timeout=5):
-                    return app
-            except (URLError, OSError):
-                time.sleep(0.1)
-        pytest.fail(f"the app did not start (exit code {app.process.poll()}): {log.read_text()[-2000:]}")
-
-    yield start
-    for process in running:
+        while not answers(app.url):
+            if process.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"the app did not start (exit code {process.poll()}): {log.read_text()[-2000:]}")
+            time.sleep(0.1)
+        yield app
+    finally:
         process.terminate()
-    for process in running:
         process.wait(20)
 
 
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 @pytest.fixture(scope="session")
-def app(start_app: Start) -> App:
-    return start_app()
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app with the shipped models, one for all tests."""
+    with running(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture
+def start_app(tmp_path: Path) -> Iterator[Callable[..., App]]:
+    """Starts an app of the test's own, with settings of its own: start_app(MODELS_DIR=...)."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(running(tmp_path, **settings))
 
 
 Profile = Callable[[bool], BrowserContext]

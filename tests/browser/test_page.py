@@ -144,13 +144,13 @@ def test_copy_puts_the_email_with_its_lines_on_the_clipboard(page: Page) -> None
 
 def test_stop_ends_a_run_and_leaves_the_rest_as_it_was(page: Page) -> None:
     long = "\n".join(
-        f"I has recieve the {number} report yesterday and he dont like them." for number in range(150)
+        f"I has recieve the {number} report yesterday and he dont like them." for number in range(60)
     )
     draft(page).fill(long)
     page.locator("#run").click()
-    expect(status(page)).to_contain_text("of 150 sentences")
+    expect(status(page)).to_contain_text("of 60 sentences")
     page.locator("#stop").click()
-    expect(status(page)).to_contain_text(ENDED, timeout=10_000)
+    expect(status(page)).to_contain_text(ENDED)
     expect(status(page)).to_contain_text("Stopped")
     assert result(page).input_value().endswith(long[-60:])
     expect(page.locator("#run")).to_be_enabled()
@@ -207,6 +207,16 @@ def test_strange_text_is_answered_and_stays_in_the_draft(page: Page, text: str, 
     no_traceback(page)
 
 
+@pytest.mark.slow
+def test_of_twenty_thousand_words_the_first_two_thousand_are_read_and_none_is_lost(page: Page) -> None:
+    long = "Thank you for your quick reply.\n" * 3334
+    set_draft(page, long)
+    page.locator("#run").click()
+    expect(status(page)).to_contain_text(DONE, timeout=180_000)
+    assert result(page).input_value() == long
+    expect(page.locator("#notes")).to_contain_text("2,000 words")
+
+
 def test_an_email_in_another_language_comes_back_as_it_is_with_a_note(page: Page) -> None:
     german = "Sehr geehrte Frau Lindqvist,\n\nvielen Dank für Ihre Antwort. Der Raum ist am Dienstag frei."
     proofread(page, german)
@@ -261,9 +271,7 @@ def test_feedback_that_cannot_be_written_is_told_and_stays_in_the_form(app: Any,
     assert [record["comment"] for record in records(app.feedback)][-1] == "well done"
 
 
-def test_nothing_leaves_this_machine(start_app: Any, open_page: Open) -> None:
-    app = start_app()
-    page = open_page(app)
+def test_nothing_leaves_this_machine(app: Any, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
@@ -308,8 +316,7 @@ def test_without_its_model_the_page_starts_and_still_measures_tone(
     no_traceback(page)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1440, True)])
 def test_no_screen_scrolls_sideways(app: Any, open_page: Open, width: int, dark: bool) -> None:
     page = open_page(app, width, dark=dark)
     fits = "document.documentElement.scrollWidth <= innerWidth"
