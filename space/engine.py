@@ -19,8 +19,9 @@ from typing import Any, Protocol
 from space.errors import UserError
 from space.prompt import MODES, PROMPT_VERSION, Message
 
-# In logits: the precision knob of models that correct sentence by sentence, chosen on corrupted email (training/LOG.md).
-COPY_BIAS = 1.0
+# In logits, for models that correct sentence by sentence: how much likelier than the model thinks it is that the text
+# goes on as it stands, where its words are in doubt and where they are not. Chosen on corrupted mail (training/LOG.md).
+COPY_BIAS = {"doubtful": 1.0, "trusted": 4.0}
 _FIND_AGAIN = 6  # tokens; more words than that are rarely dropped on purpose
 
 
@@ -43,8 +44,17 @@ class Engine(Protocol):
     modes: tuple[str, ...]
     general: bool  # an instruct model that was not made here
 
-    def complete(self, chat: Sequence[Message], sampling: Sampling, stop: Callable[[], bool]) -> str | None:
-        """The answer; None if it does not fit, ran on without an end, or `stop` said so."""
+    def complete(
+        self,
+        chat: Sequence[Message],
+        sampling: Sampling,
+        stop: Callable[[], bool],
+        doubtful: Sequence[tuple[int, int]] = (),
+    ) -> str | None:
+        """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so.
+
+        `doubtful` are the spans (start, end) of that message that are likely to need a change.
+        """
 
 
 class LlamaCpp:
@@ -86,7 +96,13 @@ class LlamaCpp:
         self._bos, self._eos = (self._piece(t) for t in (self._llama.token_bos(), self._llama.token_eos()))
         self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
 
-    def complete(self, chat: Sequence[Message], sampling: Sampling, stop: Callable[[], bool]) -> str | None:
+    def complete(
+        self,
+        chat: Sequence[Message],
+        sampling: Sampling,
+        stop: Callable[[], bool],
+        doubtful: Sequence[tuple[int, int]] = (),
+    ) -> str | None:
         with self._lock:
             prompt = self.tokens(chat)
             # A correction is about as long as its text; an answer twice that long has lost its way.
@@ -95,7 +111,7 @@ class LlamaCpp:
             if len(prompt) + max_tokens > self._llama.n_ctx():
                 return None
             answer: list[int] = []
-            copy = None if self.general else _CopyBias(source, self._llama.token_eos())
+            copy = None if self.general else _CopyBias(*self._biases(chat[-1]["content"], source, doubtful))
             for token in self._llama.generate(
                 prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
                 repeat_penalty=sampling.repeat_penalty, logits_processor=copy and [copy],
@@ -108,6 +124,20 @@ class LlamaCpp:
                     return None
                 answer.append(token)
         return None
+
+    def _biases(
+        self, text: str, source: list[int], doubtful: Sequence[tuple[int, int]]
+    ) -> tuple[list[int], list[float]]:
+        """The tokens of the text and its end, each with what is added to its logit."""
+        spans = [(len(text[:start].encode()), len(text[:end].encode())) for start, end in doubtful]
+        biases, at = [], 0
+        for token in source:
+            end = at + len(self._llama.detokenize([token]))
+            in_doubt = any(start < end and at < stop for start, stop in spans)
+            biases.append(COPY_BIAS["doubtful" if in_doubt else "trusted"])
+            at = end
+        last = biases[-1] if biases else COPY_BIAS["trusted"]
+        return [*source, self._llama.token_eos()], [*biases, last]
 
     def tokens(self, chat: Sequence[Message]) -> list[int]:
         """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
@@ -148,19 +178,19 @@ class _CopyBias:
     ends at the first token that is found again within the next few of the text.
     """
 
-    def __init__(self, source: Sequence[int], eos: int) -> None:
-        self._source = [*source, eos]
+    def __init__(self, source: Sequence[int], biases: Sequence[float]) -> None:
+        self._source, self._biases = source, biases
         self._next = 0
         self._in_change = False
 
     def __call__(self, _: Any, logits: Any) -> Any:
         if not self._in_change and self._next < len(self._source):
-            logits[self._source[self._next]] += COPY_BIAS
+            logits[self._source[self._next]] += self._biases[self._next]
         return logits
 
     def follow(self, token: int) -> None:
         """Takes note of the token that was chosen."""
-        ahead = self._source[self._next : self._next + _FIND_AGAIN]
+        ahead = list(self._source[self._next : self._next + _FIND_AGAIN])
         self._in_change = token not in ahead
         if not self._in_change:
             self._next += ahead.index(token) + 1

@@ -19,7 +19,7 @@ from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
 from space.guard import check, names
 from space.lexicon import WORD, Lexicon
-from space.prompt import MODES, Message, evidence, messages
+from space.prompt import MODES, WORDS, Message, evidence, messages
 from space.settings import Settings
 from space.tone import Analysis, Tone, ToneClassifier
 
@@ -187,7 +187,9 @@ class Proofreader:
         flat = _Flat(unit.text)
         chat = messages(flat.text, told, mode, general=self.engine.general)
         work.prompts.append(_shown(chat))
-        answer = self.engine.complete(chat, sampling, stop)
+        doubted = {word for word, _ in told.doubts}
+        spans = [match.span() for match in WORDS.finditer(flat.text) if match.group() in doubted]
+        answer = self.engine.complete(chat, sampling, stop, spans)
         if answer is None:
             if not stop():
                 work.kept.append(Kept(unit.text, "the model found no end to its rewrite"))
@@ -271,7 +273,8 @@ def _paragraphs(parts: Sequence[Part]) -> list[Part]:
 
 def _spoken(draft: str) -> str:
     """What the writer says in the draft, without quotes, code and headers: that is what has a tone."""
-    return " ".join(part.text for part in split(draft) if part.kind in EDITABLE)
+    said = " ".join(part.text for part in split(draft) if part.kind in EDITABLE)
+    return " ".join(said.split()[:MAX_WORDS])
 
 
 def _courtesy(tone: Tone) -> float:
