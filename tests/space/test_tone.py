@@ -1,0 +1,268 @@
+"""The shipped classifier: what it says of plain business sentences, and that no text breaks it."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from space.errors import UserError
+from space.tone import LABELS, MODELS, WINDOW, Tone, ToneClassifier, encode, features, windows
+
+
+@pytest.fixture(scope="module")
+def tone() -> ToneClassifier:
+    return ToneClassifier.load(n_threads=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentiment", "politeness"),
+    [
+        ("Send me the report now.", None, "impolite"),
+        ("Your work is a disgrace. Fix it or we are done.", "negative", "impolite"),
+        ("Could you please send me the report when you have a moment? Thanks!", None, "polite"),
+        ("The meeting is at 3 pm.", "neutral", "neutral"),
+        ("I am very disappointed with the service.", "negative", None),
+        ("Great work, thank you so much!", "positive", "polite"),
+    ],
+)
+def test_plain_cases(tone: ToneClassifier, text: str, sentiment: str | None, politeness: str | None) -> None:
+    scored = tone.score([text])[0]
+    assert sentiment in (None, scored.sentiment.label)
+    assert politeness in (None, scored.politeness.label)
+
+
+def test_a_batch_gives_what_each_text_gives_alone(tone: ToneClassifier) -> None:
+    texts = [
+        "Call me.",
+        "",
+        "Thank you for the lovely dinner!",
+        "The bus leaves at nine. " * 40,
+        "We lost the client.",
+    ]
+    for together, text in zip(tone.analyse(texts), texts, strict=True):
+        alone = tone.analyse([text])[0]
+        for head in LABELS:
+            for label, p in getattr(together.tone, head).scores.items():
+                assert p == pytest.approx(getattr(alone.tone, head).scores[label], abs=0.01)
+        assert [d.text for d in together.doubts] == [d.text for d in alone.doubts]
+
+
+def test_probabilities_are_probabilities(tone: ToneClassifier) -> None:
+    for scored in tone.score(["Hm.", "I hate this, thanks.", "Please pay by Friday."]):
+        for score in (scored.sentiment, scored.politeness):
+            assert sum(score.scores.values()) == pytest.approx(1, abs=1e-3)
+            assert score.score == max(score.scores.values()) == score.scores[score.label]
+
+
+def test_one_complaint_shows_in_a_long_plain_email(tone: ToneClassifier) -> None:
+    plain = (
+        "The report covers the period from April to June. The meeting is on Tuesday at ten in room four. " * 3
+    )
+    angry = "You never answer and your work is terrible. I am furious about this stupid mess."
+    before = tone.score([plain])[0].sentiment.scores["negative"]
+    after = tone.score([plain + angry])[0].sentiment.scores["negative"]
+    assert after > before + 0.15
+
+
+def test_doubts_point_at_the_wrong_words(tone: ToneClassifier) -> None:
+    bad, good = tone.doubts(
+        ["She have recieved the the parcel yesterday .", "She received the parcel yesterday."]
+    )
+    assert max(d.probability for d in bad) > 2 * max(d.probability for d in good)
+    worst = max(bad, key=lambda d: d.probability)
+    assert worst.text in {"have", "recieved", "the", "."}
+    assert max(d.probability for d in good) < tone.threshold
+
+
+def test_doubts_have_offsets_of_the_text(tone: ToneClassifier) -> None:
+    text = "Hello\r\n  Zoë,\tsee https://example.com/a?b=c or mail me@example.com — thanks 😀!"
+    found = tone.doubts([text])[0]
+    assert all(text[d.start : d.end] == d.text for d in found)
+    assert [d.text for d in found][:6] == ["Hello", "Zoë", ",", "see", "https://example.com/a?b=c", "or"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   \n",
+        "\x00",
+        "a\x00b \ud800 c\udfff",
+        "😀" * 500,
+        "x" * 5000,
+        "é\u0301" * 300,
+        "\u202eabc",
+        "שלום עולם",
+        "…!?",
+        "_ _",
+    ],
+)
+def test_odd_text_gets_a_tone(tone: ToneClassifier, text: str) -> None:
+    analysis = tone.analyse([text])[0]
+    assert math.isfinite(analysis.tone.sentiment.score) and math.isfinite(analysis.tone.politeness.score)
+    assert all(0 <= d.probability <= 1 and text[d.start : d.end] == d.text for d in analysis.doubts)
+
+
+def test_no_text_is_neutral(tone: ToneClassifier) -> None:
+    for scored in tone.score(["", "\x00\x01"]):
+        assert (scored.sentiment.label, scored.politeness.label) == ("neutral", "neutral")
+
+
+@pytest.mark.slow
+def test_twenty_thousand_words(tone: ToneClassifier) -> None:
+    analysis = tone.analyse(["The order is late and nobody answers. " * 2900])[0]
+    assert len(analysis.doubts) == 2900 * 8
+    assert isinstance(analysis.tone, Tone)
+
+
+def test_threads_share_a_classifier(tone: ToneClassifier) -> None:
+    texts = ["Send it now.", "Thank you so much for your help!", "The invoice is attached."] * 4
+    expected = [scored.politeness.label for scored in tone.score(texts)]
+    results: list[list[str]] = []
+    work = [
+        threading.Thread(target=lambda: results.append([s.politeness.label for s in tone.score(texts)]))
+        for _ in range(4)
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+    assert results == [expected] * 4
+
+
+def letters(word: str) -> list[int]:
+    return [ord(c) for c in word]
+
+
+def test_windows_end_at_sentences_and_lose_nothing() -> None:
+    text = "One two three. Four five six! Seven eight nine ten"
+    code = encode(text, letters)
+    cut = windows(text, code, limit=16)
+    assert [text[code.spans[a][0] : code.spans[b - 1][1]] for a, b in cut] == [
+        "One two three.", "Four five six!", "Seven eight nine", "ten",
+    ]  # fmt: skip
+    assert [token for run in cut for token in code.ids_of(run)] == code.ids
+
+
+def test_links_addresses_and_names_are_one_plain_word() -> None:
+    code = encode("@ann see <url> or a.b@c.org", letters)
+    assert "".join(map(chr, code.ids)) == "someoneseelinkoremail"
+    assert len(code.spans) == 5
+
+
+def test_features_see_capitals_and_blanks() -> None:
+    text = "i met Bob , HERE."
+    spans = encode(text, letters).spans
+    table = {
+        text[a:b]: row.astype(int).tolist() for (a, b), row in zip(spans, features(text, spans), strict=True)
+    }
+    #            upper, lower, CAPITALS, digit, blank before, two blanks, blank after, opens, closes
+    assert table["i"] == [0, 1, 0, 0, 0, 0, 1, 1, 0]
+    assert table["Bob"] == [1, 0, 0, 0, 1, 0, 1, 0, 0]
+    assert table[","] == [0, 0, 0, 0, 1, 0, 1, 0, 0]
+    assert table["HERE"] == [1, 0, 1, 0, 1, 0, 0, 0, 0]
+    assert table["."] == [0, 0, 0, 0, 0, 0, 0, 0, 1]
+
+
+def test_the_packed_classifier_is_small() -> None:
+    assert sum(path.stat().st_size for path in (MODELS / "tone").iterdir()) <= 25_000_000
+
+
+def test_missing_and_broken_files_get_one_line(tmp_path: Path) -> None:
+    def load_error() -> str:
+        with pytest.raises(UserError) as caught:
+            ToneClassifier.load(tmp_path)
+        return str(caught.value)
+
+    assert "heads.json is missing" in load_error()
+    shutil.copy(MODELS / "tone" / "heads.json", tmp_path)
+    assert "encoder.gguf is missing" in load_error()
+    (tmp_path / "encoder.gguf").write_bytes((MODELS / "tone" / "encoder.gguf").read_bytes()[:100_000])
+    assert "cannot be read" in load_error()
+    (tmp_path / "heads.json").write_text('{"tone": {')
+    assert "heads.json cannot be read" in load_error()
+
+
+def save_hub_model(folder: Path, labels: list[str]) -> None:
+    """A tiny random text classifier as the Hub holds them."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    torch.manual_seed(0)
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "[PAD]": 1, "good": 2, "bad": 3}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]").save_pretrained(
+        folder
+    )
+    config = BertConfig(
+        vocab_size=4, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        max_position_embeddings=64, pad_token_id=1, id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("setting", "labels", "ours"),
+    [
+        ("SENTIMENT_MODEL", ["LABEL_0", "LABEL_1", "LABEL_2"], ["negative", "neutral", "positive"]),
+        ("SENTIMENT_MODEL", ["POS", "NEG"], ["positive", "negative"]),
+        ("SENTIMENT_MODEL", ["1 star", "2 stars", "3 stars", "4 stars", "5 stars"],
+         ["negative", "negative", "neutral", "positive", "positive"]),
+        ("POLITENESS_MODEL", ["polite", "somewhat polite", "neutral", "impolite"],
+         ["polite", "polite", "neutral", "impolite"]),
+    ],
+)  # fmt: skip
+def test_a_hub_classifier_takes_over_its_head(
+    tone: ToneClassifier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    labels: list[str],
+    ours: list[str],
+) -> None:
+    from transformers import pipeline
+
+    save_hub_model(tmp_path, labels)
+    monkeypatch.setenv(setting, str(tmp_path))
+    head = setting.removesuffix("_MODEL").lower()
+    other = "politeness" if head == "sentiment" else "sentiment"
+    scored = ToneClassifier.load(n_threads=1).score(["good bad good"])[0]
+    [answers] = pipeline("text-classification", str(tmp_path), top_k=None)(["good bad good"])
+    raw = {answer["label"]: answer["score"] for answer in answers}
+    for label, p in getattr(scored, head).scores.items():
+        assert p == pytest.approx(
+            sum(raw[theirs] for theirs, mine in zip(labels, ours, strict=True) if mine == label), abs=1e-3
+        )
+    assert getattr(scored, other) == getattr(tone.score(["good bad good"])[0], other)
+
+
+def test_an_unknown_label_of_a_hub_classifier_gets_one_line(tmp_path: Path) -> None:
+    save_hub_model(tmp_path, ["spam", "ham"])
+    with pytest.raises(UserError, match="label 'spam' that is no politeness"):
+        ToneClassifier.load(hub={"politeness": str(tmp_path)})
+
+
+def test_a_missing_hub_classifier_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no sentiment classifier at .*unset SENTIMENT_MODEL"):
+        ToneClassifier.load(hub={"sentiment": str(tmp_path / "nothing")})
+
+
+def test_the_shipped_heads_are_ours_and_finite() -> None:
+    heads = json.loads((MODELS / "tone" / "heads.json").read_text("utf-8"))
+    assert [head["labels"] for head in heads["tone"].values()] == [list(labels) for labels in LABELS.values()]
+    assert 0 < heads["doubts"]["threshold"] < 1
+    assert all(np.isfinite(head["weight"]).all() for head in heads["tone"].values())
+
+
+def test_windows_fit_the_training_texts() -> None:
+    text = "Please send the invoice to the office in Leeds. " * 30
+    code = encode(text, letters)
+    assert all(len(code.ids_of(run)) <= WINDOW for run in windows(text, code))
