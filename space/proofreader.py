@@ -219,8 +219,9 @@ class Proofreader:
 
 
 def _only_ends(change: Change, text: str) -> bool:
-    """Whether a change does no more than put a mark at the end of the text."""
-    return change.start == change.end == len(text) and change.after in {".", "!", "?", ",", ":", ";"}
+    """Whether a change does no more than add, drop or exchange a mark at the end of the text."""
+    marks = {"", ".", "!", "?", ",", ":", ";"}
+    return change.end == len(text) and change.before in marks and change.after in marks
 
 
 class _Flat:
