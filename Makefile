@@ -66,8 +66,8 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
 	cp runs/tone/heads.json space/models/tone/heads.json
-	@echo "The language model: 90 minutes, then its fine-tuning."
-	$(PY) -m training pretrain --out runs/pretrain --max_minutes 90 \
+	@echo "The language model: 75 minutes, then about 10 for its fine-tuning."
+	$(PY) -m training pretrain --out runs/pretrain --max_minutes 75 \
 		--clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl --plain runs/corpus/plain.jsonl
 	$(PY) -m training sft --out runs/sft --model runs/pretrain/model --learner "$(DATA)/eracond.jsonl" \
 		--clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl

@@ -123,7 +123,7 @@ class Proofreader:
         work, terms = _Work(), (*protected_terms, *names(draft))
         units = self._units(draft, work)
         analyses = self.tone.analyse([unit.text for unit in units])
-        before = self.tone.score([_spoken(draft)])[0]
+        before = self.tone.score([spoken(draft)])[0]
         scored = time.perf_counter()
         for done, (unit, analysis) in enumerate(zip(units, analyses, strict=True)):
             if stop():
@@ -133,7 +133,7 @@ class Proofreader:
             self._proofread(unit, analysis, mode, terms, sampling, stop, work)
         rewritten = time.perf_counter()
         text = apply(draft, work.changes)
-        after = before if text == draft else self.tone.score([_spoken(text)])[0]
+        after = before if text == draft else self.tone.score([spoken(text)])[0]
         timings = {
             "scores": scored - began,
             "rewrite": rewritten - scored,
@@ -272,7 +272,7 @@ def _paragraphs(parts: Sequence[Part]) -> list[Part]:
     return merged
 
 
-def _spoken(draft: str) -> str:
+def spoken(draft: str) -> str:
     """What the writer says in the draft, without quotes, code and headers: that is what has a tone."""
     said = " ".join(part.text for part in split(draft) if part.kind in EDITABLE)
     return " ".join(said.split()[:MAX_WORDS])

@@ -16,9 +16,8 @@ import gradio as gr
 from feedback.journal import JournalError
 from feedback.schema import REASONS, Record
 from space import render, texts
-from space.draft import EDITABLE, split
 from space.errors import UserError
-from space.proofreader import MAX_WORDS, Progress, Proofread
+from space.proofreader import MAX_WORDS, Progress, Proofread, spoken
 
 if TYPE_CHECKING:
     from feedback.journal import Journal
@@ -66,9 +65,7 @@ def build(
         if tone is None:
             return render.gauges(title, None, empty=texts.TONE_MISSING)
         try:
-            # Of what the writer says, as the proofreader measures it: quotes and code have no say.
-            said = " ".join(part.text for part in split(text) if part.kind in EDITABLE).split(" ")
-            measured = tone.score([" ".join(said[:MAX_WORDS])])[0] if text.strip() else None
+            measured = tone.score([spoken(text)])[0] if text.strip() else None
             return render.gauges(title, measured, empty=empty)
         except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
             return render.gauges(title, None, empty=told(error, texts.UNEXPECTED_TONE))

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--clean", type=Path, required=True, help="clean sentences of other prose, the same")
     data.add_argument("--learner", type=Path, help="tokenised source and corrected columns (ErAConD)")
-    data.add_argument("--rows", type=int, default=40_000, help="pairs to make")
+    data.add_argument("--rows", type=int, default=16_000, help="pairs to make")
     parser.add_argument("--model", required=True, help="base: a folder or a Hub repo id")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the adapter")
     lora = parser.add_argument_group("LoRA")
