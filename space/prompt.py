@@ -60,15 +60,16 @@ WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
 
 def evidence(
-    text: str, analysis: Analysis, lexicon: Lexicon, protected_terms: Sequence[str] = ()
+    text: str, analysis: Analysis, lexicon: Lexicon, threshold: float, protected_terms: Sequence[str] = ()
 ) -> Evidence:
-    """Evidence for one text: its tone, and its unknown or doubtful words in their order."""
+    """Evidence for one text: its tone, and its words that are unknown or wrong with at least `threshold` probability."""
     suggestions = dict(lexicon.unknown(text))
+    doubtful = [(doubt.start, doubt.end) for doubt in analysis.doubts if doubt.probability >= threshold]
     doubts: dict[str, str | None] = {}
     for match in WORDS.finditer(text):
-        word = match.group()
-        doubtful = any(doubt.start < match.end() and match.start() < doubt.end for doubt in analysis.doubts)
-        if (word in suggestions or doubtful) and word not in protected_terms:
+        word, (start, end) = match.group(), match.span()
+        in_doubt = any(low < end and start < high for low, high in doubtful)
+        if (word in suggestions or in_doubt) and word not in protected_terms:
             doubts[word] = suggestions.get(word)
     sentiment, politeness = analysis.tone.sentiment, analysis.tone.politeness
     return Evidence(

@@ -180,7 +180,7 @@ class Proofreader:
         self, unit: Part, analysis: Analysis, mode: str, terms: tuple[str, ...], sampling: Sampling,
         stop: Callable[[], bool], work: _Work,
     ) -> None:  # fmt: skip
-        told = evidence(unit.text, analysis, self.lexicon, terms)
+        told = evidence(unit.text, analysis, self.lexicon, self.tone.threshold, terms)
         blunt = mode == "polish" and analysis.tone.politeness.label == "impolite"
         if not told.doubts and not blunt and not self.engine.general:
             return  # clean, and its tone needs nothing: the model never sees it

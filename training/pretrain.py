@@ -157,9 +157,7 @@ def wsd(progress: float) -> float:
     return max(0.02, (1 - progress) / _DECAY)
 
 
-def target_loss(
-    model: LlamaForCausalLM, input_ids: torch.Tensor, labels: torch.Tensor
-) -> torch.Tensor:
+def target_loss(model: LlamaForCausalLM, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy (nats) of the labelled positions; logits are computed for those alone.
 
     Both are (B, T); labels are -100 where there is nothing to predict. No mask is needed: padding stands on the right,

@@ -127,7 +127,7 @@ def make_rows(email: Path, clean: Path, learner: Path | None, count: int, seed: 
     for start in range(0, count, _MEASURED_AT_ONCE):
         batch = pairs[start : start + _MEASURED_AT_ONCE]
         for pair, analysis in zip(batch, tone.analyse([pair.bad for pair in batch]), strict=True):
-            chat = messages(pair.bad, evidence(pair.bad, analysis, lexicon), pair.mode)
+            chat = messages(pair.bad, evidence(pair.bad, analysis, lexicon, tone.threshold), pair.mode)
             rows.append({"prompt": chat, "completion": [{"role": "assistant", "content": pair.good}]})
     return rows
 

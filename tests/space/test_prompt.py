@@ -11,13 +11,15 @@ TONE = Tone(Score("neutral", 0.8, {}), Score("polite", 0.655, {}))
 
 def test_doubts_of_both_sources_come_in_the_order_of_the_text() -> None:
     text = "She go home, i beleive."
-    told = evidence(text, Analysis(TONE, [Doubt(4, 6, "go", 0.9)]), Lexicon.load())
+    told = evidence(
+        text, Analysis(TONE, [Doubt(0, 3, "She", 0.1), Doubt(4, 6, "go", 0.9)]), Lexicon.load(), 0.5
+    )
     assert told.doubts == (("go", None), ("i", "I"), ("beleive", "believe"))
     assert told.line() == "Sentiment neutral 80%, politeness polite 66%. Check: go; i = I; beleive = believe."
 
 
 def test_protected_terms_are_never_doubted() -> None:
-    assert evidence("The frobnik works.", Analysis(TONE, []), Lexicon.load(), ["frobnik"]).doubts == ()
+    assert evidence("The frobnik works.", Analysis(TONE, []), Lexicon.load(), 0.5, ["frobnik"]).doubts == ()
 
 
 def test_many_doubts_are_cut() -> None:
