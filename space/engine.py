@@ -6,7 +6,9 @@ without them is taken for a general instruct model that gets the general prompt 
 
 from __future__ import annotations
 
+import bisect
 import datetime
+import itertools
 import os
 import re
 import secrets
@@ -19,9 +21,6 @@ from typing import Any, Protocol
 from space.errors import UserError
 from space.prompt import MODES, PROMPT_VERSION, Message
 
-# In logits, for models that correct sentence by sentence: how much likelier than the model thinks it is that the text
-# goes on as it stands, where its words are in doubt and where they are not. Chosen on corrupted mail (training/LOG.md).
-COPY_BIAS = {"doubtful": 1.0, "trusted": 4.0}
 _FIND_AGAIN = 6  # tokens; more words than that are rarely dropped on purpose
 
 
@@ -49,11 +48,11 @@ class Engine(Protocol):
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        doubtful: Sequence[tuple[int, int]] = (),
+        expected: Sequence[tuple[str, float]] = (),
     ) -> str | None:
         """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so.
 
-        `doubtful` are the spans (start, end) of that message that are likely to need a change.
+        `expected` is the likely answer in pieces, each with what its tokens gain in logits while the answer follows it.
         """
 
 
@@ -101,7 +100,7 @@ class LlamaCpp:
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        doubtful: Sequence[tuple[int, int]] = (),
+        expected: Sequence[tuple[str, float]] = (),
     ) -> str | None:
         with self._lock:
             prompt = self.tokens(chat)
@@ -111,13 +110,13 @@ class LlamaCpp:
             if len(prompt) + max_tokens > self._llama.n_ctx():
                 return None
             answer: list[int] = []
-            copy = None if self.general else _CopyBias(*self._biases(chat[-1]["content"], source, doubtful))
+            guide = self._guide(expected) if expected else None
             for token in self._llama.generate(
                 prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
-                repeat_penalty=sampling.repeat_penalty, logits_processor=copy and [copy],
+                repeat_penalty=sampling.repeat_penalty, logits_processor=guide and [guide],
             ):  # fmt: skip
-                if copy:
-                    copy.follow(token)
+                if guide:
+                    guide.follow(token)
                 if self._ends(token):
                     return self._llama.detokenize(answer).decode("utf-8", errors="replace")
                 if len(answer) >= max_tokens or stop():
@@ -125,19 +124,16 @@ class LlamaCpp:
                 answer.append(token)
         return None
 
-    def _biases(
-        self, text: str, source: list[int], doubtful: Sequence[tuple[int, int]]
-    ) -> tuple[list[int], list[float]]:
-        """The tokens of the text and its end, each with what is added to its logit."""
-        spans = [(len(text[:start].encode()), len(text[:end].encode())) for start, end in doubtful]
-        biases, at = [], 0
-        for token in source:
-            end = at + len(self._llama.detokenize([token]))
-            in_doubt = any(start < end and at < stop for start, stop in spans)
-            biases.append(COPY_BIAS["doubtful" if in_doubt else "trusted"])
-            at = end
-        last = biases[-1] if biases else COPY_BIAS["trusted"]
-        return [*source, self._llama.token_eos()], [*biases, last]
+    def _guide(self, expected: Sequence[tuple[str, float]]) -> _Guide:
+        ends = list(itertools.accumulate(len(text.encode()) for text, _ in expected))
+        tokens = self._llama.tokenize(
+            "".join(text for text, _ in expected).encode(), add_bos=False, special=False
+        )
+        gains, at = [], 0
+        for token in tokens:
+            at += len(self._llama.detokenize([token]))  # a token belongs where it ends: its space is the piece before
+            gains.append(expected[bisect.bisect_left(ends, at)][1])
+        return _Guide([*tokens, self._llama.token_eos()], [*gains, gains[-1]])
 
     def tokens(self, chat: Sequence[Message]) -> list[int]:
         """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
@@ -171,26 +167,26 @@ class LlamaCpp:
         self._llama.close()
 
 
-class _CopyBias:
-    """Makes the next token of the text likelier than the model finds it: a correction must be worth more than that.
+class _Guide:
+    """Makes the next token of the expected answer likelier than the model finds it: a change must be worth more than that.
 
-    It follows the answer through the text: a token that is the text's next one moves on; any other begins a change, which
-    ends at the first token that is found again within the next few of the text.
+    It follows the answer along the expected one: a token that is the next one moves on; any other begins a change, which
+    ends at the first token that is found again among the next few.
     """
 
-    def __init__(self, source: Sequence[int], biases: Sequence[float]) -> None:
-        self._source, self._biases = source, biases
+    def __init__(self, tokens: list[int], gains: list[float]) -> None:
+        self._tokens, self._gains = tokens, gains
         self._next = 0
         self._in_change = False
 
     def __call__(self, _: Any, logits: Any) -> Any:
-        if not self._in_change and self._next < len(self._source):
-            logits[self._source[self._next]] += self._biases[self._next]
+        if not self._in_change and self._next < len(self._tokens):
+            logits[self._tokens[self._next]] += self._gains[self._next]
         return logits
 
     def follow(self, token: int) -> None:
         """Takes note of the token that was chosen."""
-        ahead = list(self._source[self._next : self._next + _FIND_AGAIN])
+        ahead = self._tokens[self._next : self._next + _FIND_AGAIN]
         self._in_change = token not in ahead
         if not self._in_change:
             self._next += ahead.index(token) + 1
