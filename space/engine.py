@@ -131,7 +131,9 @@ class LlamaCpp:
         )
         gains, at = [], 0
         for token in tokens:
-            at += len(self._llama.detokenize([token]))  # a token belongs where it ends: its space is the piece before
+            at += len(
+                self._llama.detokenize([token])
+            )  # a token belongs where it ends: its space is the piece before
             gains.append(expected[bisect.bisect_left(ends, at)][1])
         return _Guide([*tokens, self._llama.token_eos()], [*gains, gains[-1]])
 

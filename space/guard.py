@@ -79,6 +79,22 @@ def protected(text: str) -> list[str]:
     ]
 
 
+def is_modest(before: str, after: str) -> bool:
+    """Whether one change is of the size of a correction: at most two words more or fewer, no word for an unlike one.
+
+    >>> is_modest("recieved", "received"), is_modest("have", "has been"), is_modest("alcohol", "notice")
+    (True, True, False)
+    """
+    old, new = before.lower().split(), after.lower().split()
+    if abs(len(old) - len(new)) > 2:
+        return False
+    # Short words are grammar, which replaces them freely; a long word is replaced by one that looks like it.
+    return len(old) != len(new) or all(
+        min(len(a), len(b)) < 5 or difflib.SequenceMatcher(None, a, b).ratio() >= 0.5
+        for a, b in zip(old, new, strict=True)
+    )
+
+
 def names(text: str) -> list[str]:
     """The names in a text, each once: `protected_terms` for checking the sentences of an email one by one.
 

@@ -30,6 +30,13 @@ _CONTRACTIONS = {
     if word.replace("'", "") not in {"lets", "Ill", "its"}
 }
 _CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
+# What people write in mail and no list of words holds.
+_INFORMAL = frozenset(
+    "asap approx attn bcc btw cc dept doc docx est eta etc ext faq fwd fyi gif govt hr hrs html incl info jpeg jpg kg km max "
+    "mb mgr min misc mm mr mrs ms msg ok pdf pls png pm ppt pptx ps qty re ref rsvp tbc tbd tel temp thru tif txt url vs "
+    "xls xlsx shan't needn't mightn't o'clock y'all yr yrs zip".split()
+)
+
 # What stands before the first word of a sentence: nothing, or an end that is not a title's.
 _SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
 
@@ -71,7 +78,9 @@ class Lexicon:
         """Whether the word is written as listed (a capital is always allowed on a lower-case word)."""
         word = word.replace("’", "'")
         stem = word.removesuffix("'s").removesuffix("'")
-        return any(form in self._counts for form in (word, word.lower(), stem, stem.lower()))
+        return word.lower() in _INFORMAL or any(
+            form in self._counts for form in (word, word.lower(), stem, stem.lower())
+        )
 
     def unknown(self, text: str) -> list[tuple[str, str | None]]:
         """The words of `text` that are not listed, each with its suggestion; names (capitalised inside) are left out."""

@@ -58,6 +58,9 @@ class Evidence:
 # The words and marks that evidence speaks of, one by one.
 WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
+# Addresses, links, file names and codes: never in doubt.
+_LITERAL = re.compile(r"\S*(?:[@/\\_=<>{}]|\w\.\w|\d)\S*")
+
 
 def evidence(
     text: str, analysis: Analysis, lexicon: Lexicon, threshold: float, protected_terms: Sequence[str] = ()
@@ -65,10 +68,13 @@ def evidence(
     """Evidence for one text: its tone, and its words that are unknown or wrong with at least `threshold` probability."""
     suggestions = dict(lexicon.unknown(text))
     doubtful = [(doubt.start, doubt.end) for doubt in analysis.doubts if doubt.probability >= threshold]
+    literal = [match.span() for match in _LITERAL.finditer(text)]
     doubts: dict[str, str | None] = {}
     for match in WORDS.finditer(text):
         word, (start, end) = match.group(), match.span()
         in_doubt = any(low < end and start < high for low, high in doubtful)
+        if any(low <= start and end <= high for low, high in literal):
+            continue
         if (word in suggestions or in_doubt) and word not in protected_terms:
             doubts[word] = suggestions.get(word)
     sentiment, politeness = analysis.tone.sentiment, analysis.tone.politeness

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from space.changes import Change, apply, diff
 from space.draft import EDITABLE, Part, split
 from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
-from space.guard import check, names
+from space.guard import check, is_modest, names
 from space.lexicon import WORD, Lexicon
 from space.prompt import MODES, WORDS, Evidence, Message, evidence, messages
 from space.settings import Settings
@@ -25,6 +25,7 @@ from space.tone import Analysis, Tone, ToneClassifier
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
+_SHORT = 4  # words; fewer are rarely a sentence
 _POLITENESS_MARGIN = (
     0.25  # how far politeness (P(polite) - P(impolite)) may fall: less is the classifier's own noise
 )
@@ -185,6 +186,9 @@ class Proofreader:
     ) -> None:  # fmt: skip
         told = evidence(unit.text, analysis, self.lexicon, self.tone.threshold, terms)
         blunt = mode == "polish" and analysis.tone.politeness.label == "impolite"
+        short = len(WORD.findall(unit.text)) < _SHORT
+        if short:  # a name or a heading: only the word list knows enough to doubt it
+            told = replace(told, doubts=tuple(doubt for doubt in told.doubts if doubt[1]))
         if not told.doubts and not blunt and not self.engine.general:
             return  # clean, and its tone needs nothing: the model never sees it
         flat = _Flat(unit.text)
@@ -201,9 +205,11 @@ class Proofreader:
             return
         before = flat.text.strip()
         changes = diff(before, rewrite)
-        if unit.kind != "sentence" and changes and _only_ends(changes[-1], before):
-            changes.pop()  # a greeting or a list item may end as it likes
-            rewrite = apply(before, changes)
+        if (unit.kind != "sentence" or short) and changes and _only_ends(changes[-1], before):
+            changes.pop()  # a greeting, a list item, a name may end as it likes
+        if mode == "proofread" and not self.engine.general:
+            changes = [change for change in changes if is_modest(change.before, change.after)]
+        rewrite = apply(before, changes)
         if reason := check(before, rewrite, terms):
             work.kept.append(Kept(unit.text, reason))
             # One bad change does not condemn the rest: those that pass on their own and together stay.
