@@ -37,6 +37,11 @@ _INFORMAL = frozenset(
     "xls xlsx shan't needn't mightn't o'clock y'all yr yrs zip".split()
 )
 
+_CALENDAR = frozenset(
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April June July August September "
+    "October November December".split()
+)
+
 # What stands before the first word of a sentence: nothing, or an end that is not a title's.
 _SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
 
@@ -90,7 +95,8 @@ class Lexicon:
             if self.knows(word) or (len(word) > 1 and word.isupper()) or any(c.isupper() for c in word[1:]):
                 continue
             if word[0].isupper() and not _SENTENCE_START.search(text[: match.start()]):
-                continue
+                if self.suggest(word) not in _CALENDAR:
+                    continue
             found.append((word, self.suggest(word)))
         return found
 
