@@ -268,6 +268,7 @@ _DISCLAIMER = re.compile(
 _CELL = re.compile(r"\s[|•·–—/-]\s|,\s")
 _POSTSCRIPT = re.compile(r"\s*p\.?\s?p?\.?s\b", re.I)
 _WRAP_WIDTH = 45  # characters; lines of a paragraph that never gets this wide were broken on purpose
+_WRAP_WORDS = 5  # words; shorter lines that go on in small letters may be a list without bullets
 _SIGNATURE_LINES = 12  # non-blank lines after a sign-off that may still be name, title, telephone
 _LONG_LINE = 110  # characters; nobody wraps later, so a line break after this is a paragraph's end
 _LINKING = frozenset(
@@ -681,8 +682,9 @@ def _is_wrapped(line: str, following: str, width: int) -> bool:
         return False
     continues = next_text[0].islower() and text[-1] not in ".!?:;"
     first_word, last_word = next_text.split(None, 1)[0], text.split()[-1].lower()
+    linked = continues and (text[-1] == "," or last_word in _LINKING)
     if width > _LONG_LINE:
-        return continues and (text[-1] == "," or last_word in _LINKING)
-    if width < _WRAP_WIDTH:
-        return continues and (text[-1] == "," or last_word in _LINKING)
-    return len(text) + 1 + len(first_word) > width - 2 or (continues and len(text) >= _WRAP_WIDTH)
+        return linked
+    if linked or (continues and len(text.split()) >= _WRAP_WORDS):
+        return True
+    return width >= _WRAP_WIDTH and len(text) + 1 + len(first_word) > width - 2

@@ -26,9 +26,7 @@ from space.tone import Analysis, Tone, ToneClassifier
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
 _SHORT = 4  # words; fewer are rarely a sentence
-_POLITENESS_MARGIN = (
-    0.25  # how far politeness (P(polite) - P(impolite)) may fall: less is the classifier's own noise
-)
+_POLITENESS_MARGIN = 0.25  # how far P(polite) - P(impolite) may fall: less is the classifier's own noise
 # What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
 # doubt, and the word list's suggestions. Chosen on corrupted mail (training/LOG.md).
 GAIN = {"trusted": 4.0, "doubtful": 1.0, "suggested": 4.0}
@@ -191,10 +189,11 @@ class Proofreader:
             told = replace(told, doubts=tuple(doubt for doubt in told.doubts if doubt[1]))
         if not told.doubts and not blunt and not self.engine.general:
             return  # clean, and its tone needs nothing: the model never sees it
-        flat = _Flat(unit.text)
+        flat = _Flat(unit.text, keep_breaks=self.engine.unit == "email")
         chat = messages(flat.text, told, mode, general=self.engine.general)
         work.prompts.append(_shown(chat))
-        expected = () if self.engine.general else _expected(flat.text, told)
+        # To soften a blunt sentence is to leave its words: nothing is expected then, nor of a model not made here.
+        expected = () if self.engine.general or blunt else _expected(flat.text, told)
         answer = self.engine.complete(chat, sampling, stop, expected)
         if answer is None:
             if not stop():
@@ -216,10 +215,12 @@ class Proofreader:
             changes = [change for change in changes if not check(before, apply(before, [change]), terms)]
             rewrite = apply(before, changes)
             if check(before, rewrite, terms):
-                return
+                changes = []
         if changes and self._is_ruder(rewrite, analysis.tone):
             work.kept.append(Kept(unit.text, "the rewrite would be less polite"))
-            return
+            changes = []
+        if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
+            return self._proofread(unit, analysis, "proofread", terms, sampling, stop, work)
         work.changes += flat.place(changes, unit.start)
 
     def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
@@ -246,19 +247,15 @@ def _only_ends(change: Change, text: str) -> bool:
 
 
 class _Flat:
-    """A text with each line break inside it turned into a space, as the model knows text, and the way back."""
+    """A text with the line breaks inside it turned into spaces, as a sentence model knows text, and the way back."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, keep_breaks: bool) -> None:
         self._text = text
-        self._at: list[int] = []
-        flat = []
-        for match in re.finditer(r"[ \t]*\r?\n[ \t]*|.", text, re.DOTALL):
-            flat.append(
-                " " if match.group().strip("\r\n \t") == "" and "\n" in match.group() else match.group()
-            )
-            self._at.append(match.start())
-        self._at.append(len(text))
-        self.text = "".join(flat)
+        pieces = list(re.finditer(r"." if keep_breaks else r"[ \t]*\r?\n[ \t]*|.", text, re.DOTALL))
+        self._at = [*(piece.start() for piece in pieces), len(text)]
+        self.text = "".join(
+            piece.group() if keep_breaks or "\n" not in piece.group() else " " for piece in pieces
+        )
 
     def place(self, changes: Iterable[Change], offset: int) -> Iterator[Change]:
         """The changes of the stripped flat text, put back into the text; one that would lose a line break keeps it."""
@@ -267,7 +264,7 @@ class _Flat:
             start, end = self._at[head + change.start], self._at[head + change.end]
             before, after = self._text[start:end], change.after
             breaks = re.findall(r"[ \t]*\r?\n[ \t]*", before)
-            if breaks:
+            if breaks and "\n" not in after:
                 if after.count(" ") < len(breaks):
                     continue
                 after = after.replace(" ", "\0", len(breaks))
