@@ -204,8 +204,8 @@ class Proofreader:
             return
         before = flat.text.strip()
         changes = diff(before, rewrite)
-        if (unit.kind != "sentence" or short) and changes and _only_ends(changes[-1], before):
-            changes.pop()  # a greeting, a list item, a name may end as it likes
+        if unit.kind != "sentence" or short:
+            changes = [change for change in changes if not _is_frame(change, before)]
         if mode == "proofread" and not self.engine.general:
             changes = [change for change in changes if is_modest(change.before, change.after)]
         rewrite = apply(before, changes)
@@ -240,10 +240,14 @@ def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
     return [*((piece, gain) for piece, gain in pieces if piece), (text[at:] or " ", GAIN["trusted"])]
 
 
-def _only_ends(change: Change, text: str) -> bool:
-    """Whether a change does no more than add, drop or exchange a mark at the end of the text."""
+def _is_frame(change: Change, text: str) -> bool:
+    """Whether a change does no more than capitalise the first word or put a mark at the end.
+
+    Greetings, list items and names begin and end as the writer likes.
+    """
     marks = {"", ".", "!", "?", ",", ":", ";"}
-    return change.end == len(text) and change.before in marks and change.after in marks
+    ends = change.end == len(text) and change.before in marks and change.after in marks
+    return ends or (change.start == 0 and change.before.lower() == change.after.lower())
 
 
 class _Flat:
