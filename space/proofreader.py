@@ -205,7 +205,7 @@ class Proofreader:
         before = flat.text.strip()
         changes = diff(before, rewrite)
         if unit.kind != "sentence" or short:
-            changes = [change for change in changes if not _is_frame(change, before)]
+            changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
         if mode == "proofread" and not self.engine.general:
             changes = [change for change in changes if is_modest(change.before, change.after)]
         rewrite = apply(before, changes)
@@ -240,14 +240,14 @@ def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
     return [*((piece, gain) for piece, gain in pieces if piece), (text[at:] or " ", GAIN["trusted"])]
 
 
-def _is_frame(change: Change, text: str) -> bool:
-    """Whether a change does no more than capitalise the first word or put a mark at the end.
+def _is_frame(change: Change, text: str, kind: str) -> bool:
+    """Whether a change does no more than put a mark at the end, or capitalise the first word of a list item.
 
-    Greetings, list items and names begin and end as the writer likes.
+    Greetings, list items and names end as the writer likes.
     """
     marks = {"", ".", "!", "?", ",", ":", ";"}
     ends = change.end == len(text) and change.before in marks and change.after in marks
-    return ends or (change.start == 0 and change.before.lower() == change.after.lower())
+    return ends or (kind == "item" and change.start == 0 and change.before.lower() == change.after.lower())
 
 
 class _Flat:
