@@ -116,7 +116,7 @@ class LlamaCpp:
                 repeat_penalty=sampling.repeat_penalty, logits_processor=guide and [guide],
             ):  # fmt: skip
                 if guide:
-                    guide.follow(token)
+                    guide.follow(self._llama.detokenize([token]))
                 if self._ends(token):
                     return self._llama.detokenize(answer).decode("utf-8", errors="replace")
                 if len(answer) >= max_tokens or stop():
@@ -129,13 +129,12 @@ class LlamaCpp:
         tokens = self._llama.tokenize(
             "".join(text for text, _ in expected).encode(), add_bos=False, special=False
         )
+        pieces = [self._llama.detokenize([token]) for token in tokens]
         gains, at = [], 0
-        for token in tokens:
-            at += len(
-                self._llama.detokenize([token])
-            )  # a token belongs where it ends: its space is the piece before
+        for piece in pieces:
+            at += len(piece)  # a token belongs where it ends: the space it begins with is the piece before
             gains.append(expected[bisect.bisect_left(ends, at)][1])
-        return _Guide([*tokens, self._llama.token_eos()], [*gains, gains[-1]])
+        return _Guide([*tokens, self._llama.token_eos()], [*gains, gains[-1]], pieces)
 
     def tokens(self, chat: Sequence[Message]) -> list[int]:
         """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
@@ -172,12 +171,13 @@ class LlamaCpp:
 class _Guide:
     """Makes the next token of the expected answer likelier than the model finds it: a change must be worth more than that.
 
-    It follows the answer along the expected one: a token that is the next one moves on; any other begins a change, which
-    ends at the first token that is found again among the next few.
+    It follows the answer along the expected one: a token that is the next one, capitals aside, moves on; any other begins a
+    change, which ends at the first token that is found again among the next few.
     """
 
-    def __init__(self, tokens: list[int], gains: list[float]) -> None:
+    def __init__(self, tokens: list[int], gains: list[float], pieces: list[bytes]) -> None:
         self._tokens, self._gains = tokens, gains
+        self._pieces = [piece.lower() for piece in pieces]
         self._next = 0
         self._in_change = False
 
@@ -186,12 +186,12 @@ class _Guide:
             logits[self._tokens[self._next]] += self._gains[self._next]
         return logits
 
-    def follow(self, token: int) -> None:
-        """Takes note of the token that was chosen."""
-        ahead = self._tokens[self._next : self._next + _FIND_AGAIN]
-        self._in_change = token not in ahead
+    def follow(self, piece: bytes) -> None:
+        """Takes note of the token that was chosen, as text."""
+        ahead = self._pieces[self._next : self._next + _FIND_AGAIN]
+        self._in_change = piece.lower() not in ahead
         if not self._in_change:
-            self._next += ahead.index(token) + 1
+            self._next += ahead.index(piece.lower()) + 1
 
 
 class silence:

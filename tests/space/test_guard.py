@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from space.draft import EDITABLE, split
-from space.guard import check, names, protected
+from space.guard import check, is_modest, names, protected
 
 EMAILS = sorted((Path(__file__).parents[1] / "emails").glob("*.txt"))
 
@@ -313,3 +313,19 @@ def test_hostile_texts_take_no_longer(before: str, after: str) -> None:
     began = time.process_time()
     check(before, after)
     assert time.process_time() - began < 3.0  # measured: 0.3 s of processor time at most
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "modest"),
+    [
+        ("recieved", "received", True),
+        ("have", "has been", True),
+        ("their", "there", True),
+        ("", "the", True),
+        ("alcohol", "notice", False),
+        ("box it up", "", False),
+        ("Whadaythink?", "Will that you think about what?", False),
+    ],
+)
+def test_a_correction_is_modest(before: str, after: str, modest: bool) -> None:
+    assert is_modest(before, after) is modest

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from conversion.__main__ import main as convert
 from space.changes import apply
+from space.engine import LlamaCpp
 from space.errors import UserError
 from space.guard import protected
 from space.proofreader import MAX_WORDS, Progress, Proofread, Proofreader, load_proofreader
@@ -137,3 +140,35 @@ def test_stop_leaves_the_rest(proofreader: Proofreader) -> None:
 def test_a_wrong_mode_is_one_line(proofreader: Proofreader) -> None:
     with pytest.raises(UserError, match="proofread, polish"):
         proofreader.proofread("Hi.", mode="shout")
+
+
+def test_polish_softens_an_order(proofreader: Proofreader) -> None:
+    draft = "Hi Tom,\n\nSend me the signed contract now.\n"
+    result = proofreader.proofread(draft, "polish")
+    assert result.after.politeness.scores["polite"] > result.before.politeness.scores["polite"]
+    assert "signed contract" in result.text and proofreader.proofread(draft).text == draft
+
+
+def test_a_wrapped_sentence_keeps_its_line_breaks(proofreader: Proofreader) -> None:
+    draft = "We have not yet\r\nrecieved the documents that you\r\npromised us on monday.\r\n"
+    expected = draft.replace("recieved", "received").replace("monday", "Monday")
+    assert proofreader.proofread(draft).text == expected
+
+
+def test_a_list_item_begins_and_ends_as_it_likes(proofreader: Proofreader) -> None:
+    text = proofreader.proofread("We still need:\n\n- the recieved invoices\n- new chairs\n").text
+    assert text == "We still need:\n\n- the received invoices\n- new chairs\n"
+
+
+def test_a_model_without_our_keys_gets_the_general_prompt_and_whole_emails(
+    proofreader: Proofreader, base_model: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(base_model, tmp_path / "general")
+    (folder / "proofreader.json").unlink()
+    assert convert(["gguf", str(folder), str(tmp_path / "general.gguf")]) == 0
+    engine = LlamaCpp(tmp_path / "general.gguf", n_ctx=1024, n_threads=2)
+    assert engine.general and engine.unit == "email"
+    result = Proofreader(engine, proofreader.tone, proofreader.lexicon).proofread(WRONG)
+    assert len(result.prompts) == 1 and "Return only the corrected text" in result.prompts[0]
+    assert "Hi Tom,\n\nI recieved" in result.prompts[0]
+    assert result.text.count("\n") == WRONG.count("\n")
