@@ -163,10 +163,6 @@ class LlamaCpp:
             else ""
         )
 
-    def close(self) -> None:
-        """Frees the model's memory."""
-        self._llama.close()
-
 
 class _Guide:
     """Makes the next token of the expected answer likelier than the model finds it: a change must be worth more than that.

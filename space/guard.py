@@ -16,11 +16,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from os.path import commonprefix
-from pathlib import Path
 
 from space.draft import sentences
-
-LEXICON = Path(__file__).parent / "models" / "lexicon.txt"
+from space.lexicon import PATH
 
 
 def check(before: str, after: str, protected_terms: Iterable[str] = ()) -> str | None:
@@ -361,7 +359,7 @@ def _counts() -> tuple[dict[str, int], frozenset[str]]:
     """Occurrences of ordinary words, and the lower-case forms of those that are always capitalised."""
     counts: dict[str, int] = {}
     capitals = set()
-    for line in LEXICON.read_text(encoding="utf-8").splitlines():
+    for line in PATH.read_text(encoding="utf-8").splitlines():
         word, _, count = line.partition("\t")
         if word[:1].isupper() and not word.startswith("I'") and word != "I":
             capitals.add(word.lower())

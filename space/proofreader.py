@@ -124,8 +124,8 @@ class Proofreader:
         began = time.perf_counter()
         work, terms = _Work(), (*protected_terms, *names(draft))
         units = self._units(draft, work)
-        analyses = self.tone.analyse([unit.text for unit in units])
-        before = self.tone.score([spoken(draft)])[0]
+        *analyses, whole = self.tone.analyse([*(unit.text for unit in units), spoken(draft)])
+        before = whole.tone
         scored = time.perf_counter()
         for done, (unit, analysis) in enumerate(zip(units, analyses, strict=True)):
             if stop():
@@ -206,17 +206,14 @@ class Proofreader:
         changes = diff(before, rewrite)
         if unit.kind != "sentence" or short:
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
-        if mode == "proofread" and not self.engine.general:
-            changes = [change for change in changes if is_modest(change.before, change.after)]
-        rewrite = apply(before, changes)
-        if reason := check(before, rewrite, terms):
+        modest = mode == "proofread" and not self.engine.general
+        if reason := _refusal(before, changes, terms, modest):
             work.kept.append(Kept(unit.text, reason))
             # One bad change does not condemn the rest: those that pass on their own and together stay.
-            changes = [change for change in changes if not check(before, apply(before, [change]), terms)]
-            rewrite = apply(before, changes)
-            if check(before, rewrite, terms):
+            changes = [change for change in changes if not _refusal(before, [change], terms, modest)]
+            if _refusal(before, changes, terms, modest):
                 changes = []
-        if changes and self._is_ruder(rewrite, analysis.tone):
+        if changes and self._is_ruder(apply(before, changes), analysis.tone):
             work.kept.append(Kept(unit.text, "the rewrite would be less polite"))
             changes = []
         if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
@@ -225,6 +222,13 @@ class Proofreader:
 
     def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
         return _courtesy(tone) - _courtesy(self.tone.score([rewrite])[0]) > _POLITENESS_MARGIN
+
+
+def _refusal(before: str, changes: Sequence[Change], terms: tuple[str, ...], modest: bool) -> str | None:
+    """Why these changes may not be made, if they may not; `modest` asks that each be of a correction's size."""
+    if modest and not all(is_modest(change.before, change.after) for change in changes):
+        return "a change would go beyond a correction"
+    return check(before, apply(before, changes), terms)
 
 
 def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:

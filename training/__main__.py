@@ -34,9 +34,6 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    except FileNotFoundError as error:
-        print(f"{error.filename}: no such file", file=sys.stderr)
-        return 2
     return 0
 
 

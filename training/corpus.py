@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from space.errors import UserError
 from space.lexicon import WORD, save
 
 # Spoken English makes poor targets: only this share of its sentences is kept.
@@ -41,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--email", type=Path, nargs="*", default=[], help="business mail, the same rows")
     parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="evaluation sets, to keep out")
-    parser.add_argument("--words", type=Path, help="extra word list with counts (default: symspellpy's)")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=0)
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     rng = random.Random(args.seed)
     excluded = set(_runs(text for path in args.exclude for text in _strings(path)))
     args.out.mkdir(parents=True, exist_ok=True)
-    known = _spelling_words(args.words)
+    known = _spelling_words()
     seen: set[str] = set()
     words: Counter[str] = Counter()
     dropped = 0
@@ -86,7 +86,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_rows(path: Path) -> Iterator[dict]:
-    """JSON lines of a plain or .zst file."""
+    """JSON lines of a plain or .zst file; UserError if there is none, or on a line that is not JSON."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: name a file of JSON lines")
     if path.suffix == ".zst":
         import zstandard
 
@@ -94,9 +96,22 @@ def read_rows(path: Path) -> Iterator[dict]:
         lines: Iterable[str] = io.TextIOWrapper(reader, encoding="utf-8")
     else:
         lines = path.open(encoding="utf-8")
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         if line.strip():
-            yield json.loads(line)
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path} line {number} is not JSON: repair or remove it") from error
+
+
+def detokenize(text: str) -> str:
+    """Tokenised English as it is written: `He 's late , is n't he ?` -> `He's late, isn't he?`"""
+    text = re.sub(r" (n't|'(?:s|m|re|ve|ll|d)\b)", r"\1", text)
+    text = re.sub(r"\bca n't", "can't", text)
+    text = re.sub(r" ([,.;:!?%)\]}])", r"\1", text)
+    text = re.sub(r"([(\[{$]) ", r"\1", text)
+    text = re.sub(r"(\w) - (\w)", r"\1-\2", text)
+    return re.sub(r'" ([^"]*?) "', r'"\1"', text)
 
 
 def renumber(text: str) -> str:
@@ -183,11 +198,11 @@ def _strings(path: Path) -> Iterator[str]:
                     yield text
 
 
-def _spelling_words(path: Path | None) -> dict[str, int]:
-    if path is None:
-        from importlib.resources import files
+def _spelling_words() -> dict[str, int]:
+    """The words of symspellpy's frequency dictionary, with their counts in books."""
+    from importlib.resources import files
 
-        path = Path(str(files("symspellpy") / "frequency_dictionary_en_82_765.txt"))
+    path = Path(str(files("symspellpy") / "frequency_dictionary_en_82_765.txt"))
     known = {}
     for line in path.read_text(encoding="utf-8-sig").splitlines():
         word, count = line.split()

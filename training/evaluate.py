@@ -23,9 +23,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.corpus import read_rows
-from training.corrupt import corrupt
-from training.sft import detokenize
+from training.corpus import detokenize, read_rows
+from training.corrupt import corrupt, wrong_words
 
 _ORDER = 4
 _REFERENCE_DRAWS = 500  # as in the published scorer: a reference is drawn per sentence, scores are averaged
@@ -150,8 +149,6 @@ def _noise(rows: Sequence[dict[str, Any]], correct: Corrector, args: argparse.Na
 
 
 def _errors(text: str, good: str) -> int:
-    from training.corrupt import wrong_words
-
     return sum(wrong for *_, wrong in wrong_words(text, good))
 
 

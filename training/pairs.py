@@ -6,7 +6,6 @@ and no pair twice.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from pathlib import Path
 
 from space.lexicon import Lexicon
 from space.prompt import Evidence
+from training.corpus import read_rows
 from training.corrupt import blunt, corrupt, wrong_words
 
-_EMAIL_SHARE = (
-    0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes every time
-)
+_EMAIL_SHARE = 0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes
 _IDENTITY_SHARE = 0.22  # pairs left as they are, so that the model learns to leave good text alone
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
@@ -103,5 +101,4 @@ def simulated_evidence(pair: Pair, lexicon: Lexicon, rng: random.Random) -> Evid
 
 def load_texts(path: Path) -> list[str]:
     """The `text` column of a file of JSON lines."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line)["text"] for line in lines]
+    return [row["text"] for row in read_rows(path)]

@@ -301,6 +301,11 @@ def save_model(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast) -> 
     """Writes weights, tokenizer and what the GGUF must say of itself (proofreader.json)."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    save_about(folder)
+
+
+def save_about(folder: Path) -> None:
+    """Writes proofreader.json: what the GGUF made of this folder must say of itself."""
     about = {"prompt_version": PROMPT_VERSION, "unit": "sentence", "modes": list(MODES)}
     (folder / "proofreader.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
 

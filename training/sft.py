@@ -13,20 +13,19 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import time
 from pathlib import Path
 from typing import Any
 
 from space.lexicon import Lexicon
-from space.prompt import MODES, PROMPT_VERSION, evidence, messages
+from space.prompt import evidence, messages
 from space.tone import MODELS, ToneClassifier
-from training.corpus import read_rows
+from training.corpus import detokenize, read_rows
 from training.pairs import Pair, PairMaker, load_texts
+from training.pretrain import save_about
 
 _MEASURED_AT_ONCE = 256  # texts per call of the classifier
 _LEARNER_SHARE = 0.06  # of the rows, real mistakes of learners
-ABOUT = "proofreader.json"  # what the GGUF must say of itself, kept beside the weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from datasets import Dataset
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     rows = make_rows(args.email, args.clean, args.learner, args.rows, args.seed)
@@ -98,14 +97,14 @@ def run(args: argparse.Namespace) -> None:
         ),
         callbacks=[_progress()],
     )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)  # ours prints the same and more
     checkpoints = sorted(
         (args.out / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
     )
     result = trainer.train(resume_from_checkpoint=str(checkpoints[-1]) if checkpoints else None)
     adapter = args.out / "adapter"
     trainer.save_model(str(adapter))
-    about = {"prompt_version": PROMPT_VERSION, "unit": "sentence", "modes": list(MODES)}
-    (adapter / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
+    save_about(adapter)
     print(
         json.dumps(
             {"adapter": str(adapter), "steps": result.global_step, "loss": round(result.training_loss, 4)}
@@ -135,16 +134,6 @@ def make_rows(email: Path, clean: Path, learner: Path | None, count: int, seed: 
 def learner_pairs(path: Path) -> list[Pair]:
     """Pairs of a file with tokenised `source` and `corrected` columns, as plain text."""
     return [Pair(detokenize(row["source"]), detokenize(row["corrected"])) for row in read_rows(path)]
-
-
-def detokenize(text: str) -> str:
-    """Tokenised English as it is written: `He 's late , is n't he ?` -> `He's late, isn't he?`"""
-    text = re.sub(r" (n't|'(?:s|m|re|ve|ll|d)\b)", r"\1", text)
-    text = re.sub(r"\bca n't", "can't", text)
-    text = re.sub(r" ([,.;:!?%)\]}])", r"\1", text)
-    text = re.sub(r"([(\[{$]) ", r"\1", text)
-    text = re.sub(r"(\w) - (\w)", r"\1-\2", text)
-    return re.sub(r'" ([^"]*?) "', r'"\1"', text)
 
 
 def _progress() -> Any:

@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--out",
         type=Path,
-        required=True,
+        default=Path("runs/tone"),
         help="folder for encoder/, heads.json, figures.json and checkpoints",
     )
     model.add_argument(

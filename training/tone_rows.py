@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import math
 import random
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
 from space.tone import LABELS
 from training import tone_emails
+from training.corpus import detokenize, read_rows
 from training.corrupt import corrupt, wrong_words
 
 SENTIMENT, POLITENESS = LABELS["sentiment"], LABELS["politeness"]
@@ -43,17 +41,17 @@ class Row:
 
 def load_rows(args: argparse.Namespace) -> list[Row]:
     """All rows of the data files and of our own email sentences."""
-    rows = politeness_rows(read(args.politeness))
-    rated = sentiment_rows(read(args.sentiment))
+    rows = politeness_rows(read_rows(args.politeness))
+    rated = sentiment_rows(read_rows(args.sentiment))
     reviews = [row for row in rated if row.source == "reviews"]
     rows += [row for row in rated if row.source != "reviews"]
     rows += random.Random(args.seed).sample(reviews, min(args.review_rows, len(reviews)))
     for path in args.clean:
-        texts = [row["text"] for row in read(path)]
+        texts = [row["text"] for row in read_rows(path)]
         picked = random.Random(args.seed).sample(texts, min(args.clean_rows, len(texts)))
         rows += [Row(text, "clean") for text in picked]
     if args.learner:
-        rows += learner_rows(read(args.learner))
+        rows += learner_rows(read_rows(args.learner))
     for name in ("train", "check"):
         for text, sentiment, politeness in tone_emails.rows(name):
             labels = {"sentiment": sentiment, "politeness": politeness}
@@ -63,18 +61,6 @@ def load_rows(args: argparse.Namespace) -> list[Row]:
             }
             rows.append(Row(text, f"emails {name}", targets, labels))
     return rows
-
-
-def read(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                try:
-                    yield json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise UserError(f"{path} line {number} is not JSON: repair or remove it") from error
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist: name a file of JSON lines") from error
 
 
 def one_hot(label: str, labels: Sequence[str]) -> tuple[float, ...]:
@@ -125,17 +111,9 @@ def sentiment_rows(rows: Iterable[dict[str, Any]]) -> list[Row]:
 def learner_rows(rows: Iterable[dict[str, Any]]) -> list[Row]:
     made = []
     for row in rows:
-        bad, good = detokenise(row["source"]), detokenise(row["corrected"])
+        bad, good = detokenize(row["source"]), detokenize(row["corrected"])
         made.append(Row(bad, "learner", wrong=tuple(wrong_words(bad, good))))
     return made
-
-
-def detokenise(text: str) -> str:
-    """Text with the blanks of a tokeniser taken out: `I do n't , " so " .` -> `I don't, "so".`"""
-    text = re.sub(r" (n't|'(?:s|m|re|ve|ll|d)\b|[.,;:!?)\]]|\.\.\.)", r"\1", text, flags=re.IGNORECASE)
-    text = re.sub(r"([(\[]) ", r"\1", text)
-    text = re.sub(r'" ([^"]*?) ?"', r'"\1"', text)
-    return re.sub(r"(\w) - (\w)", r"\1-\2", text).strip()
 
 
 def split_rows(rows: Iterable[Row], seed: int) -> dict[str, list[Row]]:

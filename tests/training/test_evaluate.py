@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.__main__ import main
+from training.corpus import detokenize
 from training.evaluate import _gleu_counts, gleu, tokenize
 
 
@@ -51,8 +52,6 @@ def test_a_correction_beats_none_and_a_wrong_one() -> None:
     "text", ["He 's late , is n't he ?", 'The " new " price ( $ 5 ) is 1,250.00 .', "I ca n't go ."]
 )
 def test_tokens_come_back(text: str) -> None:
-    from training.sft import detokenize
-
     assert tokenize(detokenize(text)) == text.split()
 
 

@@ -95,7 +95,7 @@ def test_the_schedule_warms_up_stays_and_decays() -> None:
 
 def test_a_missing_file_is_one_line(tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*arguments(corpus, tmp_path, 1), "--clean=nowhere.jsonl"]) == 2
-    assert capsys.readouterr().err == "nowhere.jsonl: no such file\n"
+    assert capsys.readouterr().err == "nowhere.jsonl does not exist: name a file of JSON lines\n"
 
 
 def test_the_model_says_what_it_is(base_model: Path) -> None:

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from training.__main__ import main
-from training.sft import detokenize, make_rows
+from training.corpus import detokenize
+from training.sft import make_rows
 
 
 def arguments(base_model: Path, corpus: Path, out: Path, steps: int) -> list[str]:

@@ -14,7 +14,7 @@ import torch
 
 from space.errors import UserError
 from space.tone import LABELS, Heads, encode, features
-from training import tone, tone_emails, tone_figures, tone_rows
+from training import corpus, tone, tone_emails, tone_figures, tone_rows
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +232,8 @@ def test_words_take_the_labels_of_the_spans_they_touch(args: argparse.Namespace)
         ("What 's on ?", "What's on?"),
     ],
 )
-def test_detokenise(tokenised: str, plain: str) -> None:
-    assert tone_rows.detokenise(tokenised) == plain
+def test_detokenize(tokenised: str, plain: str) -> None:
+    assert corpus.detokenize(tokenised) == plain
 
 
 def test_batches_hold_every_text_once_within_the_budget(args: argparse.Namespace) -> None:
