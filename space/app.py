@@ -61,6 +61,7 @@ def serve() -> None:
             server_port=settings.port,
             theme=ui.THEME,
             css_paths=ui.CSS,
+            head=ui.head(),
             footer_links=[],
             run_history=False,
             quiet=True,

@@ -49,6 +49,22 @@ THEME = gr.themes.Base(
 )
 
 
+def head() -> str:
+    """What goes into the page's head: the script must be there before the first key is pressed."""
+    words = {
+        "language": texts.LANGUAGE,
+        "limit": MAX_WORDS,
+        "count": texts.COUNT,
+        "countOver": texts.COUNT_OVER,
+        "copy": texts.COPY,
+        "copied": texts.COPIED,
+    }
+    # The file begins with comments and is one arrow function.
+    return (
+        f"<script>(\n{SCRIPT.read_text('utf-8').rstrip().removesuffix(';')}\n)({json.dumps(words)});</script>"
+    )
+
+
 def build(
     proofreader: Proofreader | None,
     journal: Journal,
@@ -191,14 +207,6 @@ def build(
             feedback_status: render.status(texts.THANKS, "done"),
         }
 
-    words = {
-        "language": texts.LANGUAGE,
-        "limit": MAX_WORDS,
-        "count": texts.COUNT,
-        "countOver": texts.COUNT_OVER,
-        "copy": texts.COPY,
-        "copied": texts.COPIED,
-    }
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False) as page:
         last: gr.State = gr.State(None)  # the Proofread value on screen
         replaced = gr.State("")  # the draft that Clear or an example took away
@@ -284,7 +292,6 @@ def build(
                 send = gr.Button(texts.SEND, scale=0, min_width=180, elem_id="send")
                 feedback_status = gr.HTML(elem_id="feedback-status")
 
-        page.load(None, js=f"() => ({SCRIPT.read_text('utf-8')})({json.dumps(words)})")
         page.unload(stop_run)
         draft.change(None, draft, count, js="(text) => proofreader.count(text)")
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

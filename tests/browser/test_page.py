@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -364,3 +365,9 @@ def test_the_picture_for_the_readme(app: Any, open_page: Open) -> None:
     assert box
     clip = {"x": 0, "y": 0, "width": 1280, "height": box["y"] + box["height"] + 16}
     page.screenshot(path=os.environ["SCREENSHOT"], full_page=True, clip=clip, animations="disabled")
+
+
+def test_the_script_is_there_before_the_first_key(app: App) -> None:
+    with urllib.request.urlopen(app.url, timeout=30) as answer:
+        top, _, _ = answer.read().decode().partition("</head>")
+    assert "window.proofreader = {" in top
