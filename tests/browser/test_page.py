@@ -367,7 +367,7 @@ def test_the_picture_for_the_readme(app: Any, open_page: Open) -> None:
     page.screenshot(path=os.environ["SCREENSHOT"], full_page=True, clip=clip, animations="disabled")
 
 
-def test_the_script_is_there_before_the_first_key(app: App) -> None:
-    with urllib.request.urlopen(app.url, timeout=30) as answer:
+def test_the_script_is_there_before_the_first_key(page: Page) -> None:
+    with urllib.request.urlopen(page.url, timeout=30) as answer:
         top, _, _ = answer.read().decode().partition("</head>")
     assert "window.proofreader = {" in top
