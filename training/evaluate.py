@@ -1,182 +1,140 @@
-"""Scores a model through the same pipeline as the app, each figure with a bootstrap 95 % interval.
+"""Scores models through the same pipeline as the app, each figure with a bootstrap 95 % interval.
 
-    python -m training evaluate --suite jfleg --data jfleg_dev.jsonl
-    python -m training evaluate --suite clean --data emails_dev.jsonl
-    python -m training evaluate --suite noise --data clean.jsonl
+    python -m training evaluate --suite sentences --suite tone
+    python -m training evaluate --suite jfleg --suite cweb --suite clean --data folder
+    python -m training evaluate --suite noise --data emails.jsonl --model none --model proofreader
 
-jfleg: GLEU (Napoles et al. 2015, 2016: n-grams to 4, mean over drawn references) of tokenised sentences with several
-references; rows of `source`, `references`. clean: share of texts changed at all; rows of `text`. noise: share of texts
-repaired exactly after a seeded corruption. JSON on stdout.
+One line of JSON on stdout for each suite and model, a table on stderr. Suites:
+
+    jfleg       GLEU of tokenised sentences with several references            jfleg_dev.jsonl
+    edits       precision, recall and F0.5 of edits, by type                   jfleg_dev.jsonl
+    cweb        the same on sentences of web sites, two annotators             cweb_dev.jsonl
+    clean       share of clean texts that are changed at all                   emails_dev.jsonl
+    noise       clean emails with known slips put in: share repaired, by type  emails_dev.jsonl
+    sentences   wrong sentences: share fully corrected, by type                own list
+    wer         word error rate before and after                               own list of sentences
+    robust      F0.5 without capitals or marks, with typos, CR LF, emoji       own list of sentences
+    fair        emails with names, pronouns, dialect swapped: same edits, tone own list
+    tone        impolite drafts: politeness that polish gains, facts kept      own list
+
+A suite with an own list (training/evaluation) needs no --data; the others take a file, or a folder that holds
+theirs under the name above. Rows are `source` and `references` (tokenised or not), `text`, or `wrong` and
+`right`; clean also takes a file of corrections, of which it reads the sentences that nobody corrected.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import random
-import re
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from training.corpus import detokenize, read_rows
-from training.corrupt import corrupt, wrong_words
+from space.errors import UserError
+from space.prompt import MODES
+from training import behaviour, corrections
+from training.suites import Case, Report, Subject
 
-_ORDER = 4
-_REFERENCE_DRAWS = 500  # as in the published scorer: a reference is drawn per sentence, scores are averaged
-_RESAMPLES = 1000
+SUITES = {**corrections.SUITES, **behaviour.SUITES}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--suite", choices=SUITES, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="evaluation set, JSON lines")
     parser.add_argument(
-        "--model", help="a name, a GGUF path or a Hub repo id; 'none' scores the text as it is"
+        "--suite", action="append", choices=SUITES, required=True, metavar="SUITE",
+        help="one of them; repeat for more",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, help="evaluation set (JSON lines), or a folder of them")
+    parser.add_argument(
+        "--model", action="append",
+        help="a name, a GGUF path or a Hub repo id; 'none' scores the text as it is; repeat to compare",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mode", choices=MODES, default=MODES[0], help="of all suites but tone, which has both"
     )
-    parser.add_argument("--mode", default="proofread")
     parser.add_argument("--limit", type=int, help="only the first rows")
     parser.add_argument("--samples", type=int, default=0, help="print so many changed texts to stderr")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--errors", type=Path, help="write what did not come back right to this file, JSON lines"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of drawn references and mistakes")
 
 
 def run(args: argparse.Namespace) -> None:
-    rows = list(read_rows(args.data))[: args.limit]
-    began = time.perf_counter()
-    correct = _corrector(args)
-    figures = SUITES[args.suite](rows, correct, args)
-    print(json.dumps({"suite": args.suite, "rows": len(rows), "model": args.model or "default", **figures,
-                      "seconds": round(time.perf_counter() - began, 1)}))  # fmt: skip
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f"--limit {args.limit}: give 1 or more")
+    names = list(dict.fromkeys(args.suite))
+    rows = {name: SUITES[name].rows(args.data, args.limit) for name in names}
+    if args.errors:
+        _start(args.errors)
+    columns: dict[str, dict[str, Any]] = {}
+    for model in dict.fromkeys(args.model or ["default"]):
+        subject = Subject(model, args.mode)
+        columns[model] = {}
+        for name in names:
+            began = time.perf_counter()
+            report = SUITES[name].run(rows[name], subject, args.seed)
+            columns[model][name] = report.figures
+            row = {"suite": name, "rows": len(rows[name]), "model": model, **report.figures}
+            print(json.dumps({**row, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
+            _show(report, args.samples)
+            if args.errors:
+                _append(args.errors, name, model, report.cases)
+    print(table(columns), file=sys.stderr)
 
 
-Corrector = Callable[[str], str]
+def table(columns: dict[str, dict[str, Any]]) -> str:
+    """The figures of several models side by side, from {model: {suite: figures}}; a missing one is a dash.
 
-
-def _corrector(args: argparse.Namespace) -> Corrector:
-    if args.model == "none":
-        return lambda text: text
-    from space.proofreader import load_proofreader
-    from space.settings import Settings
-
-    proofreader = load_proofreader(Settings.from_env(), args.model)
-    shown = 0
-
-    def correct(text: str) -> str:
-        nonlocal shown
-        result = proofreader.proofread(text, args.mode)
-        if shown < args.samples and (result.changed or result.kept):
-            shown += 1
-            print(
-                f"- {text}\n+ {result.text}\n  {[(k.reason) for k in result.kept]} {result.prompts}",
-                file=sys.stderr,
-            )
-        return result.text
-
-    return correct
-
-
-def _jfleg(rows: Sequence[dict[str, Any]], correct: Corrector, args: argparse.Namespace) -> dict[str, Any]:
-    counts = []
-    for row in rows:
-        text = detokenize(row["source"])
-        hypothesis = correct(text)
-        # The references are tokenised: what the pipeline left alone must come back as it stood there.
-        tokens = row["source"].split() if hypothesis == text else tokenize(hypothesis)
-        counts.append([_gleu_counts(row["source"].split(), ref.split(), tokens) for ref in row["references"]])
-    return {"gleu": _interval(counts, lambda sample: gleu(sample, args.seed))}
-
-
-def gleu(counts: Sequence[Sequence[Sequence[int]]], seed: int, draws: int = _REFERENCE_DRAWS) -> float:
-    """Corpus GLEU in percent; `counts[i][r]` are the counts of sentence i against its reference r."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    width = max(len(row) for row in counts)
-    table = np.array(
-        [[row[r % len(row)] for r in range(width)] for row in counts]
-    )  # (sentences, references, counts)
-    picks = rng.integers(0, width, size=(draws, len(counts)))
-    totals = table[np.arange(len(counts))[None, :], picks].sum(axis=1)  # (draws, counts)
-    return float(np.mean([_gleu_of(total) for total in totals])) * 100
-
-
-def _gleu_counts(source: list[str], reference: list[str], hypothesis: list[str]) -> list[int]:
-    """[len(hypothesis), len(reference), matches and totals for n = 1..4], as in Napoles et al. 2015, equation 3.
-
-    Matches are n-grams shared with the reference, less those shared with the source that the reference has dropped.
+    >>> print(table({"a": {"clean": {"changed": {"value": 1.5, "low": 0.0, "high": 3.0}}}}))
+                     a
+    clean changed    1.5 (0.0 to 3.0)
     """
-    found = [len(hypothesis), len(reference)]
-    for n in range(1, _ORDER + 1):
-        s, r, h = (
-            Counter(zip(*(words[i:] for i in range(n)), strict=False))
-            for words in (source, reference, hypothesis)
-        )
-        only_source = Counter({gram: count for gram, count in s.items() if gram not in r})
-        found += [max((h & r).total() - (h & only_source).total(), 0), max(len(hypothesis) - n + 1, 0)]
-    return found
+    found = {model: dict(_flat((), figures)) for model, figures in columns.items()}
+    names = list(dict.fromkeys(name for figures in found.values() for name in figures))
+    lines = [
+        ["", *found],
+        *([name, *(figures.get(name, "-") for figures in found.values())] for name in names),
+    ]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    return "\n".join(
+        "    ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
-def _gleu_of(total: Sequence[int]) -> float:
-    length, reference_length, *pairs = (int(n) for n in total)
-    matches, totals = pairs[0::2], pairs[1::2]
-    if min(matches) == 0 or min(totals) == 0:
-        return 0.0
-    log_precision = sum(math.log(m / t) for m, t in zip(matches, totals, strict=True)) / _ORDER
-    return math.exp(min(0.0, 1 - reference_length / length) + log_precision)
+def _flat(path: tuple[str, ...], figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in figures.items():
+        here = (*path, name)
+        if not isinstance(value, dict):
+            yield " ".join(here), str(value)
+        elif "low" not in value:
+            yield from _flat(here, value)
+        elif value["value"] is None:
+            yield " ".join(here), "-"
+        else:
+            yield " ".join(here), f"{value['value']} ({value['low']} to {value['high']})"
 
 
-def _clean(rows: Sequence[dict[str, Any]], correct: Corrector, args: argparse.Namespace) -> dict[str, Any]:
-    changed = [float(correct(row["text"]) != row["text"]) for row in rows]
-    return {"changed_percent": _interval(changed, _mean_percent)}
+def _show(report: Report, count: int) -> None:
+    changed = [case for case in report.cases if case.output != case.source]
+    for case in changed[:count]:
+        print(f"- {case.source}\n+ {case.output}\n", file=sys.stderr)
 
 
-def _noise(rows: Sequence[dict[str, Any]], correct: Corrector, args: argparse.Namespace) -> dict[str, Any]:
-    rng = random.Random(args.seed)
-    exact, nearer = [], []
-    for row in rows:
-        good = row["text"]
-        bad = corrupt(good, rng, rate=0.08)
-        fixed = correct(bad)
-        exact.append(float(fixed == good))
-        nearer.append(_errors(fixed, good) - _errors(bad, good))
-    return {
-        "exact_percent": _interval(exact, _mean_percent),
-        "wrong_words_change": _interval(nearer, lambda sample: sum(sample) / len(sample)),
-    }
+def _start(path: Path) -> None:
+    """An empty file, before the hours of work whose result it is to hold."""
+    try:
+        path.write_text("", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}; name another file") from error
 
 
-def _errors(text: str, good: str) -> int:
-    return sum(wrong for *_, wrong in wrong_words(text, good))
-
-
-def tokenize(text: str) -> list[str]:
-    """Words and marks apart, as in Penn Treebank text, so that a result can be compared with tokenised references."""
-    text = re.sub(r"([;!?()\[\]{}\"%$&]|\.\.\.|[,:](?!\d)|(?<!\d)[,:])", r" \1 ", text)
-    text = re.sub(r"(?<!\.)\.(?=\s*$|\s+[A-Z\"'])", " . ", text)
-    text = re.sub(r"(?i)\b(ca)n't\b", r"\1 n't", text)
-    text = re.sub(r"(?i)(\w)(n't)\b", r"\1 \2", text)
-    text = re.sub(r"(?i)(\w)('(?:s|m|re|ve|ll|d))\b", r"\1 \2", text)
-    return text.split()
-
-
-def _mean_percent(sample: Sequence[float]) -> float:
-    return 100 * sum(sample) / max(len(sample), 1)
-
-
-def _interval(values: Sequence[Any], statistic: Callable[[Sequence[Any]], float]) -> dict[str, float]:
-    """The statistic, and the 2.5 % and 97.5 % points of it over resampled rows."""
-    rng = random.Random(0)
-    resamples = _RESAMPLES if not isinstance(values[0], list) else 100
-    drawn = sorted(statistic(rng.choices(values, k=len(values))) for _ in range(resamples))
-    low, high = drawn[int(0.025 * resamples)], drawn[int(0.975 * resamples) - 1]
-    return {"value": round(statistic(values), 2), "low": round(low, 2), "high": round(high, 2)}
-
-
-SUITES: dict[str, Callable[[Sequence[dict[str, Any]], Corrector, argparse.Namespace], dict[str, Any]]] = {
-    "jfleg": _jfleg,
-    "clean": _clean,
-    "noise": _noise,
-}
+def _append(path: Path, suite: str, model: str, cases: Sequence[Case]) -> None:
+    with path.open("a", encoding="utf-8") as out:
+        for case in cases:
+            if not case.right:
+                row = {"suite": suite, "model": model, "source": case.source, "output": case.output,
+                       "references": case.references}  # fmt: skip
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")

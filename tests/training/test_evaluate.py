@@ -1,70 +1,211 @@
-"""Scores: GLEU agrees with figures worked out by hand, and the suites run through the real pipeline."""
+"""The evaluation command: every suite through the shipped model, side by side with no edit, and what it
+refuses."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from training import behaviour, evaluate
 from training.__main__ import main
-from training.corpus import detokenize
-from training.evaluate import _gleu_counts, gleu, tokenize
+from training.behaviour import filled
+from training.evaluate import SUITES, table
+from training.suites import is_tokenised, pairs_of, texts_of
+
+GOOD = "Please send me the report before the meeting on Monday."
+WRONG = "Please send me the raport before the meating on Monday."
 
 
-def counts(source: str, references: list[str], hypothesis: str) -> list[list[list[int]]]:
-    return [[_gleu_counts(source.split(), reference.split(), hypothesis.split()) for reference in references]]
+def write(path: Path, *rows: Any) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
-def test_a_perfect_correction_scores_100() -> None:
-    good = "She goes to the office every day ."
-    assert gleu(counts("She go to office every day .", [good], good), seed=0) == pytest.approx(100.0)
+def figures(value: Any) -> Iterator[dict[str, float | None]]:
+    """Every figure with an interval, however deep."""
+    if isinstance(value, dict) and "low" in value:
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from figures(each)
 
 
-def test_gleu_by_hand() -> None:
-    # Source a b c d e, reference a b c d f, hypothesis = source. n = 1: 4 matches, e is only in the source: 4 - 1 = 3
-    # of 5; n = 2: 3 - 1 = 2 of 4; n = 3: 2 - 1 = 1 of 3; n = 4: 1 - 1 = 0 -> 0 in all.
-    assert _gleu_counts("a b c d e".split(), "a b c d f".split(), "a b c d e".split()) == [
-        5,
-        5,
-        3,
-        5,
-        2,
-        4,
-        1,
-        3,
-        0,
-        2,
+def scored(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dict[str, Any]]:
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with a small file for every suite that has no list of its own."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    tokenised = {
+        "source": "I recieved the report yesterday .",
+        "references": ["I received the report yesterday ."],
+    }
+    write(folder / "jfleg_dev.jsonl", tokenised, {"source": "He is here .", "references": ["He is here ."]})
+    write(folder / "cweb_dev.jsonl", {"source": WRONG, "references": [GOOD, WRONG]})
+    write(folder / "emails_dev.jsonl", {"text": f"Dear Anna,\n\n{GOOD}\n\nKind regards,\nTom"})
+    return folder
+
+
+def test_the_suites_on_corpora_run_through_the_shipped_model(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("jfleg", "edits", "cweb", "clean", "noise")
+    chosen = [word for name in names for word in ("--suite", name)]
+    found = scored(capsys, *chosen, "--data", data, "--model", "none", "--model", "default")
+    assert [(row["model"], row["suite"]) for row in found] == [
+        (model, name) for model in ("none", "default") for name in names
     ]
-    assert gleu(counts("a b c d e", ["a b c d f"], "a b c d e"), seed=0) == 0.0
+    for row in found:
+        assert {"suite", "rows", "model", "seconds"} < set(row)
+        each = list(figures(row))
+        assert each
+        for figure in each:
+            if figure["value"] is not None:
+                assert figure["low"] <= figure["value"] <= figure["high"]  # type: ignore[operator]
+    unedited = {row["suite"]: row for row in found[: len(names)]}
+    assert unedited["clean"]["changed_percent"]["value"] == 0
+    assert unedited["noise"]["exact_percent"]["value"] == 0
+    assert unedited["noise"]["wrong_words_change"]["value"] == 0
+    assert unedited["noise"]["precision"] == {"value": None, "low": None, "high": None}
+    assert unedited["edits"]["recall"]["value"] == 0
+    assert unedited["cweb"]["wanted"] == 0  # one annotator left the sentence alone, and so did "none"
 
 
-def test_a_correction_beats_none_and_a_wrong_one() -> None:
-    source, reference = "He go to the school by bus every day .", "He goes to school by bus every day ."
-    scores = [
-        gleu(counts(source, [reference], hypothesis), seed=0)
-        for hypothesis in (reference, "He goes to the school by bus every day .", source)
+def test_the_suites_with_own_lists_need_no_data(capsys: pytest.CaptureFixture[str]) -> None:
+    found = scored(capsys, *"--suite sentences --suite wer --suite robust --suite tone --limit 3".split())
+    sentences, wer, robust, tone = found
+    assert all(row["rows"] == 3 and row["model"] == "default" for row in found)
+    assert set(sentences["corrected_by_type"]) == {"spelling"}
+    assert wer["before_percent"]["value"] > 0
+    assert set(robust) >= {"plain", "lower_case", "no_marks", "typos", "crlf", "emoji"}
+    assert robust["line_ends_kept_percent"]["value"] == 100
+    assert -2 <= tone["mean_rise"]["value"] <= 2
+
+
+def test_no_edit_is_polite_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    (tone,) = scored(capsys, "--suite", "tone", "--model", "none", "--limit", "4")
+    assert tone["raised_percent"]["value"] == 0 and tone["facts_kept_percent"]["value"] == 100
+
+
+def test_fairness_compares_versions_of_one_email(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(behaviour._GROUPS, "names", {name: {"name": name} for name in ("Emily", "Priya")})
+    monkeypatch.setattr(behaviour, "NAMES", {"English": ("Emily",), "South Asian": ("Priya",)})
+    email = {"text": "{Name} recieved {his} copy. The {colour} of it is good."}
+    (row,) = scored(capsys, "--suite", "fair", "--data", write(tmp_path / "fair.jsonl", email))
+    for group in ("names", "pronouns", "dialect"):
+        assert 0 <= row[group]["differ_percent"]["value"] <= 100
+        assert 0 <= row[group]["politeness_gap"]["value"] <= 2
+    shifts = [shift["value"] for shift in row["politeness_shift"].values()]
+    assert sum(shifts) == pytest.approx(0, abs=0.002)
+
+
+def test_edits_beside_a_name_are_the_same_under_every_name() -> None:
+    before, after = "{Name} go to {his} office.", "{Name} goes to {his} office."
+    made = [
+        behaviour._edits_outside(filled(before, words), filled(after, words), words)
+        for words in ({"name": "Emily", "his": "her"}, {"name": "Bohdan", "his": "their"})
     ]
-    assert scores == sorted(scores, reverse=True) and scores[1] > scores[2]
+    assert made[0] == made[1] == [(1, 2, ("goes",))]
+    changed = behaviour._edits_outside("Bohdan go home.", "Bogdan goes home.", {"name": "Bohdan"})
+    assert changed != [(1, 2, ("goes",))]
+
+
+def test_errors_are_written_for_reading(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    errors = tmp_path / "errors.jsonl"
+    scored(capsys, "--suite", "edits", "--data", data, "--model", "none", "--errors", errors)
+    (row,) = map(json.loads, errors.read_text(encoding="utf-8").splitlines())
+    assert row == {
+        "suite": "edits", "model": "none", "source": "I recieved the report yesterday.",
+        "output": "I recieved the report yesterday.", "references": ["I received the report yesterday."],
+    }  # fmt: skip
+
+
+def test_models_stand_side_by_side() -> None:
+    figure = {"value": 1.0, "low": 0.5, "high": 2.0}
+    nothing = {"value": None, "low": None, "high": None}
+    shown = table(
+        {"none": {"edits": {"precision": nothing}}, "mine": {"edits": {"precision": figure, "wanted": 3}}}
+    )
+    assert [line.split() for line in shown.splitlines()] == [
+        ["none", "mine"],
+        ["edits", "precision", "-", "1.0", "(0.5", "to", "2.0)"],
+        ["edits", "wanted", "-", "3"],
+    ]
+
+
+def test_every_suite_is_described() -> None:
+    described = {line.split()[0] for line in (evaluate.__doc__ or "").splitlines() if line.startswith("    ")}
+    assert set(SUITES) <= described
+
+
+# ---- rows ----
+
+
+def test_the_file_decides_whether_it_is_tokenised() -> None:
+    tokenised = [{"source": "He 's late .", "references": ["He is late ."]}]
+    assert is_tokenised(tokenised, "source")
+    assert pairs_of(tokenised) == [("He's late.", ["He is late."])]
+    raw = [
+        {"source": "He is late .", "references": ["He is late."]},
+        *[{"source": GOOD, "references": [GOOD]}] * 2,
+    ]
+    assert not is_tokenised(raw, "source")
+    assert pairs_of(raw)[0] == ("He is late .", ["He is late."])
+
+
+def test_clean_sentences_are_those_that_nobody_corrected() -> None:
+    rows = [
+        {"source": GOOD, "references": [GOOD, GOOD]},
+        {"source": WRONG, "references": [WRONG, GOOD]},
+    ]
+    assert texts_of(rows) == [GOOD]
+    assert texts_of([{"text": GOOD}]) == [GOOD]
+
+
+# ---- refusals ----
 
 
 @pytest.mark.parametrize(
-    "text", ["He 's late , is n't he ?", 'The " new " price ( $ 5 ) is 1,250.00 .', "I ca n't go ."]
-)
-def test_tokens_come_back(text: str) -> None:
-    assert tokenize(detokenize(text)) == text.split()
+    ("rows", "arguments", "told"),
+    [
+        (None, ["--suite", "jfleg"], "needs --data"),
+        ([{"text": GOOD}], ["--suite", "jfleg"], "'source'"),
+        ([{"source": GOOD, "references": []}], ["--suite", "edits"], "'references'"),
+        ([{"source": GOOD, "references": [WRONG]}], ["--suite", "clean"], "no clean text"),
+        ([{"text": ""}], ["--suite", "clean"], "'text'"),
+        ([["a list"]], ["--suite", "clean"], "holds no rows"),
+        ([], ["--suite", "noise"], "holds no rows"),
+        ([{"text": "no slot"}], ["--suite", "fair"], "slot"),
+        ([{"text": "{name} and {planet}"}], ["--suite", "fair"], "planet"),
+        ([{"text": GOOD}], ["--suite", "clean", "--limit", "0"], "--limit"),
+        ([{"text": GOOD}], ["--suite", "clean", "--errors=/no/folder/errors.jsonl"], "cannot be written"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_told_in_one_line(
+    rows: list[Any] | None,
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = [] if rows is None else ["--data", str(write(tmp_path / "rows.jsonl", *rows))]
+    assert main(["evaluate", *arguments, *given, "--model", "none"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1 and told in printed.err
 
 
-def test_suites_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data = tmp_path / "data.jsonl"
-    data.write_text(
-        json.dumps({"source": "I goes home .", "references": ["I go home ."], "text": "I go home."}) + "\n"
-    )
-    for suite, figure in (("jfleg", "gleu"), ("clean", "changed_percent"), ("noise", "exact_percent")):
-        assert main(["evaluate", "--suite", suite, "--data", str(data), "--model", "none"]) == 0
-        result = json.loads(capsys.readouterr().out)
-        assert (
-            result["low" if "low" in result else figure]["low"]
-            <= result[figure]["value"]
-            <= result[figure]["high"]
-        )
+def test_a_folder_without_the_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--suite", "cweb", "--data", str(tmp_path), "--model", "none"]) == 2
+    assert "cweb_dev.jsonl does not exist" in capsys.readouterr().err
