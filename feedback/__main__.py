@@ -1,7 +1,9 @@
-"""Feedback that was kept on this machine.
+"""Feedback that was kept on this machine, or in the dataset on the Hub.
 
-python -m feedback stats                        counts by verdict, reason, model and week
-python -m feedback export --output rows.jsonl   training rows
+python -m feedback sync                     send what waits in the journal to FEEDBACK_DATASET
+python -m feedback stats --charts charts    counts by verdict, reason, model and week
+python -m feedback export --output rows     training rows
+python -m feedback forget --id ID           take a record out of journal, dataset and exports
 """
 
 from __future__ import annotations
@@ -10,134 +12,150 @@ import argparse
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from feedback.journal import JournalError, records
-from feedback.schema import REASONS, VERDICTS, Record
+from feedback.errors import FeedbackError
+from feedback.schema import Record
 
 FOLDER = os.environ.get("FEEDBACK_DIR") or "flagged"  # as the app does
 
 
-def read(folder: Path) -> Iterator[Record]:
-    """Every record once, the first of an id winning; says on stderr how many lines could not be read."""
-    damaged: list[str] = []
-    seen: set[str] = set()
-    foreign = 0
-    for value in records(folder, damaged):
-        try:
-            record = Record.from_dict(value)
-        except (TypeError, ValueError):
-            foreign += 1
-            continue
-        if record.id not in seen:
-            seen.add(record.id)
-            yield record
-    if damaged:
-        print(f"{len(damaged)} damaged lines were passed over, the first at {damaged[0]}", file=sys.stderr)
-    if foreign:
-        print(f"{foreign} lines that are no feedback records were passed over", file=sys.stderr)
-
-
-def week(time: str) -> str:
-    """The ISO week of a record's time, as 2026-W47."""
-    year, number, _ = datetime.fromisoformat(time).isocalendar()
-    return f"{year}-W{number:02d}"
-
-
-def stats(folder: Path) -> dict[str, Any]:
-    """Counts of the records: total, and by verdict, reason, model and week."""
-    counts: dict[str, Counter[str]] = {name: Counter() for name in ("verdict", "reason", "model", "week")}
-    total = 0
-    for record in read(folder):
-        total += 1
-        counts["verdict"][record.verdict] += 1
-        counts["reason"].update(record.reasons)
-        counts["model"][record.versions.get("model", "unknown")] += 1
-        counts["week"][week(record.time)] += 1
-    order = {"verdict": VERDICTS, "reason": REASONS}
-    return {"records": total} | {
-        name: {key: count[key] for key in order.get(name, sorted(count)) if count[key]}
-        for name, count in counts.items()
-    }
-
-
-def rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """The records as unpaired preferences, trl's name for prompt, completion and a label: was it good?
-
-    `id` says where a row comes from, `reasons` what was wrong with it.
-    """
-    for record in read(folder):
-        yield {
-            "prompt": record.draft,
-            "completion": record.rewrite,
-            "label": record.verdict == "good",
-            "reasons": list(record.reasons),
-            "id": record.id,
-        }
-
-
-def export(values: Iterator[dict[str, Any]], path: Path | None) -> int:
-    """Writes the rows to a file, whole or not at all, or to standard output; returns how many."""
-    count = 0
-    partial = path.with_name(path.name + ".part") if path else None
-    with partial.open("w") if partial else nullcontext(sys.stdout) as output:
-        for value in values:
-            output.write(json.dumps(value) + "\n")
-            count += 1
-    if path and partial:
-        partial.replace(path)
-    return count
-
-
-def table(counts: dict[str, Any]) -> str:
-    """The counts as lines of text, a heading above each group."""
-    lines = [f"{counts['records']} records"]
-    for name in ("verdict", "reason", "model", "week"):
-        if counts[name]:
-            lines.append(f"by {name}")
-            lines.extend(f"{count:8d}  {key}" for key, count in counts[name].items())
-    return "\n".join(lines)
-
-
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except FeedbackError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
         prog="python -m feedback", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = made.add_subparsers(dest="command", required=True)
     for name, text in (
+        ("sync", "send what waits in the journal to the dataset FEEDBACK_DATASET, with HF_TOKEN"),
         ("stats", "count the feedback"),
-        ("export", "write training rows, one JSON object a line"),
+        ("export", "write training rows: completions, preferences, and what a person must look at"),
+        ("forget", "take records out of the journal, of FEEDBACK_DATASET if it is set, and of exports"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(
             "--folder", type=Path, default=Path(FOLDER), help="the journal (FEEDBACK_DIR; now: %(default)s)"
         )
+        if name in ("stats", "export"):
+            command.add_argument(
+                "--dataset",
+                metavar="OWNER/NAME",
+                help="read this dataset on the Hub (with HF_TOKEN), not the journal",
+            )
         if name == "stats":
             command.add_argument("--json", action="store_true", help="print one JSON object")
-        else:
-            command.add_argument("--output", type=Path, help="the file to write (default: standard output)")
-    options = parser.parse_args(arguments)
-    try:
-        if not options.folder.is_dir():
-            raise JournalError(
-                f"There is no feedback folder {options.folder}: name it with --folder or FEEDBACK_DIR."
+            command.add_argument(
+                "--charts", type=Path, metavar="FOLDER", help="draw PNG charts (needs matplotlib)"
             )
-        if options.command == "stats":
-            counts = stats(options.folder)
-            print(json.dumps(counts) if options.json else table(counts))
-            return 0
-        count = export(rows(options.folder), options.output)
-        print(f"{count} rows", file=sys.stderr)
-        return 0
-    except OSError as error:
-        print(error, file=sys.stderr)
-        return 2
+        if name == "export":
+            command.add_argument(
+                "--output", type=Path, required=True, metavar="FOLDER", help="where the rows go"
+            )
+        if name == "forget":
+            command.add_argument(
+                "--id", action="append", required=True, dest="ids", help="a record's id; repeat for more"
+            )
+    return made
 
+
+def records(options: argparse.Namespace) -> Iterator[Record]:
+    """The records that a command reads; FeedbackError, before the first of them, if there is no such place."""
+    from feedback import source
+
+    if options.dataset:
+        from feedback.hub import Dataset, rows
+
+        return source.once(rows(Dataset(options.dataset, os.environ.get("HF_TOKEN", "").strip())))
+    require(options.folder)
+    return source.journal(options.folder)
+
+
+def require(folder: Path) -> None:
+    if not folder.is_dir():
+        raise FeedbackError(f"There is no feedback folder {folder}: name it with --folder or FEEDBACK_DIR.")
+
+
+def stats(options: argparse.Namespace) -> int:
+    from feedback.stats import charts, count, table
+
+    counts = count(records(options))
+    print(json.dumps(counts) if options.json else table(counts))
+    if options.charts:
+        for path in charts(counts, options.charts):
+            print(path, file=sys.stderr)
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    from feedback.export import export as write
+    from feedback.export import register
+
+    found = records(options)
+    register(options.folder, options.output)  # first: `forget` must find what a crash leaves half written
+    counts = write(found, options.output)
+    print(", ".join(f"{count} {kind}" for kind, count in counts.items()), file=sys.stderr)
+    return 0
+
+
+def sync(options: argparse.Namespace) -> int:
+    from feedback.hub import Sync
+
+    require(options.folder)
+    worker = Sync.from_env(options.folder)
+    if worker.dataset is None:
+        raise FeedbackError(
+            "FEEDBACK_DATASET is not set: set it to owner/name, and HF_TOKEN to a token that may write to it."
+        )
+    total = 0
+    while count := worker.step():
+        total += count
+    print(f"{total} records sent", file=sys.stderr)
+    return 0
+
+
+def forget(options: argparse.Namespace) -> int:
+    """The dataset first: if it cannot be reached the rest is still done, and the command can be repeated."""
+    from feedback import export, journal
+    from feedback.hub import Dataset, HubError
+    from feedback.hub import forget as forget_in_dataset
+
+    ids = set(options.ids)
+    found: set[str] = set()
+    failed: HubError | None = None
+    repo_id = os.environ.get("FEEDBACK_DATASET", "").strip()
+    if repo_id:
+        try:
+            found |= forget_in_dataset(Dataset(repo_id, os.environ.get("HF_TOKEN", "").strip()), ids)
+        except HubError as error:
+            failed = HubError(f"{error} {repo_id} still holds what was sent to it: run this again.")
+    found |= journal.erase(options.folder, ids)
+    rows, gone = export.forget(options.folder, ids)
+    print(f"{len(found)} of {len(ids)} records and {rows} exported rows deleted", file=sys.stderr)
+    for folder in gone:
+        print(
+            f"The export {folder} is gone: if it was moved, delete the rows with these ids there.",
+            file=sys.stderr,
+        )
+    if failed:
+        raise failed
+    if missing := ids - found:
+        raise FeedbackError(f"There is no record {min(missing)} in {repo_id or options.folder}.")
+    return 0
+
+
+COMMANDS = {"sync": sync, "stats": stats, "export": export, "forget": forget}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,13 +1,15 @@
 """An append-only journal: once `append` has returned, the record outlives a crash and a power cut.
 
-A journal is a folder. Every process appends to a file of its own, so writers never meet and need no lock.
-A line is one JSON object in ASCII whose last key, `crc32`, is the checksum of what precedes it; a line that a
-crash cut short fails the check and is passed over, and nobody appends to that file again.
+A journal is a folder. Every process appends to a file of its own, which it locks for as long as it lives, so
+writers never meet. A line is one JSON object in ASCII whose last key, `crc32`, is the checksum of what precedes
+it. A line that a crash cut short fails the check and is passed over; the next process to start cuts it off.
+Lines never move: `erase` writes a tombstone of the same length over a record.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -17,13 +19,15 @@ import zlib
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".jsonl"
 CHECKSUM = b',"crc32":"%08x"}'
 CHECKSUM_BYTES = len(CHECKSUM % 0)
+TOMBSTONE = "tombstone"
+TAIL_BYTES = 1 << 16  # read at a time when looking for the last whole line
 
 ADVICE = {
     errno.ENOSPC: "free some space and try again",
@@ -47,8 +51,12 @@ def encode(record: dict[str, Any]) -> bytes:
     ASCII keeps lone surrogates, NUL and every line separator as escapes. Two surrogates that form a pair come
     back as the one character they mean.
     """
-    if not record or "crc32" in record:
-        raise ValueError("a record has at least one key, and none called crc32")
+    if not record or "crc32" in record or TOMBSTONE in record:
+        raise ValueError(f"a record has at least one key, and none called crc32 or {TOMBSTONE}")
+    return _line(record)
+
+
+def _line(record: dict[str, Any]) -> bytes:
     body = json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii")
     return body[:-1] + CHECKSUM % zlib.crc32(body) + b"\n"
 
@@ -98,12 +106,14 @@ class Journal:
         self._close()
         missing = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        repair(self.folder)
         for folder in missing:
             _sync_folder(folder.parent)
         started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
         path = self.folder / f"{started}-{os.getpid()}-{uuid.uuid4().hex}{SUFFIX}"
         # Readable by this user alone: it holds what people wrote.
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # "its writer lives", for `repair`
         _sync_folder(self.folder)
         self._path, self._pid = path, os.getpid()
 
@@ -134,30 +144,106 @@ class Journal:
         self._file, self._pid = -1, 0
 
 
+def files(folder: Path | str) -> list[Path]:
+    """The files of a journal in the order in which their processes started; none if there is no folder."""
+    try:
+        return [Path(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(SUFFIX)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _explained("Feedback cannot be read from", Path(folder), error) from error
+
+
+def lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The lines of one file from an offset in bytes, each with its own; the last may lack its newline."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            for line in file:
+                yield start, line
+                start += len(line)
+    except OSError as error:
+        raise _explained("Feedback cannot be read from", path, error) from error
+
+
 def records(folder: Path | str, damaged: list[str] | None = None) -> Iterator[dict[str, Any]]:
     """Every record of a journal, file by file in the order in which their processes started.
 
     Holds one line in memory. A damaged line is logged, added to `damaged` as "file:line", and passed over. A
     folder that does not exist has no records; one that cannot be read raises JournalError.
     """
-    try:
-        for name in sorted(os.listdir(folder)):
-            if not name.endswith(SUFFIX):
+    for path in files(folder):
+        for number, (_, line) in enumerate(lines(path), 1):
+            record = decode(line)
+            if record is None:
+                logger.warning("%s, line %d is damaged and passed over", path, number)
+                if damaged is not None:
+                    damaged.append(f"{path}:{number}")
+            elif TOMBSTONE not in record:
+                yield record
+
+
+def repair(folder: Path | str) -> list[Path]:
+    """Cuts off the line that a crash left unfinished in a file whose writer is gone; returns those files."""
+    mended = []
+    for path in files(folder):
+        try:
+            with path.open("r+b") as file:
+                if (end := _end_of_lines(file)) == os.fstat(file.fileno()).st_size:
+                    continue
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.truncate(end)
+                os.fsync(file.fileno())
+        except BlockingIOError:  # its writer lives, and is about to finish the line
+            continue
+        except OSError:  # the line is passed over by every reader, so a file that is not ours may stay torn
+            logger.warning("%s ends in a damaged line that could not be cut off", path)
+            continue
+        mended.append(path)
+    return mended
+
+
+def erase(folder: Path | str, ids: set[str]) -> set[str]:
+    """Overwrites the records of these ids, for good; returns the ids that were found, now or erased before."""
+    found = set()
+    for path in files(folder):
+        for start, line in lines(path):
+            record = decode(line)
+            if record is None:
                 continue
-            path = Path(folder, name)
-            with path.open("rb") as lines:
-                for number, line in enumerate(lines, 1):
-                    record = decode(line)
-                    if record is not None:
-                        yield record
-                        continue
-                    logger.warning("%s, line %d is damaged and passed over", path, number)
-                    if damaged is not None:
-                        damaged.append(f"{path}:{number}")
-    except FileNotFoundError:
-        return
+            if record.get(TOMBSTONE) in ids:
+                found.add(record[TOMBSTONE])
+            elif isinstance(name := record.get("id"), str) and name in ids:
+                _overwrite(path, start, len(line), name)
+                found.add(name)
+    return found
+
+
+def _overwrite(path: Path, start: int, length: int, name: str) -> None:
+    bare = len(_line({TOMBSTONE: name, "pad": ""}))
+    stone = _line({TOMBSTONE: name, "pad": " " * (length - bare)})
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, stone, start)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise _explained("Feedback cannot be read from", Path(folder), error) from error
+        raise _explained("The record was not erased from", path, error) from error
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """The offset after the last newline, 0 if there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - TAIL_BYTES)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def _sync_folder(folder: Path) -> None:

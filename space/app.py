@@ -33,6 +33,8 @@ def main() -> int:
 
 def serve() -> None:
     """Load what there is and serve it: a model that is missing is a line on the page, not the end of it."""
+    from feedback.errors import FeedbackError
+    from feedback.hub import Sync, flush_on_sigterm
     from feedback.journal import Journal
     from space import texts
     from space.errors import UserError
@@ -40,6 +42,10 @@ def serve() -> None:
 
     settings = Settings.from_env()
     _require_free(settings.port)
+    try:
+        sync = Sync.from_env(settings.feedback_dir)
+    except FeedbackError as error:
+        raise UserError(str(error)) from error
 
     # Heavy imports last, so that a wrong setting is told at once.
     from space import ui
@@ -55,7 +61,8 @@ def serve() -> None:
         print(problem, file=sys.stderr)
         with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to mend
             tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
-    page = ui.build(proofreader, Journal(settings.feedback_dir), tone, problem)
+    page = ui.build(proofreader, Journal(settings.feedback_dir), tone, problem, sync.where)
+    flush_on_sigterm(sync.start())
     try:
         page.launch(
             server_port=settings.port,
@@ -70,7 +77,8 @@ def serve() -> None:
     except OSError as error:
         raise UserError(texts.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
     print(texts.SERVING.format(url=page.local_url), flush=True)
-    page.block_thread()
+    page.block_thread()  # returns on Ctrl+C
+    sync.close()
 
 
 def _require_free(port: int) -> None:

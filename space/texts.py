@@ -129,14 +129,17 @@ REASONS = {
 }
 COMMENT = "Comment (optional)"
 COMMENT_PLACEHOLDER = "What should it have done?"
-CONSENT_VERSION = "1"  # raise it whenever the meaning of CONSENT changes: records carry it
+CONSENT_VERSION = "2"  # raise it whenever the meaning of CONSENT changes: records carry it
 CONSENT = (
-    "I agree that my draft, the proofread email, its scores and this feedback are kept in {folder} "
-    "on the machine that runs this page, to improve the proofreader."
+    "I agree that the record shown above (my draft, the proofread email, its scores and this feedback, with personal data "
+    "replaced by placeholders) is kept {where}, to improve the proofreader."
 )
-CONSENT_NOTE = "Without this tick nothing is kept. Please send no email that holds somebody's secrets."
+CONSENT_NOTE = (
+    "Without this tick nothing is kept. Names in running text are not found: look above before you send."
+)
 SEND = "Send feedback"
-THANKS = "Thank you: your feedback is kept."
+THANKS = "Thank you: your feedback is kept. To have it deleted, name its number: {id}"
+PREVIEW = "What would be kept, word for word"
 NEED_VERDICT = "Choose 👍 or 👎 first."
 NEED_CONSENT = "Tick the box to agree first; nothing was kept."
 

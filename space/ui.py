@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import threading
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from feedback.errors import FeedbackError
 from feedback.journal import JournalError
+from feedback.redact import ClientHash, redact_record
 from feedback.schema import REASONS, Record
 from space import render, texts
 from space.errors import UserError
@@ -70,8 +73,13 @@ def build(
     journal: Journal,
     tone: ToneClassifier | None,
     problem: str = "",
+    where: str = "",
 ) -> gr.Blocks:
-    """The page. Without a proofreader it still measures tone, and answers each request with `problem`."""
+    """The page. Without a proofreader it still measures tone, and answers each request with `problem`.
+
+    `where` says where feedback is kept, for the consent.
+    """
+    client_hash = ClientHash()
     stops: dict[str, threading.Event] = {}  # session -> set when the user of that page wants its run to end
 
     blank_result_tone = render.gauges(texts.RESULT_TONE, None, empty=texts.TONE_RESULT_EMPTY)
@@ -189,26 +197,42 @@ def build(
             copy: gr.update(interactive=False),
         }
 
+    def preview(
+        value: Proofread | None, chosen: str | None, why: list[str], remark: str, request: gr.Request
+    ) -> tuple[Record | None, str]:
+        """The record that would be kept, personal data taken out, as a value and as the JSON that the user sees."""
+        if value is None or chosen is None:
+            return None, ""
+        client = client_hash(request.client.host if request.client else "")
+        would_be = redact_record(record(value, chosen, why, remark, client))
+        return would_be, json.dumps(would_be.to_dict(), indent=2, ensure_ascii=False)
+
     def flag(
-        value: Proofread | None, chosen: str | None, why: list[str], remark: str, agreed: bool
-    ) -> Updates:
+        value: Proofread | None, chosen: str | None, why: list[str], remark: str, agreed: bool,
+        seen: Record | None, request: gr.Request,
+    ) -> Updates:  # fmt: skip
         """Keeps one piece of feedback; no thanks, and no word cleared, before it is on the disk."""
         try:
             if value is None or chosen is None:
                 raise UserError(texts.NEED_VERDICT)
             if not agreed:
                 raise UserError(texts.NEED_CONSENT)
-            journal.append(record(value, chosen, why, remark).to_dict())
+            kept_record, shown = preview(value, chosen, why, remark, request)
+            assert kept_record is not None
+            if seen is not None:  # the one on screen, with what was typed last
+                kept_record = dataclasses.replace(kept_record, id=seen.id, time=seen.time)
+            journal.append(kept_record.to_dict())
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             return {feedback_status: render.status(told(error, texts.UNEXPECTED_FEEDBACK), "error")}
         return {
             comment: "",
             send: gr.update(interactive=False),
-            feedback_status: render.status(texts.THANKS, "done"),
+            feedback_status: render.status(texts.THANKS.format(id=kept_record.id), "done"),
         }
 
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False) as page:
         last: gr.State = gr.State(None)  # the Proofread value on screen
+        pending: gr.State = gr.State(None)  # the feedback record on screen
         replaced = gr.State("")  # the draft that Clear or an example took away
 
         gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", elem_id="head")
@@ -283,8 +307,10 @@ def build(
                 comment = gr.Textbox(
                     label=texts.COMMENT, placeholder=texts.COMMENT_PLACEHOLDER, lines=2, elem_id="comment"
                 )
+                with gr.Accordion(texts.PREVIEW, open=False, elem_id="preview"):
+                    record_shown = gr.Code(language="json", interactive=False, show_label=False, max_lines=24)
                 consent = gr.Checkbox(
-                    label=texts.CONSENT.format(folder=journal.folder.resolve()),
+                    label=texts.CONSENT.format(where=where),
                     info=texts.CONSENT_NOTE,
                     elem_id="consent",
                 )
@@ -329,15 +355,17 @@ def build(
             None, None, copy, js="() => proofreader.copyAgain()"
         )
         verdict.change(lambda chosen: gr.update(visible=chosen == "bad"), verdict, reasons, **quiet)
-        send.click(
-            flag, [last, verdict, reasons, comment, consent], [comment, send, feedback_status], **quiet
-        )
+        said = [last, verdict, reasons, comment]
+        for event in (verdict.change, reasons.change, comment.blur):
+            event(preview, said, [pending, record_shown], **quiet)
+        send.click(flag, [*said, consent, pending], [comment, send, feedback_status], **quiet)
     return page
 
 
-def record(value: Proofread, verdict: str, reasons: list[str], comment: str) -> Record:
+def record(value: Proofread, verdict: str, reasons: list[str], comment: str, client: str = "") -> Record:
     """The feedback record of a result on screen; a good verdict drops reasons ticked before it."""
     return Record(
+        client=client,
         draft=value.draft,
         rewrite=value.text,
         verdict=verdict,
@@ -365,7 +393,7 @@ def _progress(done: int, total: int, seconds: float) -> str:
 
 def told(error: Exception, unexpected: str) -> str:
     """One line for the user; an error nobody planned is logged by its place, as its text may quote theirs."""
-    if isinstance(error, (UserError, JournalError)):
+    if isinstance(error, (UserError, FeedbackError, JournalError)):
         return str(error)
     frames = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     logger.error("%s at %s", type(error).__name__, " > ".join(frames))

@@ -16,10 +16,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback.journal import Journal, JournalError, decode, encode, records
+from feedback.journal import Journal, JournalError, decode, encode, erase, records, repair
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +35,7 @@ values = st.recursive(
 objects = st.dictionaries(texts.filter(lambda key: key != "crc32"), values, min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(objects)
 def test_a_line_gives_back_the_record(record: dict[str, object]) -> None:
     line = encode(record)
@@ -47,6 +48,7 @@ def test_a_pair_of_surrogates_comes_back_as_the_character_it_means() -> None:
     assert decode(encode({"draft": "\ud83d\ude00 \ude00\ud83d"})) == {"draft": "\U0001f600 \ude00\ud83d"}
 
 
+@settings(deadline=None)
 @given(objects, st.data())
 def test_no_line_that_is_cut_or_has_another_byte_passes(
     record: dict[str, object], data: st.DataObject
@@ -58,7 +60,7 @@ def test_no_line_that_is_cut_or_has_another_byte_passes(
     assert decode(line[:place] + bytes([other]) + line[place + 1 :]) is None
 
 
-@pytest.mark.parametrize("record", [{}, {"crc32": 1}, {"score": float("nan")}])
+@pytest.mark.parametrize("record", [{}, {"crc32": 1}, {"tombstone": 1}, {"score": float("nan")}])
 def test_what_a_line_cannot_hold_is_refused(record: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         encode(record)
@@ -242,6 +244,48 @@ def test_a_full_disk_keeps_what_was_saved_and_nothing_half_written(tmp_path: Pat
     found = [record["n"] for record in records(tmp_path / "kept", damaged)]
     assert found == [*range(int(saved)), "after"] and damaged == []
     assert all(file.stat().st_size for file in (tmp_path / "kept").iterdir())
+
+
+@pytest.mark.parametrize("torn", [b'{"draft":"my sec', b"x" * 200_000])
+def test_a_torn_last_line_is_cut_off_by_the_next_process(tmp_path: Path, torn: bytes) -> None:
+    dead = Journal(tmp_path)
+    dead.append({"n": 1})
+    dead.close()
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole + torn)
+    (tmp_path / "begun.jsonl").write_bytes(torn)
+    Journal(tmp_path).append({"n": 2})
+    assert file.read_bytes() == whole and (tmp_path / "begun.jsonl").read_bytes() == b""
+    damaged: list[str] = []
+    assert [record["n"] for record in records(tmp_path, damaged)] == [1, 2] and damaged == []
+
+
+def test_a_line_that_is_being_written_is_not_cut_off(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append({"n": 1})
+    (file,) = tmp_path.iterdir()
+    with file.open("ab") as unfinished:
+        unfinished.write(b'{"n"')
+    assert repair(tmp_path) == [] and file.read_bytes().endswith(b'{"n"')
+    journal.close()
+    assert repair(tmp_path) == [file]
+
+
+def test_erased_records_leave_their_id_and_nothing_moves(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for n in range(4):
+        journal.append({"id": f"id-{n}", "draft": f"my secret {n}" * 20})
+    (file,) = tmp_path.iterdir()
+    before = file.read_bytes()
+    assert erase(tmp_path, {"id-1", "id-2", "id-9"}) == {"id-1", "id-2"}
+    journal.append({"id": "id-4", "draft": "later"})  # the writer that was there all along goes on
+    after = file.read_bytes()
+    assert [len(line) for line in after.splitlines()][:4] == [len(line) for line in before.splitlines()]
+    assert b"secret 1" not in after and b"secret 2" not in after
+    damaged: list[str] = []
+    assert [record["id"] for record in records(tmp_path, damaged)] == ["id-0", "id-3", "id-4"] and not damaged
+    assert erase(tmp_path, {"id-1", "id-3"}) == {"id-1", "id-3"}  # again, and one more
 
 
 WRITER = """

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from feedback.__main__ import main, rows
+from feedback.__main__ import main
+from feedback.hub import Dataset, Sync
 from feedback.journal import Journal
 from feedback.schema import Record
+from tests.feedback.conftest import REPO
+from tests.feedback.hub_server import HubServer
+
+DRAFT = "Please sent me the report before Monday"
 
 
 @pytest.fixture
@@ -18,15 +25,15 @@ def journal(tmp_path: Path) -> Path:
     made = [
         Record(
             draft="helo \ud800", rewrite="Hello", verdict="good", consent="1", versions={"model": "small"},
-            id="1", time="2026-11-21T07:42:00.000+00:00",
+            id="id-1", time="2026-11-21T07:42:00.000+00:00",
         ),
         Record(
-            draft="Send it", rewrite="Sent it", verdict="bad", reasons=("changed meaning", "rude"),
-            consent="1", id="2", time="2027-01-02T00:00:00.000+00:00",
+            draft=DRAFT, rewrite="Send it", corrected="Please send me the report before Monday", verdict="bad",
+            reasons=("changed meaning", "too formal"), consent="1", id="id-2", time="2027-01-02T00:00:00.000+00:00",
         ),
         Record(
             draft="Hi", rewrite="Hi", verdict="bad", reasons=("rude",),
-            consent="1", id="3", time="2027-01-03T23:59:59.999+00:00",
+            consent="1", id="id-3", time="2027-01-03T23:59:59.999+00:00",
         ),
     ]  # fmt: skip
     for record in (*made, made[0]):
@@ -36,51 +43,151 @@ def journal(tmp_path: Path) -> Path:
     return folder
 
 
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = main([str(each) for each in arguments])
+    return code, *capsys.readouterr()
+
+
+def rows(folder: Path, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text().splitlines()]
+
+
+# ---- stats ----
+
+
 def test_stats_count_each_record_once(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stats", "--json", "--folder", str(journal)]) == 0
-    out, err = capsys.readouterr()
+    code, out, err = run(capsys, "stats", "--json", "--folder", journal)
     counts = json.loads(out)
-    assert counts["records"] == 3
+    assert code == 0 and counts["records"] == 3
     assert counts["verdict"] == {"good": 1, "bad": 2}
-    assert counts["reason"] == {"changed meaning": 1, "rude": 2}
+    assert counts["reason"] == {"changed meaning": 1, "too formal": 1, "rude": 1}
     assert counts["model"] == {"small": 1, "unknown": 2}
     assert counts["week"] == {"2026-W47": 1, "2026-W53": 2}
-    assert err.splitlines() == [
+    assert set(err.splitlines()) == {
         f"1 damaged lines were passed over, the first at {journal / 'torn.jsonl'}:1",
         "1 lines that are no feedback records were passed over",
-    ]
+    }
 
 
 def test_stats_for_people(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stats", "--folder", str(journal)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[:4] == ["3 records", "by verdict", "       1  good", "       2  bad"]
+    _, out, _ = run(capsys, "stats", "--folder", journal)
+    assert out.splitlines()[:4] == ["3 records", "by verdict", "       1  good", "       2  bad"]
 
 
-def test_export_writes_unpaired_preferences(journal: Path, tmp_path: Path) -> None:
-    output = tmp_path / "rows.jsonl"
-    assert main(["export", "--folder", str(journal), "--output", str(output)]) == 0
-    written = [json.loads(line) for line in output.read_text().splitlines()]
-    assert written == list(rows(journal))
-    assert written[0] == {
-        "prompt": "helo \ud800",
-        "completion": "Hello",
-        "label": True,
-        "reasons": [],
-        "id": "1",
+def test_stats_draw_a_chart_for_each_group(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    assert run(capsys, "stats", "--folder", journal, "--charts", tmp_path / "charts")[0] == 0
+    drawn = {path.name: path.read_bytes() for path in (tmp_path / "charts").iterdir()}
+    assert set(drawn) == {"feedback_by_reason.png", "feedback_by_model.png", "feedback_by_week.png"}
+    assert all(content.startswith(b"\x89PNG") and len(content) > 3000 for content in drawn.values())
+
+
+def test_charts_without_matplotlib_are_one_line(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, err = run(capsys, "stats", "--folder", journal, "--charts", tmp_path / "charts")
+    assert code == 2 and "pip install matplotlib" in err
+
+
+# ---- export and forget ----
+
+
+def test_export_writes_rows_of_each_kind_that_forget_finds_again(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "rows"
+    assert run(capsys, "export", "--folder", journal, "--output", out)[0] == 0
+    completions = rows(out, "completions")
+    assert [(row["prompt"], row["ids"]) for row in completions] == [
+        ("helo \ud800", ["id-1"]),
+        (DRAFT, ["id-2"]),
+    ]
+    (preference,) = rows(out, "preferences")
+    assert preference["rejected"] == "Send it" and preference["ids"] == ["id-2"]
+    assert json.loads((out / "manifest.json").read_text())["completions"] == 2
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in out.iterdir())
+    code, _, err = run(capsys, "forget", "--folder", journal, "--id", "id-2")
+    assert code == 0 and "1 of 1 records and 2 exported rows deleted" in err
+    assert rows(out, "preferences") == [] and len(rows(out, "completions")) == 1
+    assert json.loads((out / "manifest.json").read_text()) == {
+        "completions": 1,
+        "preferences": 0,
+        "quarantine": 0,
     }
-    assert [(row["id"], row["label"]) for row in written] == [("1", True), ("2", False), ("3", False)]
-    assert list(tmp_path.glob("*.part")) == []
+    everything = b"".join(path.read_bytes() for path in [*journal.iterdir(), *out.iterdir()])
+    assert DRAFT.encode() not in everything
+    assert json.loads(run(capsys, "stats", "--json", "--folder", journal)[1])["records"] == 2
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stats", "--folder", str(tmp_path / "none")]) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and err.count("\n") == 1 and "FEEDBACK_DIR" in err
+def test_forget_tells_of_exports_that_are_gone_and_ids_that_are_none(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "export", "--folder", journal, "--output", tmp_path / "rows")
+    (tmp_path / "rows").rename(tmp_path / "elsewhere")
+    code, _, err = run(capsys, "forget", "--folder", journal, "--id", "id-1", "--id", "id-9")
+    assert code == 2 and "1 of 2 records" in err
+    assert f"{tmp_path / 'rows'} is gone" in err and "There is no record id-9" in err
+
+
+def test_an_export_goes_into_no_folder_of_other_things(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "letter.txt").touch()
+    code, _, err = run(capsys, "export", "--folder", journal, "--output", tmp_path)
+    assert code == 2 and "holds other things" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["stats", "sync"])
+def test_a_folder_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    code, out, err = run(capsys, command, "--folder", tmp_path / "none")
+    assert code == 2 and out == "" and err.count("\n") == 1 and "FEEDBACK_DIR" in err
 
 
 def test_an_output_that_cannot_be_written_is_one_line(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["export", "--folder", str(journal), "--output", str(tmp_path / "none" / "rows.jsonl")]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "file").touch()
+    code, _, err = run(capsys, "export", "--folder", journal, "--output", tmp_path / "file" / "rows")
+    assert code == 2 and "Traceback" not in err
+
+
+# ---- the dataset ----
+
+
+def test_sync_then_stats_export_and_forget_from_the_dataset(
+    hub: HubServer, journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "sync", "--folder", journal)[::2] == (0, "4 records sent\n")
+    there = ("--folder", tmp_path / "here", "--dataset", REPO)
+    assert json.loads(run(capsys, "stats", "--json", *there)[1])["records"] == 3
+    assert run(capsys, "export", *there, "--output", tmp_path / "rows")[0] == 0
+    assert run(capsys, "forget", "--folder", tmp_path / "here", "--id", "id-1")[0] == 0
+    assert [row["ids"] for row in rows(tmp_path / "rows", "completions")] == [["id-2"]]
+    assert [row["id"] for row in hub.rows(REPO)] == ["id-2", "id-3"]
+    assert run(capsys, "sync", "--folder", journal)[2] == "0 records sent\n"  # the journal's copy stays there
+
+
+def test_sync_without_a_dataset_is_one_line(
+    journal: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FEEDBACK_DATASET", raising=False)
+    code, _, err = run(capsys, "sync", "--folder", journal)
+    assert code == 2 and "FEEDBACK_DATASET is not set" in err and err.count("\n") == 1
+
+
+def test_forget_does_the_rest_when_the_dataset_refuses_and_can_be_repeated(
+    hub: HubServer, journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Sync(journal, Dataset(REPO, hub.token)).step()
+    hub.faults = lambda method, path: 403 if "/commit/" in path else None
+    code, _, err = run(capsys, "forget", "--folder", journal, "--id", "id-2")
+    assert code == 1 and "run this again" in err and "1 of 1 records" in err
+    assert DRAFT not in "".join(path.read_text() for path in journal.iterdir())
+    hub.faults = lambda method, path: None
+    assert run(capsys, "forget", "--folder", journal, "--id", "id-2")[0] == 0
+    assert DRAFT not in str(hub.rows(REPO))

@@ -1,0 +1,337 @@
+"""A server that speaks the part of the Hub's HTTP API that huggingface_hub uses for a dataset, with faults on demand.
+
+    with HubServer() as hub:
+        hub.faults = lambda method, path: 429 if "/commit/" in path else None
+        ...  HF_ENDPOINT=hub.url HF_TOKEN=hub.token
+
+whoami, create repo, info, preupload, LFS batch and upload, commit (with parentCommit), tree, resolve, squash, LFS files.
+A fault is a status to answer with, or HANG (no answer while the server lives), DROP (the connection is cut, nothing was
+done) or CUT (it was done, and then the connection is cut). With `lfs` every shard goes the way of large files.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+HANG, DROP, CUT = "hang", "drop", "cut"
+Fault = int | str | None
+DATE = "2026-11-21T00:00:00.000Z"
+
+
+@dataclass
+class Repo:
+    """A dataset: its revisions, newest last, each with its whole tree."""
+
+    private: bool
+    history: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)
+    lfs: dict[str, bytes] = field(default_factory=dict)  # SHA-256 -> content
+
+    @property
+    def head(self) -> str:
+        return self.history[-1][0]
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        return self.history[-1][1]
+
+    def add(self, files: dict[str, bytes]) -> str:
+        self.history.append((secrets.token_hex(20), files))
+        return self.head
+
+    def at(self, revision: str) -> dict[str, bytes] | None:
+        return next(
+            (
+                files
+                for sha, files in self.history
+                if revision in (sha, "main") and (revision != "main" or sha == self.head)
+            ),
+            None,
+        )
+
+
+class HubServer:
+    """Listens on a free port of 127.0.0.1 from a thread of its own until it is closed."""
+
+    def __init__(self) -> None:
+        self.token = "hf_" + secrets.token_hex(17)
+        self.repos: dict[str, Repo] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.faults: Callable[[str, str], Fault] = lambda method, path: None
+        self.lfs = False
+        self.lock = threading.RLock()
+        self.ended = threading.Event()
+        handler = type("BoundHandler", (Handler,), {"hub": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    def __enter__(self) -> HubServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.ended.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What a process needs to take this for the Hub. Xet storage has a protocol of its own: off."""
+        return {
+            "HF_ENDPOINT": self.url,
+            "HF_TOKEN": self.token,
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_XET": "1",
+        }
+
+    def rows(self, repo_id: str) -> list[dict[str, Any]]:
+        """The rows of all shards, in order."""
+        with self.lock:
+            repo = self.repos.get(repo_id)
+            shards = (
+                [repo.files[path] for path in sorted(repo.files) if path.startswith("data/")] if repo else []
+            )
+        return [json.loads(line) for shard in shards for line in shard.splitlines()]
+
+
+class Answer(Exception):
+    """A status, a JSON body or bytes, and headers."""
+
+    def __init__(self, status: int, body: Any = None, **headers: str) -> None:
+        super().__init__(status)
+        self.status, self.body, self.headers = status, body, headers
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Routes one request; the hub's state is changed under its lock."""
+
+    hub: HubServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _serve(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        hub = self.hub
+        with hub.lock:
+            hub.calls.append((self.command, path))
+            fault = hub.faults(self.command, path)
+        if fault == HANG:
+            hub.ended.wait()
+        if fault in (HANG, DROP):
+            return self._cut()
+        answer = (
+            Answer(fault, {"error": "asked for"}) if isinstance(fault, int) else self._answered(path, content)
+        )
+        if fault == CUT:
+            return self._cut()
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815  http.server's names
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _answered(self, path: str, content: bytes) -> Answer:
+        try:
+            with self.hub.lock:
+                for method, pattern, name in ROUTES:
+                    match = re.fullmatch(pattern, path)
+                    if match and self.command in method:
+                        if (
+                            not path.startswith("/lfs/")
+                            and self.headers.get("Authorization") != f"Bearer {self.hub.token}"
+                        ):
+                            raise Answer(
+                                401,
+                                {"error": "Invalid credentials"},
+                                X_Error_Message="Invalid credentials in Authorization header",
+                            )
+                        getattr(self, name)(content, **match.groupdict())
+            raise Answer(404, {"error": "no such route"})
+        except Answer as answer:
+            return answer
+
+    def _repo(self, repo: str) -> Repo:
+        if repo not in self.hub.repos:
+            raise Answer(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
+        return self.hub.repos[repo]
+
+    # ---- routes: each raises its Answer ----
+
+    def whoami(self, content: bytes) -> None:
+        raise Answer(200, {"type": "user", "name": "owner", "auth": {"type": "access_token"}})
+
+    def create(self, content: bytes) -> None:
+        asked = json.loads(content)
+        name = f"{asked.get('organization') or 'owner'}/{asked['name']}"
+        if asked.get("organization") not in (None, "owner"):
+            raise Answer(403, {"error": "no rights in this namespace"})
+        url = {"url": f"{self.hub.url}/datasets/{name}"}
+        if name in self.hub.repos:
+            raise Answer(409, url | {"error": "You already created this dataset repo"})
+        self.hub.repos[name] = Repo(private=asked.get("visibility") == "private")
+        self.hub.repos[name].add({".gitattributes": b"*.parquet filter=lfs\n"})
+        raise Answer(200, url)
+
+    def info(self, content: bytes, repo: str) -> None:
+        held = self._repo(repo)
+        raise Answer(200, {"id": repo, "_id": "0" * 24, "sha": held.head, "private": held.private})
+
+    def validate(self, content: bytes) -> None:
+        text = json.loads(content)["content"]
+        if not text.startswith("---\n"):
+            raise Answer(400, {"errors": [{"message": "no metadata"}], "warnings": []})
+        raise Answer(200, {"errors": [], "warnings": []})
+
+    def preupload(self, content: bytes, repo: str, revision: str) -> None:
+        held = self._repo(repo)
+        files = []
+        for file in json.loads(content)["files"]:
+            old = held.files.get(file["path"])
+            large = self.hub.lfs and file["path"].startswith("data/")
+            oid = None if old is None else (hashlib.sha256(old).hexdigest() if large else _git_oid(old))
+            files.append(
+                {
+                    "path": file["path"],
+                    "uploadMode": "lfs" if large else "regular",
+                    "shouldIgnore": False,
+                    "oid": oid,
+                }
+            )
+        raise Answer(200, {"files": files})
+
+    def lfs_batch(self, content: bytes, repo: str) -> None:
+        held = self._repo(repo)
+        objects = []
+        for each in json.loads(content)["objects"]:
+            upload = {"upload": {"href": f"{self.hub.url}/lfs/{repo}/{each['oid']}", "header": {}}}
+            objects.append(each if each["oid"] in held.lfs else each | {"actions": upload})
+        raise Answer(200, {"transfer": "basic", "objects": objects})
+
+    def lfs_upload(self, content: bytes, repo: str, oid: str) -> None:
+        if hashlib.sha256(content).hexdigest() != oid:
+            raise Answer(400, {"error": "not what was announced"})
+        self._repo(repo).lfs[oid] = content
+        raise Answer(200, b"")
+
+    def commit(self, content: bytes, repo: str, revision: str) -> None:
+        held = self._repo(repo)
+        files = dict(held.files)
+        for item in map(json.loads, content.splitlines()):
+            key, value = item["key"], item["value"]
+            if key == "header":
+                if value.get("parentCommit") not in (None, held.head):
+                    raise Answer(412, {"error": "A commit has happened since. Please refresh and try again."})
+            elif key == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
+            elif key == "lfsFile":
+                if value["oid"] not in held.lfs:
+                    raise Answer(400, {"error": "the content was not uploaded"})
+                files[value["path"]] = held.lfs[value["oid"]]
+            elif key == "deletedFile":
+                if files.pop(value["path"], None) is None:
+                    raise Answer(
+                        404, {"error": "A file with this name doesn't exist"}, X_Error_Code="EntryNotFound"
+                    )
+            else:
+                raise Answer(400, {"error": f"unknown operation {key}"})
+        sha = held.add(files)
+        raise Answer(200, {"commitUrl": f"{self.hub.url}/datasets/{repo}/commit/{sha}", "commitOid": sha})
+
+    def tree(self, content: bytes, repo: str, revision: str) -> None:
+        files = self._repo(repo).at(revision)
+        if files is None:
+            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
+        entries: list[dict[str, Any]] = []
+        for folder in sorted({path.rpartition("/")[0] for path in files if "/" in path}):
+            entries.append({"type": "directory", "path": folder, "oid": _git_oid(folder.encode())})
+        for path, held in sorted(files.items()):
+            entry: dict[str, Any] = {"type": "file", "path": path, "size": len(held), "oid": _git_oid(held)}
+            if self.hub.lfs and path.startswith("data/"):
+                entry["lfs"] = {
+                    "oid": hashlib.sha256(held).hexdigest(),
+                    "size": len(held),
+                    "pointerSize": 130,
+                }
+            entries.append(entry)
+        raise self._page(entries)
+
+    def _page(self, entries: list[dict[str, Any]], size: int = 20) -> Answer:
+        """A page of a list, with the Link header that leads to the next; the Hub's pages hold 1,000."""
+        base, _, query = self.path.partition("?")
+        cursor = re.search(r"cursor=(\d+)", query)
+        first = int(cursor.group(1)) if cursor else 0
+        more = {"Link": f'<{self.hub.url}{base}?recursive=True&cursor={first + size}>; rel="next"'}
+        return Answer(200, entries[first : first + size], **(more if first + size < len(entries) else {}))
+
+    def resolve(self, content: bytes, repo: str, revision: str, file: str) -> None:
+        files = self._repo(repo).at(revision)
+        if files is None:
+            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
+        if file not in files:
+            raise Answer(404, {"error": "Entry not found"}, X_Error_Code="EntryNotFound")
+        raise Answer(200, files[file], ETag=f'"{_git_oid(files[file])}"', X_Repo_Commit=revision)
+
+    def squash(self, content: bytes, repo: str, revision: str) -> None:
+        held = self._repo(repo)
+        held.history = [(secrets.token_hex(20), held.files)]
+        raise Answer(200, {"success": True})
+
+    def lfs_files(self, content: bytes, repo: str) -> None:
+        stored = self._repo(repo).lfs
+        raise Answer(200, [
+            {"fileOid": oid, "filename": "data/shard.jsonl", "oid": oid, "pushedAt": DATE, "size": len(held)}
+            for oid, held in stored.items()
+        ])  # fmt: skip
+
+    def lfs_delete(self, content: bytes, repo: str) -> None:
+        for oid in json.loads(content)["deletions"]["sha"]:
+            self._repo(repo).lfs.pop(oid)
+        raise Answer(200, {"success": True})
+
+
+_REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
+_REVISION = r"(?P<revision>[\w.-]+)"
+ROUTES = (
+    (("GET",), "/api/whoami-v2", "whoami"),
+    (("POST",), "/api/repos/create", "create"),
+    (("POST",), "/api/validate-yaml", "validate"),
+    (("GET",), rf"/api/datasets/{_REPO}(?:/revision/main)?", "info"),
+    (("POST",), f"/api/datasets/{_REPO}/preupload/{_REVISION}", "preupload"),
+    (("POST",), rf"/datasets/{_REPO}\.git/info/lfs/objects/batch", "lfs_batch"),
+    (("PUT",), f"/lfs/{_REPO}/(?P<oid>[0-9a-f]+)", "lfs_upload"),
+    (("POST",), f"/api/datasets/{_REPO}/commit/{_REVISION}", "commit"),
+    (("GET",), f"/api/datasets/{_REPO}/tree/{_REVISION}", "tree"),
+    (("GET", "HEAD"), f"/datasets/{_REPO}/resolve/{_REVISION}/(?P<file>.+)", "resolve"),
+    (("POST",), f"/api/datasets/{_REPO}/super-squash/{_REVISION}", "squash"),
+    (("GET",), f"/api/datasets/{_REPO}/lfs-files", "lfs_files"),
+    (("POST",), f"/api/datasets/{_REPO}/lfs-files/batch", "lfs_delete"),
+)
+
+
+def _git_oid(content: bytes) -> str:
+    """git's name for a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()

@@ -1,0 +1,532 @@
+"""The journal's way to the dataset, through the real client and a Hub on loopback that fails when told to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import close_session
+
+from feedback import hub as feedback_hub
+from feedback.errors import FeedbackError
+from feedback.hub import Dataset, HubError, Index, Sync, forget, rows
+from feedback.journal import Journal
+from feedback.schema import Record, new_id
+from tests.feedback.conftest import REPO, record
+from tests.feedback.hub_server import CUT, DROP, HANG, Fault, HubServer
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTS: list[Fault] = [429, 500, 503, DROP, CUT]
+QUICK = {"every_seconds": 0.02, "backoff_seconds": (0.01, 0.2)}
+
+
+@pytest.fixture
+def quick_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own retries without their seconds of sleep; ours are set by the constructor."""
+    from huggingface_hub.utils import _http
+
+    monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
+
+
+def sync(folder: Path, dataset: Dataset | None) -> Sync:
+    return Sync(folder, dataset, **QUICK)  # type: ignore[arg-type]
+
+
+def keep(folder: Path, count: int = 1, **fields: Any) -> list[str]:
+    """Ids of records that one process put into the journal."""
+    journal = Journal(folder)
+    made = [record(**fields) for _ in range(count)]
+    for each in made:
+        journal.append(each.to_dict())
+    journal.close()
+    return [each.id for each in made]
+
+
+def ids(hub: HubServer) -> list[str]:
+    return sorted(row["id"] for row in hub.rows(REPO))
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
+
+
+# ---- what arrives ----
+
+
+def test_records_arrive_in_a_private_dataset_with_card_and_index(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    made = keep(tmp_path, 3, verdict="bad", reasons=("rude",)) + keep(tmp_path, 2)
+    assert sync(tmp_path, dataset).step() == 5
+    repo = hub.repos[REPO]
+    assert repo.private and ids(hub) == sorted(made)
+    index = json.loads(repo.files["index.json"])
+    assert (
+        index["records"] == 5
+        and index["verdicts"] == {"bad": 3, "good": 2}
+        and index["reasons"] == {"rude": 3}
+    )
+    text = repo.files["README.md"].decode()
+    assert "5 records" in text and "| rude | 3 |" in text and "python -m feedback forget --id" in text
+    assert "| `redactions.placeholder` |" in text and "license: other" in text
+
+
+def test_the_card_and_the_shards_are_what_datasets_reads(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    from feedback.schema import features, from_row
+
+    made = [
+        record(draft="helo \ud800"),
+        record(
+            verdict="bad",
+            reasons=("too formal",),
+            before={"sentiment": {"label": "neutral", "score": 0.5, "scores": {"neutral": 0.5}}},
+            changes=(
+                {
+                    "start": 0,
+                    "end": 4,
+                    "before": "helo",
+                    "after": "Hello",
+                    "kind": "spelling",
+                    "verdict": "rejected",
+                },
+            ),
+        ),
+    ]
+    journal = Journal(tmp_path / "kept")
+    for each in made:
+        journal.append(each.to_dict())
+    journal.append(made[0].to_dict() | {"id": new_id(), "v": 9, "mood": {"a": [1]}})
+    sync(tmp_path / "kept", dataset).step()
+    keep(tmp_path / "kept")
+    sync(tmp_path / "kept", dataset).step()
+    for path, content in hub.repos[REPO].files.items():
+        (tmp_path / "repo" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "repo" / path).write_bytes(content)
+    loaded = datasets.load_dataset(str(tmp_path / "repo"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.features == features() and len(loaded) == 4
+    values = [from_row(row) for row in loaded]
+    assert Record.from_dict(values[1]) == made[1]
+    assert values[0]["draft"] == "helo \ufffd" and values[2]["mood"] == {"a": [1]}
+    assert list(rows(dataset)) == values
+
+
+def test_nothing_new_makes_no_call(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    keep(tmp_path)
+    worker = sync(tmp_path, dataset)
+    assert worker.step() == 1 and worker.step() == 0
+    before = len(hub.calls)
+    assert worker.step() == 0 and len(hub.calls) == before
+
+
+def test_a_restart_goes_on_where_the_dataset_says(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    made = keep(tmp_path, 2)
+    sync(tmp_path, dataset).step()
+    assert sync(tmp_path, dataset).step() == 0
+    made += keep(tmp_path, 2)
+    assert sync(tmp_path, dataset).step() == 2
+    assert ids(hub) == sorted(made)
+
+
+def test_much_goes_in_several_commits(
+    hub: HubServer, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback_hub, "MAX_COMMIT_BYTES", 3000)
+    made = keep(tmp_path, 30) + keep(tmp_path, 5)
+    worker = sync(tmp_path, dataset)
+    counts = []
+    while count := worker.step():
+        counts.append(count)
+    assert len(counts) > 3 and ids(hub) == sorted(made)
+    assert len({path for path in hub.repos[REPO].files if path.startswith("data/")}) >= len(counts)
+
+
+def test_damaged_and_foreign_lines_are_left_behind_and_told_by_place(
+    hub: HubServer, dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = keep(tmp_path, 2)
+    Journal(tmp_path).append({"note": "my secret"})
+    (file, _) = sorted(tmp_path.iterdir())
+    with file.open("ab") as torn:
+        torn.write(b'{"draft":"my secret')
+    assert sync(tmp_path, dataset).step() == 2
+    assert ids(hub) == sorted(made)
+    assert "no feedback record" in caplog.text and "secret" not in caplog.text
+    assert sync(tmp_path, dataset).step() == 0
+
+
+def test_large_files_go_the_way_of_large_files(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    hub.lfs = True
+    made = keep(tmp_path, 3)
+    assert sync(tmp_path, dataset).step() == 3 and ids(hub) == sorted(made)
+    assert len(hub.repos[REPO].lfs) == 1
+    assert forget(dataset, [made[0]]) == {made[0]}
+    (content,) = hub.repos[REPO].lfs.values()  # the old one is gone for good
+    assert made[0].encode() not in content and ids(hub) == sorted(made[1:])
+
+
+# ---- what may go wrong ----
+
+
+@pytest.mark.parametrize(
+    ("call", "fault"),
+    [("/commit/", fault) for fault in (408, 429, 500, 503, HANG, DROP, CUT)]
+    + [(call, fault) for call in ("repos/create", "preupload", "index.json") for fault in (500, CUT)],
+)
+def test_a_transient_fault_delays_and_doubles_nothing(
+    hub: HubServer,
+    tmp_path: Path,
+    quick_client: None,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    fault: int | str,
+) -> None:
+    if fault == HANG:
+        monkeypatch.setattr(feedback_hub, "TIMEOUT_SECONDS", 0.2)
+        close_session()  # a new client takes it over
+    left = 2  # calls that fail
+
+    def faults(method: str, path: str) -> int | str | None:
+        nonlocal left
+        if call in path and left:
+            left -= 1
+            return fault
+        return None
+
+    hub.faults = faults
+    made = keep(tmp_path, 2)
+    worker = sync(tmp_path, Dataset(REPO, hub.token)).start()
+    assert worker.flush(30) and worker.close(1)
+    assert left < 2 and ids(hub) == sorted(made)
+    close_session()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_what_only_a_person_can_mend_stops_it_and_is_told(
+    hub: HubServer, dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    hub.faults = lambda method, path: status if "/commit/" in path else None
+    keep(tmp_path)
+    worker = sync(tmp_path, dataset).start()
+    assert not worker.flush(30)
+    assert f"answered {status}" in worker.problem and "HF_TOKEN" in worker.problem
+    assert worker.problem in worker.where and str(tmp_path) in worker.where
+    assert str(tmp_path) in caplog.text
+    calls = len(hub.calls)
+    time.sleep(0.1)
+    assert len(hub.calls) == calls
+    hub.faults = lambda method, path: None
+    assert sync(tmp_path, dataset).step() == 1
+
+
+def test_a_wrong_token_and_a_foreign_namespace_stop_it(hub: HubServer, tmp_path: Path) -> None:
+    for repo_id, token in ((REPO, "hf_wrong"), ("somebody/else", hub.token)):
+        with pytest.raises(HubError, match="answered 40[13]") as raised:
+            Dataset(repo_id, token).head()
+        assert not raised.value.retry
+
+
+def test_nothing_is_written_to_a_public_dataset(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    dataset.head()
+    hub.repos[REPO].private = False
+    keep(tmp_path)
+    with pytest.raises(HubError, match="is public") as raised:
+        sync(tmp_path, dataset).step()
+    assert not raised.value.retry and ids(hub) == []
+
+
+def test_no_hub_at_all_is_waited_for(
+    hub: HubServer, tmp_path: Path, quick_client: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # the discard port: nobody listens
+    keep(tmp_path)
+    worker = sync(tmp_path, Dataset(REPO, hub.token)).start()
+    assert not worker.flush(0.5) and not worker.problem
+    assert worker.dataset is not None
+    worker.dataset._api.endpoint = hub.url
+    until(lambda: len(ids(hub)) == 1)
+
+
+def test_an_index_that_somebody_broke_stops_it(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    dataset.head()
+    hub.repos[REPO].files["index.json"] = b"[]"
+    keep(tmp_path)
+    with pytest.raises(HubError, match="restore it"):
+        sync(tmp_path, dataset).step()
+
+
+def test_the_waits_grow_and_vary(
+    hub: HubServer, dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.faults = lambda method, path: 503
+    keep(tmp_path)
+    caplog.set_level(logging.WARNING, "feedback.hub")
+    Sync(tmp_path, dataset, every_seconds=0.01, backoff_seconds=(0.001, 0.05)).start()
+    until(lambda: sum("next try" in message for message in caplog.messages) >= 8)
+    hub.faults = lambda method, path: None
+    until(lambda: len(ids(hub)) == 1)
+
+
+# ---- several at once ----
+
+
+def test_replicas_and_processes_never_overwrite_each_other(
+    hub: HubServer, tmp_path: Path, quick_client: None
+) -> None:
+    """Two workers on one journal and one on another, committing to one dataset at the same time."""
+    workers = [sync(tmp_path / name, Dataset(REPO, hub.token)).start() for name in ("a", "a", "b")]
+    made: list[str] = []
+    for _ in range(6):
+        made += keep(tmp_path / "a", 5) + keep(tmp_path / "b", 5)
+    assert all([worker.flush(60) for worker in workers])
+    assert ids(hub) == sorted(made)
+    assert json.loads(hub.repos[REPO].files["index.json"])["records"] == len(made)
+
+
+def stress(hub: HubServer, folder: Path, flags: int, threads: int, share: float) -> None:
+    """Flags from many threads while a share of the calls fails; each is in the dataset once in the end."""
+    chance = random.Random(11)
+    hub.faults = lambda method, path: chance.choice(FAULTS) if chance.random() < share else None
+    journal, made, lock = Journal(folder), [], threading.Lock()
+    worker = sync(folder, Dataset(REPO, hub.token)).start()
+
+    def send(count: int) -> None:
+        for _ in range(count):
+            each = record()
+            journal.append(each.to_dict())
+            with lock:
+                made.append(each.id)
+
+    senders = [threading.Thread(target=send, args=(flags // threads,)) for _ in range(threads)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    assert worker.flush(600), worker.problem
+    found = Counter(row["id"] for row in hub.rows(REPO))
+    assert set(found) == set(made) and len(made) == flags // threads * threads
+    assert set(found.values()) == {1}
+
+
+def test_flags_from_many_threads_arrive_once_while_calls_fail(
+    hub: HubServer, tmp_path: Path, quick_client: None
+) -> None:
+    stress(hub, tmp_path, 400, 16, 0.5)
+
+
+@pytest.mark.slow
+def test_10_000_flags_from_16_threads_while_half_of_the_calls_fail(
+    hub: HubServer, tmp_path: Path, quick_client: None
+) -> None:
+    stress(hub, tmp_path, 10_000, 16, 0.5)
+
+
+# ---- processes that die ----
+
+APP = """
+import sys, time
+from feedback.hub import Sync, flush_on_sigterm
+from feedback.journal import Journal
+from feedback.schema import Record
+sync = Sync.from_env(sys.argv[1])
+sync.every_seconds, sync.backoff_seconds = float(sys.argv[2]), (0.05, 0.5)
+sync.start()
+flush_on_sigterm(sync)
+journal = Journal(sys.argv[1])
+for n in range(int(sys.argv[3])):
+    record = Record(draft="my secret " + "x" * (n * 7919 % 3000), rewrite="y", verdict="good", consent="1")
+    journal.append(record.to_dict())
+    print(record.id, flush=True)
+time.sleep(600)
+"""
+
+
+def app(folder: Path, every_seconds: float = 0.05, flags: int = 1_000_000) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", APP, str(folder), str(every_seconds), str(flags)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def acknowledged(process: subprocess.Popen[str]) -> list[str]:
+    """The ids that a process had said thank you for, once it is gone."""
+    out, _ = process.communicate(timeout=60)
+    return [line for line in out.splitlines() if len(line) == 36]
+
+
+def killed(hub: HubServer, folder: Path, times: int, processes: int) -> None:
+    """Kills apps on one journal at random moments; afterwards one run brings every flag that was thanked for."""
+    chance, thanked = random.Random(13), []
+    hub.faults = lambda method, path: chance.choice(FAULTS) if chance.random() < 0.1 else None
+    for _ in range(times):
+        running = [app(folder) for _ in range(processes)]
+        for process in running:
+            assert process.stdout is not None
+            thanked.append(process.stdout.readline().strip())
+        time.sleep(chance.uniform(0, 0.6))
+        for process in running:
+            process.send_signal(signal.SIGKILL)
+        for process in running:
+            thanked += acknowledged(process)
+    hub.faults = lambda method, path: None
+    worker = sync(folder, Dataset(REPO, hub.token))
+    while worker.step():
+        pass
+    found = Counter(ids(hub))
+    assert set(thanked) <= set(found) and set(found.values()) == {1}
+    assert len(set(thanked)) > times
+
+
+def test_kill_9_loses_and_doubles_nothing(hub: HubServer, tmp_path: Path) -> None:
+    killed(hub, tmp_path, times=2, processes=2)
+
+
+@pytest.mark.slow
+def test_kill_9_at_50_moments_loses_and_doubles_nothing(hub: HubServer, tmp_path: Path) -> None:
+    killed(hub, tmp_path, times=50, processes=1)
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_journal_killed_20_times(hub: HubServer, tmp_path: Path) -> None:
+    killed(hub, tmp_path, times=20, processes=2)
+
+
+def test_sigterm_flushes_and_an_empty_disk_loses_nothing(hub: HubServer, tmp_path: Path) -> None:
+    thanked = []
+    for _ in range(2):
+        process = app(tmp_path / "kept", every_seconds=600, flags=20)
+        assert process.stdout is not None
+        for _ in range(20):
+            thanked.append(process.stdout.readline().strip())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        shutil.rmtree(tmp_path / "kept")  # what a Space's disk does on restart
+    assert ids(hub) == sorted(thanked)
+
+
+def test_no_token_draft_or_address_is_in_the_logs(hub: HubServer, tmp_path: Path) -> None:
+    """A process with every logger at DEBUG, with faults of each kind on its way."""
+    faults = iter([500, CUT, None, 429, DROP, None, 503])
+    hub.faults = lambda method, path: next(faults, 403 if "/commit/" in path else None)
+    code = (
+        "import logging, sys, time; logging.basicConfig(level=logging.DEBUG)\n"
+        "from feedback.hub import Sync; from feedback.journal import Journal; from feedback.schema import Record\n"
+        "from feedback.redact import ClientHash, redact_record\n"
+        "r = Record(draft='my secret draft', rewrite='to jana@example.com', verdict='good', consent='1',"
+        " client=ClientHash()('203.0.113.77'))\n"
+        "Journal(sys.argv[1]).append(redact_record(r).to_dict())\n"
+        "Journal(sys.argv[1]).append({'note': 'my secret draft'})\n"
+        "s = Sync.from_env(sys.argv[1]); s.backoff_seconds = (0.01, 0.1); s.start(); s.flush(60); print(s.problem)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert "answered 403" in ran.stdout, ran.stderr
+    assert "DEBUG" in ran.stderr and "feedback.hub" in ran.stderr
+    for secret in (hub.token, "secret draft", "jana@example.com", "203.0.113.77"):
+        assert secret not in ran.stdout + ran.stderr
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"jana@example.com" not in kept and b"203.0.113.77" not in kept
+
+
+# ---- forgetting ----
+
+
+def test_forgetting_leaves_no_trace_but_the_id(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    made = keep(tmp_path, 3, draft="my secret", verdict="bad", reasons=("rude",))
+    worker = sync(tmp_path, dataset)
+    worker.step()
+    (alone,) = keep(tmp_path, 1)
+    worker.step()
+    assert forget(dataset, [made[1], alone]) == {made[1], alone}
+    repo = hub.repos[REPO]
+    assert len(repo.history) == 1 and ids(hub) == sorted([made[0], made[2]])
+    holding = [path for path, content in repo.files.items() if made[1].encode() in content]
+    assert holding == ["index.json"]
+    assert len([path for path in repo.files if path.startswith("data/")]) == 1  # no empty shard is left
+    index = json.loads(repo.files["index.json"])
+    assert index["records"] == 2 and index["verdicts"] == {"bad": 2} and index["reasons"] == {"rude": 2}
+    assert forget(dataset, [made[1]]) == {made[1]}  # again, as after a crash between commit and squash
+    assert forget(dataset, [new_id()]) == set()
+
+
+def test_a_forgotten_record_is_not_sent_again(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    made = keep(tmp_path, 2)
+    dataset.head()
+    forget(dataset, [made[0]])
+    assert sync(tmp_path, dataset).step() == 1
+    assert ids(hub) == [made[1]]
+
+
+def test_a_commit_in_between_makes_forgetting_start_again(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    made = keep(tmp_path / "a", 2)
+    sync(tmp_path / "a", dataset).step()
+    late = keep(tmp_path / "b", 1)
+    raced = False
+
+    def faults(method: str, path: str) -> None:
+        nonlocal raced
+        if "/commit/" in path and not raced:
+            raced = True
+            thread = threading.Thread(target=lambda: hub.repos[REPO].add(dict(hub.repos[REPO].files)))
+            hub.lock.release()  # let the other commit in first
+            thread.start()
+            thread.join()
+            hub.lock.acquire()
+
+    hub.faults = faults
+    assert forget(dataset, [made[0]]) == {made[0]}
+    assert raced and ids(hub) == [made[1]]
+    assert sync(tmp_path / "b", dataset).step() == 1 and set(ids(hub)) == {made[1], *late}
+
+
+# ---- settings ----
+
+
+def test_without_a_dataset_it_stays_here_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FEEDBACK_DATASET", raising=False)
+    worker = Sync.from_env(tmp_path).start()
+    assert worker.where == f"in {tmp_path} on the machine that runs this page, and nowhere else"
+    assert worker.flush(1) and worker.close() and worker.step() == 0
+
+
+def test_with_a_dataset_it_says_where(hub: HubServer, tmp_path: Path) -> None:
+    assert f"private dataset {REPO}" in Sync.from_env(tmp_path).where
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "token", "message"), [("feedback", "hf_x", "owner/name"), (REPO, "", "HF_TOKEN")]
+)
+def test_settings_that_cannot_work_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repo_id: str, token: str, message: str
+) -> None:
+    monkeypatch.setenv("FEEDBACK_DATASET", repo_id)
+    monkeypatch.setenv("HF_TOKEN", token)
+    with pytest.raises(FeedbackError, match=message) as raised:
+        Sync.from_env(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_empty_index_reads_as_nothing(hub: HubServer, dataset: Dataset) -> None:
+    assert Index.read(dataset, dataset.head()) == Index()
+    assert os.environ["HF_ENDPOINT"] == hub.url
