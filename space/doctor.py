@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
@@ -32,7 +33,10 @@ VARIABLES = (
 SECRETS = ("HF_TOKEN", "OPENAI_API_KEY")
 # What the repository carries and the app cannot do without, in the folder of models.
 DEFAULT = "proofreader"
-SHIPPED = ("lexicon.txt", "tone/encoder.gguf", "tone/heads.json")
+SHIPPED = (
+    "lexicon.txt", "tone/encoder.gguf", "tone/heads.json",
+    "tagger/encoder.gguf", "tagger/head.npz", "tagger/tags.json",
+)  # fmt: skip
 LITTLE_SPACE = 100_000_000  # bytes
 ANSWER_SECONDS = 60
 PROBLEM = "problem: "
@@ -184,6 +188,8 @@ def _flaw(file: Path) -> str:
             json.loads(file.read_bytes())
         except ValueError:
             return "is cut short"
+    if file.suffix == ".npz" and not zipfile.is_zipfile(file):  # its table of contents is at the end
+        return "is cut short"
     if file.suffix != ".gguf":
         return ""
     if not start.startswith(b"GGUF"):

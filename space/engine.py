@@ -22,6 +22,7 @@ from space.errors import UserError
 from space.prompt import MODES, PROMPT_VERSION, Message
 
 _FIND_AGAIN = 6  # tokens; more words than that are rarely dropped on purpose
+_DRAFT = 16  # expected tokens that are checked at once
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,17 @@ class LlamaCpp:
             raise UserError(
                 f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
             )
+        self._following: _Guide | None = None
         try:
             with silence():
+                about = Llama(str(path), vocab_only=True, verbose=False).metadata
+                version = about.get("proofreader.prompt_version")
                 self._llama = Llama(
                     str(path), n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
-                    n_gpu_layers=-1, verbose=False,
+                    n_gpu_layers=-1, verbose=False, draft_model=None if version is None else self._draft,
                 )  # fmt: skip
         except (ValueError, RuntimeError, OSError) as error:
             raise UserError(f"{path}: not a complete GGUF model; download or convert it again.") from error
-        about = self._llama.metadata
-        version = about.get("proofreader.prompt_version")
         if version not in (None, PROMPT_VERSION):
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
@@ -110,7 +112,7 @@ class LlamaCpp:
             if len(prompt) + max_tokens > self._llama.n_ctx():
                 return None
             answer: list[int] = []
-            guide = self._guide(expected) if expected else None
+            guide = self._following = self._guide(expected) if expected else None
             for token in self._llama.generate(
                 prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
                 repeat_penalty=sampling.repeat_penalty, logits_processor=guide and [guide],
@@ -123,6 +125,12 @@ class LlamaCpp:
                     return None
                 answer.append(token)
         return None
+
+    def _draft(self, input_ids: Any, **_: Any) -> Any:
+        """What the answer is expected to go on with: llama.cpp checks those tokens in one batch."""
+        import numpy as np
+
+        return np.array(self._following.ahead() if self._following else [], dtype=np.intc)
 
     def _guide(self, expected: Sequence[tuple[str, float]]) -> _Guide:
         ends = list(itertools.accumulate(len(text.encode()) for text, _ in expected))
@@ -181,6 +189,10 @@ class _Guide:
         if not self._in_change and self._next < len(self._tokens):
             logits[self._tokens[self._next]] += self._gains[self._next]
         return logits
+
+    def ahead(self) -> list[int]:
+        """The next expected tokens; none while the answer is somewhere else."""
+        return [] if self._in_change else self._tokens[self._next : self._next + _DRAFT]
 
     def follow(self, piece: bytes) -> None:
         """Takes note of the token that was chosen, as text."""

@@ -18,6 +18,7 @@ PATH = Path(__file__).parent / "models" / "lexicon.txt"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
 _DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
+_SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
 _FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
 
 # Contractions without their apostrophe: no edit distance finds these first.
@@ -58,6 +59,7 @@ class Lexicon:
 
     def __init__(self, counts: dict[str, int]) -> None:
         self._counts = counts
+        self._total = sum(counts.values())
         self._capitalised = {word.lower(): word for word in counts if word[:1].isupper()}
         by_length: dict[int, list[str]] = {}
         for word in counts:
@@ -112,10 +114,13 @@ class Lexicon:
         near = process.extract(
             lower, self._near_length.get(len(lower), ()), scorer=OSA.distance, score_cutoff=limit, limit=40
         )
-        best = max(near, key=lambda found: self._weight(lower, found[0], found[1]), default=None)
+        weights = {found: self._weight(lower, found, distance) for found, distance, _ in near} | self._splits(
+            lower
+        )
+        best = max(weights, key=lambda found: weights[found], default=None)
         if best is None:
             return None
-        found = self._capitalised.get(best[0], best[0])
+        found = self._capitalised.get(best, best)
         return (
             found.upper()
             if word.isupper() and len(word) > 3
@@ -123,6 +128,18 @@ class Lexicon:
             if word[:1].isupper()
             else found
         )
+
+    def _splits(self, word: str) -> dict[str, float]:
+        """Pairs of known words that the word may be, its blank forgotten, each with its weight."""
+        found = {}
+        for i in range(1, len(word) - 1):
+            left, right = word[:i], word[i:]
+            counts = [self._counts.get("I" if part == "i" else part, 0) for part in (left, right)]
+            if min(counts) >= _SPLIT_COUNT and (i > 1 or left in "ai"):
+                first = "I" if left == "i" else left
+                expected = math.log(counts[0]) + math.log(counts[1]) - math.log(self._total)
+                found[f"{first} {right}"] = expected - _DISTANCE_COST
+        return found
 
     def _weight(self, word: str, found: str, distance: float) -> float:
         count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from space.tags import Doubt
 
 if TYPE_CHECKING:
     from space.lexicon import Lexicon
-    from space.tone import Analysis
+    from space.tone import Tone
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 MODES = ("proofread", "polish")
 MAX_DOUBTS = 16  # more tell the model nothing: the whole sentence is in doubt
 
@@ -35,51 +37,73 @@ Message = dict[str, str]
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured: labels with probabilities, and doubtful words with a suggestion or None.
+    """What was measured: labels with probabilities, and doubtful words with what should stand there.
 
-    >>> Evidence(("neutral", 0.8), ("polite", 0.65), (("recieve", "receive"), ("goes", None))).line()
-    'Sentiment neutral 80%, politeness polite 65%. Check: recieve = receive; goes.'
+    >>> doubts = (Doubt(0, 7, "recieve", fix="receive"), Doubt(8, 12, "goes"), Doubt(13, 16, "the", fix=""))
+    >>> Evidence(("neutral", 0.8), ("polite", 0.65), doubts).line()
+    'Sentiment neutral 80%, politeness polite 65%. Check: recieve = receive; goes; the = -.'
     """
 
-    sentiment: tuple[str, float]
-    politeness: tuple[str, float]
-    doubts: tuple[tuple[str, str | None], ...] = ()
+    sentiment: tuple[str, float] | None
+    politeness: tuple[str, float] | None
+    doubts: tuple[Doubt, ...] = ()
 
     def line(self) -> str:
-        scores = f"Sentiment {self.sentiment[0]} {self.sentiment[1]:.0%}, politeness {self.politeness[0]} {self.politeness[1]:.0%}."
-        if not self.doubts:
-            return scores
-        words = (
-            f"{word} = {suggestion}" if suggestion else word for word, suggestion in self.doubts[:MAX_DOUBTS]
+        scores = (("Sentiment", self.sentiment), ("politeness", self.politeness))
+        told = ", ".join(f"{name} {score[0]} {score[1]:.0%}" for name, score in scores if score)
+        words = "; ".join(
+            doubt.text if doubt.fix is None else f"{doubt.text} = {doubt.fix or '-'}"
+            for doubt in self.doubts[:MAX_DOUBTS]
         )
-        return f"{scores} Check: {'; '.join(words)}."
+        return " ".join([*([f"{told}."] if told else []), *([f"Check: {words}."] if words else [])])
 
 
 # The words and marks that evidence speaks of, one by one.
 WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
+
+_TOLD, _SURE = 0.2, 0.5  # confidence at which the tagger's fix is told, and at which it beats the word list's
+_LISTED = 0.85  # confidence of the word list: the share of codespell's misspellings that it mends
 
 # Addresses, links, file names and codes: never in doubt.
 _LITERAL = re.compile(r"\S*(?:[@/\\_=<>{}]|\w\.\w|\d)\S*")
 
 
 def evidence(
-    text: str, analysis: Analysis, lexicon: Lexicon, threshold: float, protected_terms: Sequence[str] = ()
-) -> Evidence:
-    """Evidence for one text: its tone, and its words that are unknown or wrong with at least `threshold` probability."""
-    suggestions = dict(lexicon.unknown(text))
-    doubtful = [(doubt.start, doubt.end) for doubt in analysis.doubts if doubt.probability >= threshold]
+    text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon, threshold: float,
+    protected_terms: Sequence[str] = (),
+) -> Evidence:  # fmt: skip
+    """Evidence for one text: its tone, and its words that are unknown or wrong with at least `threshold` probability.
+
+    `tagged` are all words of the text as the tagger sees them. Of a word that the list does not know the tagger's fix
+    is taken if it is sure of it, else the list's.
+    """
+    listed = dict(lexicon.unknown(text))
     literal = [match.span() for match in _LITERAL.finditer(text)]
-    doubts: dict[str, str | None] = {}
-    for match in WORDS.finditer(text):
-        word, (start, end) = match.group(), match.span()
-        in_doubt = any(low < end and start < high for low, high in doubtful)
-        if any(low <= start and end <= high for low, high in literal):
+    doubts = []
+    for doubt in tagged:
+        if (
+            any(low <= doubt.start and doubt.end <= high for low, high in literal)
+            or doubt.text in protected_terms
+        ):
             continue
-        if (word in suggestions or in_doubt) and word not in protected_terms:
-            doubts[word] = suggestions.get(word)
-    sentiment, politeness = analysis.tone.sentiment, analysis.tone.politeness
+        fix = doubt.fix if doubt.confidence >= _TOLD and _is_known(doubt.fix, lexicon) else None
+        if doubt.text in listed:
+            guess = listed[doubt.text]
+            doubts.append(
+                doubt if fix and doubt.confidence >= _SURE else replace(doubt, fix=guess, confidence=_LISTED)
+            )
+        elif doubt.probability >= threshold:
+            doubts.append(replace(doubt, fix=fix))
     return Evidence(
-        (sentiment.label, sentiment.score), (politeness.label, politeness.score), tuple(doubts.items())
+        (tone.sentiment.label, tone.sentiment.score),
+        (tone.politeness.label, tone.politeness.score),
+        tuple(doubts),
+    )
+
+
+def _is_known(fix: str | None, lexicon: Lexicon) -> bool:
+    return fix is not None and all(
+        lexicon.knows(word) for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)*", fix)
     )
 
 
@@ -105,7 +129,7 @@ def messages(
     if general:
         system = _GENERAL.format(task=_GENERAL_TASK[mode], evidence=evidence.line())
     else:
-        system = f"{_TASK[mode]} {evidence.line()}"
+        system = f"{_TASK[mode]} {evidence.line()}".rstrip()
     return [{"role": "system", "content": system}, {"role": "user", "content": text}]
 
 

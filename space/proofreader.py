@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,9 +19,11 @@ from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
 from space.guard import check, is_modest, names
 from space.lexicon import WORD, Lexicon
-from space.prompt import MODES, WORDS, Evidence, Message, evidence, messages
+from space.prompt import MODES, Evidence, Message, evidence, messages
 from space.settings import Settings
-from space.tone import Analysis, Tone, ToneClassifier
+from space.tagger import Tagger
+from space.tags import Doubt
+from space.tone import Tone, ToneClassifier
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
@@ -100,8 +102,8 @@ class _Work:
 class Proofreader:
     """Proofreads with one engine and one classifier; both are safe to share between threads."""
 
-    def __init__(self, engine: Engine, tone: ToneClassifier, lexicon: Lexicon) -> None:
-        self.engine, self.tone, self.lexicon = engine, tone, lexicon
+    def __init__(self, engine: Engine, tone: ToneClassifier, tagger: Tagger, lexicon: Lexicon) -> None:
+        self.engine, self.tone, self.tagger, self.lexicon = engine, tone, tagger, lexicon
 
     def proofread(self, draft: str, mode: str = "proofread", **options: Any) -> Proofread:
         """`run` without the progress."""
@@ -124,15 +126,16 @@ class Proofreader:
         began = time.perf_counter()
         work, terms = _Work(), (*protected_terms, *names(draft))
         units = self._units(draft, work)
-        *analyses, whole = self.tone.analyse([*(unit.text for unit in units), spoken(draft)])
-        before = whole.tone
+        texts = [unit.text for unit in units]
+        *tones, before = self.tone.score([*texts, spoken(draft)])
+        tagged = self.tagger.tag(texts)
         scored = time.perf_counter()
-        for done, (unit, analysis) in enumerate(zip(units, analyses, strict=True)):
+        for done, (unit, tone, doubts) in enumerate(zip(units, tones, tagged, strict=True)):
             if stop():
                 work.notes.append("Stopped: what follows the last change was not looked at.")
                 break
             yield Progress(done, len(units), apply(draft, work.changes))
-            self._proofread(unit, analysis, mode, terms, sampling, stop, work)
+            self._proofread(unit, tone, doubts, mode, terms, sampling, stop, work)
         rewritten = time.perf_counter()
         text = apply(draft, work.changes)
         after = before if text == draft else self.tone.score([spoken(text)])[0]
@@ -179,14 +182,16 @@ class Proofreader:
         return len(words) < 4 or known >= _ENGLISH_SHARE * len(words)
 
     def _proofread(
-        self, unit: Part, analysis: Analysis, mode: str, terms: tuple[str, ...], sampling: Sampling,
+        self, unit: Part, tone: Tone, tagged: Sequence[Doubt], mode: str, terms: tuple[str, ...], sampling: Sampling,
         stop: Callable[[], bool], work: _Work,
     ) -> None:  # fmt: skip
-        told = evidence(unit.text, analysis, self.lexicon, self.tone.threshold, terms)
-        blunt = mode == "polish" and analysis.tone.politeness.label == "impolite"
+        told = evidence(unit.text, tone, tagged, self.lexicon, self.tagger.threshold, terms)
+        blunt = mode == "polish" and tone.politeness.label == "impolite"
         short = len(WORD.findall(unit.text)) < _SHORT
         if short:  # a name or a heading: only the word list knows enough to doubt it
-            told = replace(told, doubts=tuple(doubt for doubt in told.doubts if doubt[1]))
+            told = replace(
+                told, doubts=tuple(doubt for doubt in told.doubts if not self.lexicon.knows(doubt.text))
+            )
         if not told.doubts and not blunt and not self.engine.general:
             return  # clean, and its tone needs nothing: the model never sees it
         flat = _Flat(unit.text, keep_breaks=self.engine.unit == "email")
@@ -207,40 +212,57 @@ class Proofreader:
         if unit.kind != "sentence" or short:
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
         modest = mode == "proofread" and not self.engine.general
-        if reason := _refusal(before, changes, terms, modest):
+        expected_fixes = {(doubt.text, doubt.fix) for doubt in told.doubts} if modest else None
+        if reason := _refusal(before, changes, terms, expected_fixes):
             work.kept.append(Kept(unit.text, reason))
             # One bad change does not condemn the rest: those that pass on their own and together stay.
-            changes = [change for change in changes if not _refusal(before, [change], terms, modest)]
-            if _refusal(before, changes, terms, modest):
+            changes = [change for change in changes if not _refusal(before, [change], terms, expected_fixes)]
+            if _refusal(before, changes, terms, expected_fixes):
                 changes = []
-        if changes and self._is_ruder(apply(before, changes), analysis.tone):
+        # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
+        if (not modest or any(map(_loses_words, changes))) and self._is_ruder(apply(before, changes), tone):
             work.kept.append(Kept(unit.text, "the rewrite would be less polite"))
             changes = []
         if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
-            return self._proofread(unit, analysis, "proofread", terms, sampling, stop, work)
+            return self._proofread(unit, tone, tagged, "proofread", terms, sampling, stop, work)
         work.changes += flat.place(changes, unit.start)
 
     def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
         return _courtesy(tone) - _courtesy(self.tone.score([rewrite])[0]) > _POLITENESS_MARGIN
 
 
-def _refusal(before: str, changes: Sequence[Change], terms: tuple[str, ...], modest: bool) -> str | None:
-    """Why these changes may not be made, if they may not; `modest` asks that each be of a correction's size."""
-    if modest and not all(is_modest(change.before, change.after) for change in changes):
+def _refusal(
+    before: str,
+    changes: Sequence[Change],
+    terms: tuple[str, ...],
+    fixes: Collection[tuple[str, str | None]] | None,
+) -> str | None:
+    """Why these changes may not be made, if they may not.
+
+    With `fixes` each must be one of them, (before, after), or be of a correction's size.
+    """
+    if fixes is not None and not all(
+        (change.before, change.after) in fixes or is_modest(change.before, change.after) for change in changes
+    ):
         return "a change would go beyond a correction"
     return check(before, apply(before, changes), terms)
 
 
+def _loses_words(change: Change) -> bool:
+    return len(WORD.findall(change.after)) < len(WORD.findall(change.before))
+
+
 def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
-    """The text with the suggestions in place, in pieces with their gains."""
-    doubts, pieces, at = dict(told.doubts), [], 0
-    for match in WORDS.finditer(text):
-        word = match.group()
-        if word in doubts:
-            suggestion = doubts[word]
-            pieces.append((text[at : match.start()], GAIN["trusted"]))
-            pieces.append((suggestion or word, GAIN["suggested" if suggestion else "doubtful"]))
-            at = match.end()
+    """The text with the fixes in place, in pieces with their gains."""
+    pieces, at = [], 0
+    for doubt in told.doubts:
+        before, fix = text[at : doubt.start], doubt.fix
+        if fix is not None and (fix == "" or fix[0] in ",.;:!?"):  # no blank before a mark, or before nothing
+            before = before.rstrip(" ")
+        pieces.append((before, GAIN["trusted"]))
+        gain = GAIN["doubtful"] if fix is None else GAIN["suggested"] * doubt.confidence
+        pieces.append((doubt.text if fix is None else fix, gain))
+        at = doubt.end
     return [*((piece, gain) for piece, gain in pieces if piece), (text[at:] or " ", GAIN["trusted"])]
 
 
@@ -322,5 +344,6 @@ def load_proofreader(settings: Settings, model: str | None = None) -> Proofreade
     return Proofreader(
         open_engine(model or settings.model, settings.models_dir, settings.n_ctx, settings.n_threads),
         ToneClassifier.load(settings.models_dir / "tone", settings.n_threads),
+        Tagger.load(settings.models_dir / "tagger", settings.n_threads),
         Lexicon.load(lexicon),
     )

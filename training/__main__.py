@@ -11,7 +11,10 @@ from space.errors import UserError
 # Each is a module with add_arguments(parser) and run(args); heavy imports stay inside run.
 COMMANDS = {
     "corpus": "corpora -> clean sentences, documents and the word list",
+    "emails": "business emails written by a grammar, clean targets of correction",
+    "prune": "a small Llama out of a pretrained one",
     "pretrain": "tokenizer and a small Llama from scratch",
+    "tagger": "says of every word what should stand there",
     "tone": "sentiment, politeness and correctness classifiers",
     "sft": "LoRA fine-tuning with measured evidence",
     "evaluate": "scores on held-out sets",

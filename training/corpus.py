@@ -21,6 +21,7 @@ from pathlib import Path
 
 from space.errors import UserError
 from space.lexicon import WORD, save
+from training.email_grammar.slots import american_words
 
 # Spoken English makes poor targets: only this share of its sentences is kept.
 SPOKEN = ("transcripts", "ethereum/pm")
@@ -33,6 +34,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]?\s+(?=[\"'(\[]?[A-Z0-9])")
 _NOT_AN_END = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Inc|Ltd|Co|Corp|vs|etc|No|St|e\.g|i\.e|a\.m|p\.m|[A-Z])\.)$"
 )
+# Right words that the spelling dictionary does not list.
+_UNLISTED = frozenset("p m mr mrs ms dr".split())
 _ODD = re.compile(r"[|{}<>_\\^~=#*`\[\]@]|https?:|www\.|\.\.|--|  |\u00a0|�")
 
 
@@ -146,9 +149,13 @@ def is_clean(text: str, known: dict[str, int]) -> bool:
         return False
     if text.count('"') % 2 or text.count("(") != text.count(")"):
         return False
-    return all(
-        word.lower().split("'")[0] in known or (word[0].isupper() and i) for i, word in enumerate(words)
-    )
+    return all(_is_known(word.lower(), known) or (word[0].isupper() and i) for i, word in enumerate(words))
+
+
+def _is_known(word: str, known: dict[str, int]) -> bool:
+    """Whether a word is listed, with 's, n't and the like taken off (the list has no apostrophes)."""
+    word = word.replace("’", "'").removesuffix("n't")
+    return word.split("'")[0] in known or word in ("ca", "wo", "sha") or word in _UNLISTED
 
 
 def lexicon(words: Counter[str], known: dict[str, int]) -> dict[str, int]:
@@ -207,5 +214,9 @@ def _spelling_words() -> dict[str, int]:
     for line in path.read_text(encoding="utf-8-sig").splitlines():
         word, count = line.split()
         known[word] = int(count)
+    for british, american in american_words().items():  # the list has some words in one spelling only
+        for word, other in ((american, british), (british, american)):
+            if " " not in word:
+                known.setdefault(word.lower(), known.get(other.lower(), 1))
     print(f"{len(known):,} words in the spelling dictionary", file=sys.stderr)
     return known

@@ -490,9 +490,9 @@ _MISTAKES: dict[str, tuple[Mistake, float]] = {
     "noun number": (_noun_number, 9.0),
     "confusion": (_confusion, 11.0),
     "missing": (_missing, 4.0),
-    "doubled": (_doubled, 1.5),
+    "doubled": (_doubled, 2.0),
     "swapped": (_swapped, 1.0),
-    "spacing": (_spacing, 2.0),
+    "spacing": (_spacing, 3.0),
     "derivation": (_derivation, 3.0),
 }
 KINDS = tuple(_MISTAKES)

@@ -13,18 +13,23 @@ from pathlib import Path
 
 from space.lexicon import Lexicon
 from space.prompt import Evidence
+from space.tags import Doubt
+from training.align import fixes
 from training.corpus import read_rows
-from training.corrupt import blunt, corrupt, wrong_words
+from training.corrupt import blunt, corrupt
 
-_EMAIL_SHARE = 0.25  # of the units, from business mail: scarce, so each is seen often, with other mistakes
-_IDENTITY_SHARE = 0.22  # pairs left as they are, so that the model learns to leave good text alone
+_EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen often, with other mistakes
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
 # A measured classifier misses some mistakes and doubts some good words; pretraining imitates one of unknown quality.
-_RECALL = (0.15, 0.95)
-_FALSE_ALARM = (0.0, 0.05)
+_RECALL = (0.4, 0.98)
+_FALSE_ALARM = (0.0, 0.03)
+_KNOWS = (0.2, 0.95)  # share of the doubts whose suggestion is right
 _NO_EVIDENCE = 0.1
+_NO_TONE = (
+    0.7  # the scores say nothing of mistakes: most pairs do without them, which saves a sixth of the tokens
+)
 
 _SENTIMENTS = ("negative", "neutral", "positive")
 _POLITENESS = ("impolite", "neutral", "polite")
@@ -53,22 +58,23 @@ class Pair:
 class PairMaker:
     """Draws pairs from clean units.
 
-    `general` and `email` are texts of one or two sentences.
+    `general` and `email` are texts of one or two sentences. `identity_share` of the pairs are left as they are, so that
+    the model learns to leave good text alone; a model that is given doubtful text only needs fewer.
     """
 
-    def __init__(self, general: Sequence[str], email: Sequence[str]) -> None:
-        self._general, self._email = general, email
+    def __init__(self, general: Sequence[str], email: Sequence[str], identity_share: float = 0.22) -> None:
+        self._general, self._email, self._identity_share = general, email, identity_share
         self._courteous = [text for text in email if blunt(text, random.Random(0))]
 
     def draw(self, rng: random.Random) -> Pair:
-        """One pair; about a fifth are identities, about a tenth lose their courtesy instead or as well."""
+        """One pair; some are identities, about a tenth lose their courtesy instead or as well."""
         if self._courteous and rng.random() < _POLISH_SHARE:
             return self._polish(rng)
         if rng.random() < _GREETING_SHARE:
             good = rng.choice(_GREETINGS).rstrip(",").format(rng.choice(_NAMES)) + ","
             return Pair(corrupt(good, rng, 0.0) if rng.random() < 0.4 else good, good)
         good = rng.choice(self._email if self._email and rng.random() < _EMAIL_SHARE else self._general)
-        return Pair(good if rng.random() < _IDENTITY_SHARE else corrupt(good, rng), good)
+        return Pair(good if rng.random() < self._identity_share else corrupt(good, rng), good)
 
     def _polish(self, rng: random.Random) -> Pair:
         if rng.random() < 0.4:  # nothing to soften: only mistakes, or nothing at all
@@ -81,22 +87,45 @@ class PairMaker:
 
 def simulated_evidence(pair: Pair, lexicon: Lexicon, rng: random.Random) -> Evidence:
     """Evidence as a classifier of drawn quality would give it, plus the word list's real suggestions."""
-    sentiment = (rng.choice(_SENTIMENTS), rng.uniform(0.4, 1.0))
-    blunted = pair.mode == "polish" and blunt(pair.good, rng) is not None and pair.bad != pair.good
-    labels = _POLITENESS[:2] if blunted else _POLITENESS[1:] if pair.mode == "polish" else _POLITENESS
-    politeness = (rng.choice(labels), rng.uniform(0.4, 1.0))
+    sentiment, politeness = _simulated_tone(pair, rng)
     if rng.random() < _NO_EVIDENCE:
         return Evidence(sentiment, politeness)
-    recall, false_alarm = rng.uniform(*_RECALL), rng.uniform(*_FALSE_ALARM)
-    suggestions = dict(lexicon.unknown(pair.bad))
-    doubts = []
-    for start, end, wrong in wrong_words(pair.bad, pair.good):
+    recall, false_alarm, knows = rng.uniform(*_RECALL), rng.uniform(*_FALSE_ALARM), rng.uniform(*_KNOWS)
+    listed = dict(lexicon.unknown(pair.bad))
+    doubts: list[Doubt] = []
+    for start, end, right in fixes(pair.bad, pair.good):
         word = pair.bad[start:end]
-        if word in suggestions:
-            doubts.append((word, suggestions[word]))
-        elif rng.random() < (recall if wrong else false_alarm):
-            doubts.append((word, None))
+        guess = listed.get(word)
+        if right is not None and (word in listed or rng.random() < recall):
+            doubts.append(Doubt(start, end, word, fix=right if rng.random() < knows else guess))
+        elif word in listed:
+            doubts.append(Doubt(start, end, word, fix=guess))
+        elif rng.random() < false_alarm:
+            doubts.append(Doubt(start, end, word, fix=_bad_advice(word, lexicon, rng)))
     return Evidence(sentiment, politeness, tuple(doubts))
+
+
+_Scored = tuple[str, float]
+
+
+def _simulated_tone(pair: Pair, rng: random.Random) -> tuple[_Scored | None, _Scored | None]:
+    if pair.mode == "proofread" and rng.random() < _NO_TONE:
+        return None, None
+    blunted = pair.mode == "polish" and blunt(pair.good, rng) is not None and pair.bad != pair.good
+    labels = _POLITENESS[:2] if blunted else _POLITENESS[1:] if pair.mode == "polish" else _POLITENESS
+    return (rng.choice(_SENTIMENTS), rng.uniform(0.4, 1.0)), (rng.choice(labels), rng.uniform(0.4, 1.0))
+
+
+def _bad_advice(word: str, lexicon: Lexicon, rng: random.Random) -> str | None:
+    """A suggestion for a right word as a classifier errs: another word that exists, one too many, or none."""
+    if rng.random() < 0.4:
+        return None
+    if rng.random() < 0.3:
+        return rng.choice(
+            ["", f"the {word}", f"a {word}", f"to {word}", f", {word}", f"is {word}", f"of {word}"]
+        )
+    other = corrupt(f"We {word} it", rng, 0.3)[3:-3]  # at least one mistake, most often in the word
+    return other if other != word and lexicon.knows(other) else None
 
 
 def load_texts(path: Path) -> list[str]:

@@ -44,12 +44,12 @@ PRESETS = {
     "cpu": (8192, 256, 704, 6, 4, 4),  # 6.9 M parameters
     "gpu": (16384, 512, 1408, 12, 8, 4),  # 41 M parameters
 }
-# The pre-tokeniser of Llama 3, which llama.cpp knows as "llama-bpe".
 _SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _TOKENIZER_TEXTS = 120_000
 POOL = 2048  # units drawn, sorted by length and cut into batches at a time
-_PLAIN_SHARE = 0.12  # of the units: plain documents, for language modelling
+_PLAIN_SHARE = 0.06  # of the units: plain documents, for language modelling
 _PLAIN_TOKENS = 160
+_IDENTITY_SHARE = 0.12  # of the pairs
 _MAX_TOKENS = 320
 _WARMUP, _DECAY = 0.02, 0.25  # shares of the run
 _CHECKPOINT_SECONDS = 240
@@ -67,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the model")
     parser.add_argument("--preset", choices=PRESETS, default="cpu", help="model size")
     parser.add_argument(
+        "--model", type=Path, help="go on from this model (`training prune` makes one), not from scratch"
+    )
+    parser.add_argument(
         "--max_minutes", type=float, default=60.0, help="length of the run, resumed time included"
     )
     parser.add_argument("--max_steps", type=int, default=1_000_000)
@@ -78,25 +81,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))
-    tokenizer = _tokenizer(args.out, [*email, *general], PRESETS[args.preset][0], args.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = _model(args.preset, tokenizer).to(device)
+    if args.model:
+        tokenizer = AutoTokenizer.from_pretrained(args.model)
+        model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).to(device)
+    else:
+        tokenizer = _tokenizer(args.out, [*email, *general], PRESETS[args.preset][0], args.seed)
+        model = _model(args.preset, tokenizer).to(device)
     parameters = sum(p.numel() for p in model.parameters())
     print(
         f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, {len(plain):,} documents"
     )
 
-    # Muon for the matrices between embeddings and head halves the tokens needed (Liu et al. 2025, arXiv:2502.16982).
-    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
-    others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=args.learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=args.learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True),
-    ]
+    optimizers = _optimizers(model, args.learning_rate, from_scratch=not args.model)
     state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
@@ -110,7 +112,12 @@ def run(args: argparse.Namespace) -> None:
         )
 
     data = Batches(
-        tokenizer, PairMaker(general, email), plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens
+        tokenizer,
+        PairMaker(general, email, _IDENTITY_SHARE),
+        plain,
+        Lexicon.load(args.lexicon),
+        args.seed,
+        args.batch_tokens,
     )
     model.train()
     losses: list[float] = []
@@ -137,7 +144,7 @@ def run(args: argparse.Namespace) -> None:
             "tokens": state["tokens"] + sum(len(ids) for ids, _ in rows),
             "seconds": now - began,
         }
-        if state["step"] % 50 == 0:
+        if state["step"] % 25 == 0:
             _report(state, losses, progress, args.max_minutes, model)
             losses.clear()
         if now - saved_at > _CHECKPOINT_SECONDS:
@@ -146,6 +153,28 @@ def run(args: argparse.Namespace) -> None:
     _save(checkpoint, model, optimizers, state)
     save_model(args.out / "model", model, tokenizer)
     print(json.dumps({"out": str(args.out / "model"), "parameters": parameters, **state}))
+
+
+def _optimizers(
+    model: LlamaForCausalLM, learning_rate: float, from_scratch: bool
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between embeddings and head halves the tokens that a model from scratch needs (Liu et al.
+
+    2025, arXiv:2502.16982); weights that AdamW has made are best trained further by it (the same paper, section 3.5).
+    """
+    import torch
+
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.dim() != 2 or "embed" in name]
+    if not from_scratch:
+        matrices, others = [], [*matrices, *others]
+    adamw = torch.optim.AdamW(others, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+    if not matrices:
+        return [adamw]
+    return [
+        torch.optim.Muon(matrices, lr=learning_rate, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        adamw,
+    ]
 
 
 def wsd(progress: float) -> float:
@@ -176,7 +205,7 @@ def collate(rows: Rows, pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
     import torch
 
     length = max(len(ids) for ids, _ in rows)
-    length = -(-length // 16) * 16
+    length = -(-length // 8) * 8
     input_ids = torch.full((len(rows), length), pad_token_id)
     labels = torch.full((len(rows), length), _IGNORE)
     for i, (ids, target) in enumerate(rows):
@@ -259,18 +288,13 @@ class Batches:
 
 
 def _tokenizer(out: Path, texts: list[str], vocab_size: int, seed: int) -> PreTrainedTokenizerFast:
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     path = out / "tokenizer.json"
     if not path.exists():
         tokenizer = Tokenizer(models.BPE(ignore_merges=True))
-        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
-                pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-            ]
-        )
+        tokenizer.pre_tokenizer = split_like_llama3()
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
@@ -282,6 +306,17 @@ def _tokenizer(out: Path, texts: list[str], vocab_size: int, seed: int) -> PreTr
     fast = PreTrainedTokenizerFast(tokenizer_file=str(path), bos_token=BEGIN, eos_token=END, pad_token=PAD)
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+def split_like_llama3() -> Any:
+    """The pre-tokenizer of Llama 3, which llama.cpp knows as "llama-bpe"."""
+    from tokenizers import Regex, pre_tokenizers
+
+    steps = [
+        pre_tokenizers.Split(Regex(_SPLIT), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
+    return pre_tokenizers.Sequence(steps)
 
 
 def _model(preset: str, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:

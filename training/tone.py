@@ -1,14 +1,13 @@
-"""The tone classifier: one encoder, heads for sentiment, politeness and wrong words, all trained together.
+"""The tone classifier: one encoder, a head for sentiment and one for politeness, trained together.
 
     python -m training tone --politeness politeness.jsonl --sentiment sentiment.jsonl \\
-        --clean clean.jsonl email.jsonl --out runs/tone      # goes on from its last checkpoint when repeated
+        --out runs/tone      # goes on from its last checkpoint when repeated
     python -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
     python -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
     cp runs/tone/heads.json space/models/tone/
     python -m training tone ... --measure space/models/tone      # the shipped files on the same held-out rows
 
 The sentiment loss of a review compares negative with positive alone and leaves the neutral logit untouched.
-Wrong words are learnt from corrupted sentences, of which half are left clean: good text is seldom doubted.
 """
 
 from __future__ import annotations
@@ -25,18 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from space.encoder import Encoded, encode
 from space.errors import UserError
-from space.tone import FEATURES, LABELS, Encoded, encode, features
+from space.tone import LABELS
 from training.tone_figures import Prediction, figures_of, measure_shipped
-from training.tone_rows import NEVER, Row, corrupted, judged, load_rows, split_rows
+from training.tone_rows import NEVER, Row, judged, load_rows, split_rows
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
 MAX_TOKENS = 160  # per text; longer ones are cut (1 in 1000)
 BATCH_TOKENS = 2048  # padded tokens in a batch; with texts of 30 tokens about 65 texts
-INNER = 64  # hidden units of the wrong-word head
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,22 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         help='rows of {"text", "label", "split"}; split "reviews" has no neutral',
-    )
-    data.add_argument(
-        "--clean",
-        type=Path,
-        nargs="*",
-        default=[],
-        help='rows of {"text"}: correct sentences to corrupt, for the wrong-word head',
-    )
-    data.add_argument(
-        "--learner", type=Path, help='rows of {"source", "corrected"}: tokenised sentences of learners'
-    )
-    data.add_argument(
-        "--clean-rows",
-        type=int,
-        default=12_000,
-        help="sentences taken from each --clean file (default 12000)",
     )
     data.add_argument(
         "--review-rows", type=int, default=5_000, help="reviews taken from --sentiment (default 5000)"
@@ -131,9 +113,7 @@ def run(args: argparse.Namespace) -> None:
     model.encoder.save_pretrained(args.out / "encoder")
     tokenizer.save_pretrained(args.out / "encoder")
     write(args.out / "heads.json", json.dumps(heads))
-    figures = figures_of(
-        predict(model, tokenizer, parts["held-out"], heads), parts["held-out"], heads["doubts"]["threshold"]
-    )
+    figures = figures_of(predict(model, tokenizer, parts["held-out"], heads), parts["held-out"])
     figures["minutes"] = round((time.perf_counter() - started) / 60, 1)
     write(args.out / "figures.json", json.dumps(figures, indent=1) + "\n")
     shutil.rmtree(args.out / "checkpoint", ignore_errors=True)
@@ -187,23 +167,15 @@ def build(base: str, seed: int, frozen: int = 0) -> tuple[Any, Any]:
             self.tone = torch.nn.ModuleDict(
                 {name: torch.nn.Linear(width, len(labels)) for name, labels in LABELS.items()}
             )
-            self.doubts = torch.nn.Sequential(
-                torch.nn.Linear(width + FEATURES, INNER), torch.nn.ReLU(), torch.nn.Linear(INNER, 1)
-            )
 
-        def forward(self, batch: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-            """Logits per tone head (texts, 3), and per word (all words of the batch,)."""
+        def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            """Logits per tone head (texts, 3)."""
             with torch.autocast("cpu", torch.bfloat16):
                 hidden = self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state
             hidden = hidden.float()  # (B, T, D)
             mask = batch["mask"].unsqueeze(-1)
             pooled = (hidden * mask).sum(1) / mask.sum(1)
-            # The mean of a word's tokens, as (words, B*T) @ (B*T, D) without building the matrix.
-            words = hidden.new_zeros(len(batch["features"]), hidden.shape[-1])
-            words.index_add_(0, batch["word_of"], hidden.flatten(0, 1)[batch["token_at"]])
-            words = words / torch.bincount(batch["word_of"], minlength=len(words)).clamp(min=1).unsqueeze(-1)
-            doubts = self.doubts(torch.cat([words, batch["features"]], 1)).squeeze(-1)
-            return {name: head(pooled) for name, head in self.tone.items()}, doubts
+            return {name: head(pooled) for name, head in self.tone.items()}
 
     model = Model()
     if earlier.is_file():
@@ -215,12 +187,9 @@ def load_heads(model: Any, data: dict[str, Any]) -> None:
     """Put the weights of a heads.json into the model."""
     import torch
 
-    doubts = data["doubts"]
     state = {
         f"tone.{name}.{key}": head[key] for name, head in data["tone"].items() for key in ("weight", "bias")
     }
-    state |= {"doubts.0.weight": doubts["hidden"], "doubts.0.bias": doubts["hidden_bias"]}
-    state |= {"doubts.2.weight": [doubts["out"]], "doubts.2.bias": doubts["out_bias"]}
     model.load_state_dict({name: torch.tensor(value) for name, value in state.items()}, strict=False)
 
 
@@ -259,12 +228,9 @@ def serves_english(token: str) -> bool:
 
 @dataclass(frozen=True)
 class Example:
-    """A row as numbers: ids with [CLS] and [SEP], each inner token's word, features and labels by word."""
+    """A row as numbers: ids with [CLS] and [SEP], and targets by head."""
 
     ids: list[int]
-    word_of: list[int]
-    features: np.ndarray
-    wrong: list[float]  # per word: 1 wrong, 0 right, NEVER unknown
     targets: dict[str, tuple[float, ...]]
 
 
@@ -280,21 +246,8 @@ def examples(rows: Iterable[Row], tokenizer: Any) -> list[Example]:
 
 
 def example(row: Row, code: Encoded, tokenizer: Any) -> Example:
-    ids, word_of = code.ids[: MAX_TOKENS - 2], code.word_of[: MAX_TOKENS - 2]
-    wrong = [NEVER] * len(code.spans)
-    for start, end, bad in row.wrong or ():
-        for i, (a, b) in enumerate(code.spans):
-            if a < end and start < b:
-                wrong[i] = max(wrong[i], float(bad))
-    for i in set(range(len(wrong))).difference(word_of):  # no token of its own, or cut off
-        wrong[i] = NEVER
-    return Example(
-        [tokenizer.cls_token_id, *ids, tokenizer.sep_token_id],
-        word_of,
-        features(row.text, code.spans),
-        wrong,
-        row.targets,
-    )
+    ids = [tokenizer.cls_token_id, *code.ids[: MAX_TOKENS - 2], tokenizer.sep_token_id]
+    return Example(ids, row.targets)
 
 
 def batches(items: Sequence[Example], rng: random.Random) -> list[list[int]]:
@@ -315,20 +268,12 @@ def batches(items: Sequence[Example], rng: random.Random) -> list[list[int]]:
 
 
 def collate(items: Sequence[Example], pad: int) -> dict[str, torch.Tensor]:
-    import numpy as np
     import torch
 
     length = max(len(item.ids) for item in items)
-    offsets = np.cumsum([0] + [len(item.wrong) for item in items])
-    word_of = [offset + word for offset, item in zip(offsets, items, strict=False) for word in item.word_of]
-    token_at = [row * length + 1 + i for row, item in enumerate(items) for i in range(len(item.word_of))]
     batch = {
         "ids": torch.tensor([item.ids + [pad] * (length - len(item.ids)) for item in items]),
         "mask": torch.tensor([[1] * len(item.ids) + [0] * (length - len(item.ids)) for item in items]),
-        "word_of": torch.tensor(word_of, dtype=torch.long),
-        "token_at": torch.tensor(token_at, dtype=torch.long),
-        "features": torch.from_numpy(np.concatenate([item.features for item in items])),
-        "wrong": torch.tensor([label for item in items for label in item.wrong]),
     }
     for name, labels in LABELS.items():
         batch[name] = torch.tensor([item.targets.get(name, (NEVER,) * len(labels)) for item in items])
@@ -340,21 +285,17 @@ def collate(items: Sequence[Example], pad: int) -> dict[str, torch.Tensor]:
 
 def loss_of(model: Any, batch: dict[str, torch.Tensor], weights: dict[str, torch.Tensor]) -> torch.Tensor:
     """The sum of the heads' losses; each is summed over its rows and divided by the texts of the batch."""
+    import torch
     import torch.nn.functional as F
 
-    tone, doubts = model(batch)
-    total = doubts.new_zeros(())
+    tone = model(batch)
+    total = batch["mask"].new_zeros((), dtype=torch.float32)
     for name, logits in tone.items():
         target = batch[name]
         known = target != NEVER
         rows = known.any(1)
         logp = F.log_softmax(logits.masked_fill(~known, -1e4), 1)
         total = total - (logp * target.clamp(min=0) * weights[name])[rows].sum()
-    known = batch["wrong"] != NEVER
-    if known.any():
-        # Per text about as much as one tone label.
-        texts = (batch["ids"].shape[0] * known.sum() / len(known)).clamp(min=1)
-        total = total + 4 * texts * F.binary_cross_entropy_with_logits(doubts[known], batch["wrong"][known])
     return total / batch["ids"].shape[0]
 
 
@@ -383,14 +324,14 @@ def train(
 
     repeats = {"emails train": args.email_repeats, "politeness": args.politeness_repeats}
     rows = [row for row in rows for _ in range(repeats.get(row.source, 1))]
-    heads = [*model.tone.parameters(), *model.doubts.parameters()]
+    heads = list(model.tone.parameters())
     body = [p for p in model.encoder.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         [{"params": body, "lr": args.learning_rate}, {"params": heads, "lr": 10 * args.learning_rate}],
         weight_decay=0.01,
         fused=True,
     )
-    items = examples([corrupted(row, hash_of(args.seed, 0)) for row in rows], tokenizer)
+    items = examples(rows, tokenizer)
     steps = args.epochs * len(batches(items, random.Random(0)))  # epochs differ by a batch or two
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: max(0.01, min((step + 1) / (0.06 * steps), (steps - step) / (0.94 * steps)))
@@ -402,8 +343,6 @@ def train(
     at = shown = 0
     clock, tokens, losses = time.perf_counter(), 0, []
     for epoch in range(args.epochs):
-        if epoch:  # other mistakes than in the epoch before
-            items = examples([corrupted(row, hash_of(args.seed, epoch)) for row in rows], tokenizer)
         for chosen in batches(items, random.Random(hash_of(args.seed, epoch))):
             at += 1
             if at <= step:
@@ -469,27 +408,24 @@ def write(path: Path, text: str) -> None:
 # ---- calibration and figures -------------------------------------------------------------------------------
 
 
-def logits_of(
-    model: Any, items: Sequence[Example], pad: int
-) -> list[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-    """Per example the tone logits and the word logits."""
+def logits_of(model: Any, items: Sequence[Example], pad: int) -> list[dict[str, torch.Tensor]]:
+    """The logits of each example by head."""
     import torch
 
     order = sorted(range(len(items)), key=lambda i: len(items[i].ids))
-    found: dict[int, tuple[dict[str, torch.Tensor], torch.Tensor]] = {}
+    found: dict[int, dict[str, torch.Tensor]] = {}
     model.eval()
     with torch.inference_mode():
         for first in range(0, len(order), 32):
             chosen = order[first : first + 32]
-            tone, doubts = model(collate([items[i] for i in chosen], pad))
-            words = doubts.split([len(items[i].wrong) for i in chosen])
+            tone = model(collate([items[i] for i in chosen], pad))
             for row, i in enumerate(chosen):
-                found[i] = {name: logits[row] for name, logits in tone.items()}, words[row]
+                found[i] = {name: logits[row] for name, logits in tone.items()}
     return [found[i] for i in range(len(items))]
 
 
 def calibrate(model: Any, tokenizer: Any, rows: Sequence[Row]) -> dict[str, Any]:
-    """heads.json: weights, temperatures that make probabilities honest on these rows, threshold of doubts."""
+    """heads.json: weights, and temperatures that make probabilities honest on these rows."""
     import torch
 
     items = examples(rows, tokenizer)
@@ -497,14 +433,14 @@ def calibrate(model: Any, tokenizer: Any, rows: Sequence[Row]) -> dict[str, Any]
     heads: dict[str, Any] = {"tone": {}}
     for name, labels in LABELS.items():
         rated = [
-            (out[0][name], labels.index(row.labels[name]))
+            (out[name], labels.index(row.labels[name]))
             for out, row in zip(logits, rows, strict=True)
             if judged(row, name)
         ]
         temperature = 1.0
         if rated:
             table, truth = torch.stack([one for one, _ in rated]), torch.tensor([label for _, label in rated])
-            temperature = best_temperature(torch.nn.functional.cross_entropy, table, truth)
+            temperature = best_temperature(table, truth)
         layer = model.tone[name]
         heads["tone"][name] = {
             "labels": list(labels),
@@ -512,22 +448,6 @@ def calibrate(model: Any, tokenizer: Any, rows: Sequence[Row]) -> dict[str, Any]
             "bias": rounded(layer.bias),
             "temperature": temperature,
         }
-    known = [
-        (out[1][i], label)
-        for out, item in zip(logits, items, strict=True)
-        for i, label in enumerate(item.wrong)
-        if label != NEVER
-    ]
-    temperature = threshold = 1.0
-    if known:
-        table, truth = torch.stack([one for one, _ in known]), torch.tensor([label for _, label in known])
-        temperature = best_temperature(torch.nn.functional.binary_cross_entropy_with_logits, table, truth)
-        threshold = precise_threshold((table / temperature).sigmoid().tolist(), truth.tolist())
-    first, _, last = model.doubts
-    heads["doubts"] = {
-        "hidden": rounded(first.weight), "hidden_bias": rounded(first.bias), "out": rounded(last.weight[0]),
-        "out_bias": rounded(last.bias), "temperature": temperature, "threshold": threshold,
-    }  # fmt: skip
     return heads
 
 
@@ -537,31 +457,17 @@ def rounded(tensor: torch.Tensor) -> Any:
     return np.round(tensor.detach().numpy().astype(float), 6).tolist()
 
 
-def best_temperature(
-    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], logits: torch.Tensor, truth: torch.Tensor
-) -> float:
-    return min((round(1.03**i, 4) for i in range(-40, 61)), key=lambda t: float(loss(logits / t, truth)))
+def best_temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    from torch.nn.functional import cross_entropy
 
-
-def precise_threshold(chances: Sequence[float], truth: Sequence[float], precision: float = 0.8) -> float:
-    """The lowest probability from which at least `precision` of the words are wrong indeed."""
-    hits, best = 0.0, 1.0
-    for count, (chance, wrong) in enumerate(sorted(zip(chances, truth, strict=True), reverse=True), 1):
-        hits += wrong
-        if hits >= precision * count:
-            best = chance
-    return round(best, 4)
+    return min(
+        (round(1.03**i, 4) for i in range(-40, 61)), key=lambda t: float(cross_entropy(logits / t, truth))
+    )
 
 
 def predict(model: Any, tokenizer: Any, rows: Sequence[Row], heads: dict[str, Any]) -> list[Prediction]:
-    import numpy as np
-
     items = examples(rows, tokenizer)
-    spans = [encode(row.text, lambda word: ()).spans for row in rows]
-    made = []
-    for (tone, doubts), span in zip(logits_of(model, items, tokenizer.pad_token_id), spans, strict=True):
-        tones = {
-            name: (one / heads["tone"][name]["temperature"]).softmax(0).numpy() for name, one in tone.items()
-        }
-        made.append(Prediction(tones, span, np.asarray((doubts / heads["doubts"]["temperature"]).sigmoid())))
-    return made
+    return [
+        {name: (one / heads["tone"][name]["temperature"]).softmax(0).numpy() for name, one in tone.items()}
+        for tone in logits_of(model, items, tokenizer.pad_token_id)
+    ]

@@ -1,9 +1,8 @@
-"""How good tone scores and doubts are: accuracy, macro-recall, calibration error, precision and recall."""
+"""How good tone scores are: accuracy, macro-recall, calibration error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,7 @@ import numpy as np
 from space.tone import LABELS, ToneClassifier
 from training.tone_rows import Row, judged
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """Probabilities of one text: per tone head (3,), and per word of its `spans`."""
-
-    tone: dict[str, np.ndarray]
-    spans: list[tuple[int, int]]
-    wrong: np.ndarray
+Prediction = dict[str, np.ndarray]  # of one text: per head the probabilities of its labels (3,)
 
 
 def measure_shipped(folder: Path, parts: dict[str, list[Row]]) -> dict[str, Any]:
@@ -28,24 +20,17 @@ def measure_shipped(folder: Path, parts: dict[str, list[Row]]) -> dict[str, Any]
     classifier = ToneClassifier.load(folder)
     made = []
     for first in range(0, len(rows), 64):
-        for analysis in classifier.analyse([row.text for row in rows[first : first + 64]]):
-            tone = {name: np.array(list(getattr(analysis.tone, name).scores.values())) for name in LABELS}
-            made.append(
-                Prediction(
-                    tone,
-                    [(d.start, d.end) for d in analysis.doubts],
-                    np.array([d.probability for d in analysis.doubts]),
-                )
-            )
-    return figures_of(made, rows, classifier.threshold)
+        for tone in classifier.score([row.text for row in rows[first : first + 64]]):
+            made.append({name: np.array(list(getattr(tone, name).scores.values())) for name in LABELS})
+    return figures_of(made, rows)
 
 
-def figures_of(predictions: Sequence[Prediction], rows: Sequence[Row], threshold: float) -> dict[str, Any]:
-    """Accuracy, macro-recall and calibration error per head and source; precision and recall of doubts."""
+def figures_of(predictions: Sequence[Prediction], rows: Sequence[Row]) -> dict[str, Any]:
+    """Accuracy, macro-recall and calibration error per head and source."""
     figures: dict[str, Any] = {}
     for name, labels in LABELS.items():
         known = [
-            (p.tone[name], labels.index(row.labels[name]), row)
+            (p[name], labels.index(row.labels[name]), row)
             for p, row in zip(predictions, rows, strict=True)
             if name in row.labels
         ]
@@ -54,27 +39,6 @@ def figures_of(predictions: Sequence[Prediction], rows: Sequence[Row], threshold
             figures[f"{name}, {source}"] = tone_figures(pairs)
         pairs = [(p, i) for p, i, row in known if judged(row, name) and not row.source.startswith("emails")]
         figures[name] = tone_figures(pairs)
-    for source in ("clean", "learner"):
-        words, sentences = [], []
-        for p, row in zip(predictions, rows, strict=True):
-            if row.source != source or row.wrong is None:
-                continue
-            truth = [any(bad and a < end and start < b for start, end, bad in row.wrong) for a, b in p.spans]
-            words += list(zip(p.wrong.tolist(), map(float, truth), strict=True))
-            sentences.append((float(p.wrong.max(initial=0)), any(truth)))
-        if words:
-            flagged = [wrong for chance, wrong in words if chance >= threshold]
-            figures[f"doubts, {source}"] = {
-                "words": len(words),
-                "threshold": threshold,
-                "precision": round(float(np.mean(flagged)) if flagged else 0.0, 4),
-                "recall": round(sum(flagged) / max(1, sum(wrong for _, wrong in words)), 4),
-                "calibration_error": calibration_error(words),
-                "clean_sentences_flagged": share(
-                    chance >= threshold for chance, wrong in sentences if not wrong
-                ),
-                "wrong_sentences_flagged": share(chance >= threshold for chance, wrong in sentences if wrong),
-            }
     return figures
 
 
@@ -111,8 +75,3 @@ def calibration_error(pairs: Sequence[tuple[float, float]], bins: int = 15) -> f
         for b in set(index.tolist())
     ]
     return round(float(sum(gaps)), 4)
-
-
-def share(flags: Iterable[bool]) -> float:
-    flags = list(flags)
-    return round(sum(flags) / len(flags), 4) if flags else 0.0

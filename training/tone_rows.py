@@ -12,14 +12,13 @@ import hashlib
 import math
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from space.errors import UserError
 from space.tone import LABELS
 from training import tone_emails
-from training.corpus import detokenize, read_rows
-from training.corrupt import corrupt, wrong_words
+from training.corpus import read_rows
 
 SENTIMENT, POLITENESS = LABELS["sentiment"], LABELS["politeness"]
 # Shares of the rows, drawn by a hash of the text: the same ones on every run.
@@ -36,7 +35,6 @@ class Row:
     source: str
     targets: dict[str, tuple[float, ...]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
-    wrong: tuple[tuple[int, int, bool], ...] | None = None  # spans of words with whether they are wrong
 
 
 def load_rows(args: argparse.Namespace) -> list[Row]:
@@ -46,12 +44,6 @@ def load_rows(args: argparse.Namespace) -> list[Row]:
     reviews = [row for row in rated if row.source == "reviews"]
     rows += [row for row in rated if row.source != "reviews"]
     rows += random.Random(args.seed).sample(reviews, min(args.review_rows, len(reviews)))
-    for path in args.clean:
-        texts = [row["text"] for row in read_rows(path)]
-        picked = random.Random(args.seed).sample(texts, min(args.clean_rows, len(texts)))
-        rows += [Row(text, "clean") for text in picked]
-    if args.learner:
-        rows += learner_rows(read_rows(args.learner))
     for name in ("train", "check"):
         for text, sentiment, politeness in tone_emails.rows(name):
             labels = {"sentiment": sentiment, "politeness": politeness}
@@ -108,14 +100,6 @@ def sentiment_rows(rows: Iterable[dict[str, Any]]) -> list[Row]:
     return made
 
 
-def learner_rows(rows: Iterable[dict[str, Any]]) -> list[Row]:
-    made = []
-    for row in rows:
-        bad, good = detokenize(row["source"]), detokenize(row["corrected"])
-        made.append(Row(bad, "learner", wrong=tuple(wrong_words(bad, good))))
-    return made
-
-
 def split_rows(rows: Iterable[Row], seed: int) -> dict[str, list[Row]]:
     """Rows by part. A hash of the text decides, so that a text in two files is never on both sides."""
     parts: dict[str, list[Row]] = {"train": [], "calibration": [], "held-out": []}
@@ -130,18 +114,7 @@ def split_rows(rows: Iterable[Row], seed: int) -> dict[str, list[Row]]:
             "held-out" if share < HELD_OUT else "calibration" if share < HELD_OUT + CALIBRATION else "train"
         )
         parts[name].append(row)
-    for name in ("calibration", "held-out"):
-        parts[name] = [corrupted(row, seed) for row in parts[name]]
     return parts
-
-
-def corrupted(row: Row, seed: int) -> Row:
-    """A clean row with the labels of its words; a seed decides whether it gets mistakes first, and which."""
-    if row.source != "clean":
-        return row
-    rng = random.Random(f"{seed}:{row.text}")
-    bad = corrupt(row.text, rng) if rng.random() < 0.5 else row.text
-    return replace(row, text=bad, wrong=tuple(wrong_words(bad, row.text)))
 
 
 def judged(row: Row, name: str) -> bool:

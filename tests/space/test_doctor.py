@@ -46,10 +46,12 @@ def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(tmp_path: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of models in which all is well, and settings that name it."""
     folder = tmp_path / "models"
-    (folder / "tone").mkdir(parents=True)
-    shutil.copy(gguf_file, folder / "proofreader.gguf")
-    shutil.copy(gguf_file, folder / "tone" / "encoder.gguf")
-    (folder / "tone" / "heads.json").write_text("{}")
+    for name in ("proofreader.gguf", "tone/encoder.gguf", "tagger/encoder.gguf"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(gguf_file, folder / name)
+    for name in ("tone/heads.json", "tagger/tags.json"):
+        (folder / name).write_text("{}")
+    np.savez(folder / "tagger" / "head.npz", out=np.zeros(3))
     (folder / "lexicon.txt").write_text("the\t1\n")
     monkeypatch.setenv("MODELS_DIR", str(folder))
     with socket.socket() as listener:
@@ -85,9 +87,12 @@ def test_all_is_well(models: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "feedback").exists(), "looking must not make the folder"
 
 
-def test_a_missing_model(models: Path) -> None:
-    (models / "proofreader.gguf").unlink()
-    file = models / "proofreader.gguf"
+@pytest.mark.parametrize(
+    "name", ["proofreader.gguf", "tone/heads.json", "tagger/head.npz", "tagger/encoder.gguf"]
+)
+def test_a_missing_file(models: Path, name: str) -> None:
+    file = models / name
+    file.unlink()
     assert flaws(models) == [f"{file} is missing: take it from the repository again: git checkout -- {file}"]
 
 
@@ -97,9 +102,17 @@ def test_a_model_of_another_name_is_not_in_the_repository(models: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("missing_bytes", [1, 1000, 7000])
-def test_a_truncated_model(models: Path, missing_bytes: int) -> None:
-    file = models / "tone" / "encoder.gguf"
+@pytest.mark.parametrize(
+    ("name", "missing_bytes"),
+    [
+        ("tone/encoder.gguf", 1),
+        ("tone/encoder.gguf", 1000),
+        ("tagger/encoder.gguf", 7000),
+        ("tagger/head.npz", 1),
+    ],
+)
+def test_a_truncated_model(models: Path, name: str, missing_bytes: int) -> None:
+    file = models / name
     file.write_bytes(file.read_bytes()[:-missing_bytes])
     assert flaws(models) == [
         f"{file} is cut short: take it from the repository again: git checkout -- {file}"
@@ -118,6 +131,9 @@ def test_a_truncated_model(models: Path, missing_bytes: int) -> None:
             "is a pointer to",
         ),
         ("tone/heads.json", b'{"sentiment": [', "is cut short"),
+        ("tagger/tags.json", b'{"tags": ["', "is cut short"),
+        ("tagger/head.npz", b"", "is empty"),
+        ("tagger/head.npz", b"PK\x03\x04 and no end", "is cut short"),
         ("lexicon.txt", b"", "is empty"),
     ],
 )

@@ -2,29 +2,125 @@
 
 from __future__ import annotations
 
+import pytest
+
 from space.lexicon import Lexicon
-from space.prompt import MAX_DOUBTS, Evidence, evidence, messages, render
-from space.tone import Analysis, Doubt, Score, Tone
+from space.prompt import MAX_DOUBTS, WORDS, Evidence, evidence, messages, render
+from space.tags import Doubt
+from space.tone import Score, Tone
 
 TONE = Tone(Score("neutral", 0.8, {}), Score("polite", 0.655, {}))
 
 
-def test_doubts_of_both_sources_come_in_the_order_of_the_text() -> None:
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return Lexicon.load()
+
+
+def tagged(text: str, **found: tuple[float, str | None, float]) -> list[Doubt]:
+    """All words of a text as a tagger sees them: those of `found` with (probability, fix, confidence), others right."""
+    spans = [match.span() for match in WORDS.finditer(text)]
+    return [Doubt(a, b, text[a:b], *found.get(text[a:b], (0.01, None, 0.0))) for a, b in spans]
+
+
+def told(text: str, lexicon: Lexicon, *terms: str, **found: tuple[float, str | None, float]) -> list[str]:
+    """What evidence says of each word in doubt at a threshold of one half: "word" or "word = fix"."""
+    made = evidence(text, TONE, tagged(text, **found), lexicon, 0.5, terms)
+    return [
+        doubt.text if doubt.fix is None else f"{doubt.text} = {doubt.fix or '-'}" for doubt in made.doubts
+    ]
+
+
+def test_doubts_of_both_sources_come_in_the_order_of_the_text(lexicon: Lexicon) -> None:
     text = "She go home, i beleive."
-    told = evidence(
-        text, Analysis(TONE, [Doubt(0, 3, "She", 0.1), Doubt(4, 6, "go", 0.9)]), Lexicon.load(), 0.5
+    made = evidence(text, TONE, tagged(text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1)), lexicon, 0.5)
+    assert [(doubt.start, doubt.text) for doubt in made.doubts] == [(4, "go"), (13, "i"), (15, "beleive")]
+    assert made.line() == (
+        "Sentiment neutral 80%, politeness polite 66%. Check: go = goes; i = I; beleive = believe."
     )
-    assert told.doubts == (("go", None), ("i", "I"), ("beleive", "believe"))
-    assert told.line() == "Sentiment neutral 80%, politeness polite 66%. Check: go; i = I; beleive = believe."
 
 
-def test_protected_terms_are_never_doubted() -> None:
-    assert evidence("The frobnik works.", Analysis(TONE, []), Lexicon.load(), 0.5, ["frobnik"]).doubts == ()
+@pytest.mark.parametrize(
+    ("probability", "confidence", "said"),
+    [
+        (0.49, 0.49, []),
+        (0.5, 0.2, ["go = goes"]),
+        (0.99, 0.99, ["go = goes"]),
+        (0.99, 0.19, ["go"]),
+    ],
+)
+def test_a_listed_word_needs_a_probability_and_its_fix_some_confidence(
+    lexicon: Lexicon, probability: float, confidence: float, said: list[str]
+) -> None:
+    assert told("They go home.", lexicon, go=(probability, "goes", confidence)) == said
+
+
+@pytest.mark.parametrize(
+    ("fix", "confidence", "said"),
+    [
+        (None, 0.0, "recieve = receive"),  # the list knows what the tagger does not
+        ("receives", 0.49, "recieve = receive"),
+        ("receives", 0.5, "recieve = receives"),  # the tagger has seen the sentence
+        ("", 0.9, "recieve = receive"),  # a misspelt word is there for a reason
+        ("recieves", 0.9, "recieve = receive"),  # no word either
+    ],
+)
+def test_of_an_unlisted_word_a_sure_tagger_goes_before_the_list(
+    lexicon: Lexicon, fix: str | None, confidence: float, said: str
+) -> None:
+    assert told("They recieve it.", lexicon, recieve=(0.01, fix, confidence)) == [said]
+
+
+def test_a_fix_holds_the_confidence_that_it_is_right(lexicon: Lexicon) -> None:
+    text = "They recieve go it."
+    sure, listed = (
+        {doubt.text: doubt.confidence for doubt in evidence(text, TONE, words, lexicon, 0.5).doubts}
+        for words in (
+            tagged(text, recieve=(0.9, "receives", 0.7), go=(0.9, "goes", 0.6)),
+            tagged(text, recieve=(0.9, "receives", 0.3), go=(0.9, "goes", 0.6)),
+        )
+    )
+    assert sure == {"recieve": 0.7, "go": 0.6}
+    assert listed["go"] == 0.6 and 0.3 < listed["recieve"] < 1  # as often as the list is right
+
+
+def test_a_fix_must_be_made_of_known_words(lexicon: Lexicon) -> None:
+    assert told("They go home.", lexicon, go=(0.9, "gose", 0.9)) == ["go"]
+    assert told("They go home.", lexicon, go=(0.9, ", xqzt go", 0.9)) == ["go"]
+    assert told("They go home.", lexicon, go=(0.9, ", they go", 0.9), home=(0.9, "", 0.9)) == [
+        "go = , they go",
+        "home = -",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["See recieve@go.org", "It is in recieve/go", "The file recieve.txt", "Take 12recieve", "a_recieve"],
+)
+def test_literals_are_never_doubted(lexicon: Lexicon, text: str) -> None:
+    assert told(text, lexicon, **{word: (0.99, "x", 0.99) for word in ("recieve", "go", "12recieve")}) == []
+
+
+def test_protected_terms_are_never_doubted(lexicon: Lexicon) -> None:
+    assert told("The frobnik go.", lexicon, go=(0.9, "goes", 0.9)) == ["frobnik", "go = goes"]
+    assert told("The frobnik go.", lexicon, "frobnik", "go", go=(0.9, "goes", 0.9)) == []
+
+
+def test_a_fix_that_changes_nothing_is_not_told(lexicon: Lexicon) -> None:
+    assert told("They go home.", lexicon, go=(0.9, "go", 0.9)) == ["go"]
 
 
 def test_many_doubts_are_cut() -> None:
-    line = Evidence(("neutral", 1.0), ("neutral", 1.0), tuple((f"w{i}", None) for i in range(50))).line()
+    doubts = tuple(Doubt(3 * i, 3 * i + 2, f"w{i}") for i in range(50))
+    line = Evidence(("neutral", 1.0), ("neutral", 1.0), doubts).line()
     assert line.count(";") == MAX_DOUBTS - 1
+
+
+def test_what_was_not_measured_is_not_told() -> None:
+    doubt = Doubt(0, 2, "go", fix="goes")
+    assert Evidence(None, None, (doubt,)).line() == "Check: go = goes."
+    assert Evidence(None, None).line() == ""
+    assert messages("Hi.", Evidence(None, None))[0]["content"] == "Proofread."
 
 
 def test_the_text_is_the_user_turn_alone() -> None:

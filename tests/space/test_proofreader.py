@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from conversion.__main__ import main as convert
 from space.changes import apply
-from space.engine import LlamaCpp
+from space.engine import LlamaCpp, Sampling
 from space.errors import UserError
 from space.guard import protected
-from space.proofreader import MAX_WORDS, Progress, Proofread, Proofreader, load_proofreader
+from space.prompt import MODES, WORDS, Evidence, Message
+from space.proofreader import (
+    GAIN,
+    MAX_WORDS,
+    Progress,
+    Proofread,
+    Proofreader,
+    _expected,
+    load_proofreader,
+)
 from space.settings import Settings
+from space.tagger import Tagger
+from space.tags import Doubt
 
 EMAILS = sorted((Path(__file__).parents[1] / "emails").glob("*.txt"))
 WRONG = "Hi Tom,\n\nI recieved you're mail on monday and i dont agree with it.\n\nBest regards,\nAnna\n"
@@ -168,7 +179,96 @@ def test_a_model_without_our_keys_gets_the_general_prompt_and_whole_emails(
     assert convert(["gguf", str(folder), str(tmp_path / "general.gguf")]) == 0
     engine = LlamaCpp(tmp_path / "general.gguf", n_ctx=1024, n_threads=2)
     assert engine.general and engine.unit == "email"
-    result = Proofreader(engine, proofreader.tone, proofreader.lexicon).proofread(WRONG)
+    result = Proofreader(engine, proofreader.tone, proofreader.tagger, proofreader.lexicon).proofread(WRONG)
     assert len(result.prompts) == 1 and "Return only the corrected text" in result.prompts[0]
     assert "Hi Tom,\n\nI recieved" in result.prompts[0]
     assert result.text.count("\n") == WRONG.count("\n")
+
+
+# ---- what the engine is told to expect ----
+
+
+def doubt(text: str, word: str, fix: str | None, confidence: float = 1.0) -> Doubt:
+    """The last of the text's words that are written so, in doubt."""
+    *_, last = re.finditer(rf"\b{word}\b", text)
+    return Doubt(*last.span(), word, 0.9, fix, confidence)
+
+
+@pytest.mark.parametrize(
+    ("text", "fixes", "expected"),
+    [
+        ("He go to work.", [("go", "goes")], "He goes to work."),
+        ("He go to work.", [("go", None)], "He go to work."),
+        ("Go to the the office.", [("the", "")], "Go to the office."),
+        ("He is home the.", [("the", "")], "He is home."),
+        ("We came however it rained.", [("however", ", however,")], "We came, however, it rained."),
+        ("He is home", [("home", "home.")], "He is home."),
+        ("She have a adress.", [("have", "has"), ("a", "an"), ("adress", "address")], "She has an address."),
+        ("The the report is late.", [("The", "")], "the report is late."),
+        ("Nothing is wrong.", [], "Nothing is wrong."),
+    ],
+)
+def test_the_fixes_are_expected_in_their_places(
+    text: str, fixes: list[tuple[str, str | None]], expected: str
+) -> None:
+    doubts = sorted((doubt(text, *one) for one in fixes), key=lambda found: found.start)
+    pieces = _expected(text, Evidence(None, None, tuple(doubts)))
+    assert "".join(piece for piece, _ in pieces).rstrip() == expected
+    assert all(piece for piece, _ in pieces)
+
+
+def test_a_fix_gains_by_its_confidence() -> None:
+    text = "He go home to lunch."
+    doubts = (doubt(text, "go", "goes", 0.5), doubt(text, "home", None))
+    assert _expected(text, Evidence(None, None, doubts)) == [
+        ("He ", GAIN["trusted"]),
+        ("goes", GAIN["suggested"] * 0.5),
+        (" ", GAIN["trusted"]),
+        ("home", GAIN["doubtful"]),
+        (" to lunch.", GAIN["trusted"]),
+    ]
+
+
+class Recorder:
+    """An engine that changes nothing, and remembers what it was asked and what answer was expected."""
+
+    name, unit, general = "recorder", "sentence", False
+    modes: tuple[str, ...] = MODES
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def complete(
+        self,
+        chat: Sequence[Message],
+        sampling: Sampling,
+        stop: Callable[[], bool],
+        expected: Sequence[tuple[str, float]] = (),
+    ) -> str | None:
+        self.asked.append((chat[-1]["content"], "".join(piece for piece, _ in expected)))
+        return chat[-1]["content"]
+
+
+class Trusting(Tagger):
+    """A tagger that sees every word and doubts none: what is in doubt then, the word list says."""
+
+    threshold = 0.5
+
+    def __init__(self) -> None:
+        pass
+
+    def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
+        return [[Doubt(*m.span(), m.group(), 0.0) for m in WORDS.finditer(text)] for text in texts]
+
+
+def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofreader) -> None:
+    engine = Recorder()
+    reader = Proofreader(engine, proofreader.tone, Trusting(), proofreader.lexicon)
+    draft = "We have not yet\r\n  recieved the documents that you promised\r\nus on monday afternoon.\r\n"
+    assert reader.proofread(draft).text == draft
+    assert engine.asked == [
+        (
+            "We have not yet recieved the documents that you promised us on monday afternoon.",
+            "We have not yet received the documents that you promised us on Monday afternoon.",
+        )
+    ]

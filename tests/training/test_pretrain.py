@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 
 import pytest
@@ -13,34 +12,64 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from space.lexicon import Lexicon
 from space.prompt import Evidence, messages, render
 from training.__main__ import main
-from training.pairs import Pair, PairMaker, load_texts, simulated_evidence
+from training.pairs import PairMaker, load_texts
 from training.pretrain import Batches, collate, target_loss, wsd
 
 pytestmark = pytest.mark.usefixtures("small_pools")
 
 
-def arguments(corpus: Path, out: Path, steps: int) -> list[str]:
+def arguments(corpus: Path, out: Path, steps: int, model: Path | None = None) -> list[str]:
     data = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email", "plain")]
-    return ["pretrain", *data, f"--out={out}", "--preset=test", "--batch_tokens=512", f"--max_steps={steps}"]
+    start = f"--model={model}" if model else "--preset=test"
+    return ["pretrain", *data, f"--out={out}", start, "--batch_tokens=512", f"--max_steps={steps}"]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return AutoModelForCausalLM.from_pretrained(folder / "model").state_dict()
 
 
+@pytest.mark.parametrize("start", ["scratch", "model"])
 def test_a_resumed_run_equals_an_unbroken_one(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, pruned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
     monkeypatch.setattr(
         "training.pretrain.wsd", lambda progress: 1.0
     )  # the schedule knows the run's whole length
-    assert main(arguments(corpus, tmp_path / "whole", 4)) == 0
-    assert main(arguments(corpus, tmp_path / "broken", 2)) == 0
+    model = pruned if start == "model" else None
+    assert main(arguments(corpus, tmp_path / "whole", 4, model)) == 0
+    assert main(arguments(corpus, tmp_path / "broken", 2, model)) == 0
     half = weights(tmp_path / "broken")
-    assert main(arguments(corpus, tmp_path / "broken", 4)) == 0
+    assert main(arguments(corpus, tmp_path / "broken", 4, model)) == 0
     whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     assert any(not torch.equal(whole[name], half[name]) for name in whole)
+
+
+def test_a_run_goes_on_from_a_model(corpus: Path, pruned: Path, tmp_path: Path) -> None:
+    assert main([*arguments(corpus, tmp_path / "still", 1, pruned), "--learning_rate=1e-9"]) == 0
+    before = AutoModelForCausalLM.from_pretrained(pruned).state_dict()
+    after = weights(tmp_path / "still")
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+
+    assert main([*arguments(corpus, tmp_path / "moved", 25, pruned), "--learning_rate=3e-3"]) == 0
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "moved" / "model")
+    assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(pruned).get_vocab()
+    assert json.loads((tmp_path / "moved" / "model" / "proofreader.json").read_text())["unit"] == "sentence"
+    texts = load_texts(corpus / "clean.jsonl")
+    rows = Batches(tokenizer, PairMaker(texts, texts), texts, Lexicon.load(), 7, 2048).pool(0)[0]
+    old, new = (AutoModelForCausalLM.from_pretrained(path) for path in (pruned, tmp_path / "moved" / "model"))
+    with torch.no_grad():
+        losses = [target_loss(model, *collate(rows, tokenizer.pad_token_id)).item() for model in (old, new)]
+    assert losses[1] < 0.8 * losses[0]
+
+
+def test_a_missing_model_is_one_line(
+    tmp_path: Path, corpus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(corpus, tmp_path / "out", 1, tmp_path / "nothing")) == 2
+    error = capsys.readouterr().err
+    assert str(tmp_path / "nothing") in error and error.count("\n") == 1
 
 
 def test_the_loss_is_on_the_target(base_model: Path) -> None:
@@ -69,23 +98,6 @@ def test_a_row_is_the_prompt_that_is_served(base_model: Path) -> None:
     chat = messages("Hi.", Evidence(("neutral", 0.5), ("polite", 0.9)))
     tokenizer = AutoTokenizer.from_pretrained(base_model)
     assert tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) == render(chat)
-
-
-def test_pairs_hold_identities_and_both_modes(corpus: Path) -> None:
-    texts = load_texts(corpus / "clean.jsonl")
-    maker, rng = PairMaker(texts, texts), random.Random(0)
-    pairs = [maker.draw(rng) for _ in range(600)]
-    assert 0.15 < sum(pair.bad == pair.good for pair in pairs) / 600 < 0.35
-    assert {pair.mode for pair in pairs} == {"proofread", "polish"}
-    assert all(pair.good in texts or pair.good.endswith(",") for pair in pairs)
-
-
-def test_imitated_evidence_suggests_what_the_word_list_does() -> None:
-    lexicon, rng = Lexicon.load(), random.Random(0)
-    seen = {
-        simulated_evidence(Pair("I recieve it.", "I receive it."), lexicon, rng).doubts for _ in range(50)
-    }
-    assert (("recieve", "receive"),) in seen
 
 
 def test_the_schedule_warms_up_stays_and_decays() -> None:

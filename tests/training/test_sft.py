@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from space.tagger import Tagger
 from training.__main__ import main
 from training.corpus import detokenize
 from training.sft import make_rows
@@ -38,12 +39,30 @@ def test_the_adapter_learns_and_resumes(
 
 
 def test_rows_carry_measured_evidence(corpus: Path) -> None:
-    rows = make_rows(corpus / "email.jsonl", corpus / "clean.jsonl", None, 60, seed=0)
+    rows = make_rows(corpus / "email.jsonl", corpus / "clean.jsonl", None, 60, 0, Tagger.load(n_threads=1))
     systems = [row["prompt"][0]["content"] for row in rows]
     assert all("Sentiment " in system and "politeness " in system for system in systems)
     assert any("Check: " in system for system in systems)
     assert {system.split(".")[0] for system in systems} == {"Proofread", "Polish"}
     assert all(row["completion"][0]["role"] == "assistant" for row in rows)
+
+
+def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "learner.jsonl").write_text(
+        json.dumps({"source": "He go home , is n't he ?", "corrected": "He went home , did n't he ?"}) + "\n"
+    )
+    texts = corpus / "email.jsonl", corpus / "clean.jsonl", tmp_path / "learner.jsonl"
+    rows = make_rows(*texts, 100, 0, Tagger.load(n_threads=1))
+    real = [row for row in rows if row["prompt"][1]["content"] == "He go home, isn't he?"]
+    assert 1 <= len(real) <= 6
+    assert all(row["completion"][0]["content"] == "He went home, didn't he?" for row in real)
+
+
+def test_a_missing_tagger_is_one_line(
+    base_model: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(base_model, corpus, tmp_path, 1), f"--tagger={tmp_path}"]) == 2
+    assert "tags.json is missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -53,6 +72,9 @@ def test_rows_carry_measured_evidence(corpus: Path) -> None:
         ("I can not ( really ) come .", "I can not (really) come."),
         ('He said " no " .', 'He said "no".'),
         ("a well - known price of $ 5", "a well-known price of $5"),
+        ("a well - known ( old ) film !", "a well-known (old) film!"),
+        ('He said " hello there " to me', 'He said "hello there" to me'),
+        ("What 's on ?", "What's on?"),
     ],
 )
 def test_detokenize(tokenised: str, written: str) -> None:

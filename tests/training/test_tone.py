@@ -8,52 +8,16 @@ import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from space.errors import UserError
-from space.tone import LABELS, Heads, encode, features
-from training import corpus, tone, tone_emails, tone_figures, tone_rows
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of 16 dimensions with a vocabulary of letters and a few words."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    torch.manual_seed(0)
-    words = ["please", "thanks", "now", "good", "bad", "the", "report", "send", "me", "you", "日"]
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]", *words, *".,?!'"]
-    tokens += [mark + chr(c) for mark in ("", "##") for c in range(97, 123)]
-    backend = Tokenizer(models.WordPiece({token: i for i, token in enumerate(tokens)}, unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.decoder = decoders.WordPiece()
-    backend.post_processor = processors.TemplateProcessing(
-        "[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
-    )
-    folder = tmp_path_factory.mktemp("base")
-    tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(tokens), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=192,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    return folder
+from space.tone import LABELS, Heads
+from training import tone, tone_emails, tone_figures, tone_rows
 
 
 @pytest.fixture
-def args(base: Path, tmp_path: Path) -> argparse.Namespace:
+def args(bert: Path, tmp_path: Path) -> argparse.Namespace:
     """Arguments of a run of seconds, on rows that differ in a word."""
 
     def file(name: str, rows: list[dict[str, Any]]) -> str:
@@ -74,14 +38,11 @@ def args(base: Path, tmp_path: Path) -> argparse.Namespace:
         {"text": f"{words[2 * (i % 2)]} film {i}", "label": labels[2 * (i % 2)], "split": "reviews"}
         for i in range(40)
     ]
-    clean = [{"text": f"She sends the report to you, and it is good {i}."} for i in range(40)]
-    learner = [{"source": "i do n't know the the report", "corrected": "I do n't know the report ."}] * 3
     parser = argparse.ArgumentParser()
     tone.add_arguments(parser)
     return parser.parse_args(
         ["--politeness", file("p.jsonl", politeness), "--sentiment", file("s.jsonl", sentiment),
-         "--clean", file("c.jsonl", clean), "--learner", file("l.jsonl", learner),
-         "--base", str(base), "--out", str(tmp_path / "out"), "--epochs", "4", "--frozen-layers", "0",
+         "--base", str(bert), "--out", str(tmp_path / "out"), "--epochs", "6", "--frozen-layers", "0",
          "--checkpoint-every", "4", "--threads", "1", "--email-repeats", "1", "--learning-rate", "3e-3"]
     )  # fmt: skip
 
@@ -125,13 +86,7 @@ def test_a_run_leaves_an_encoder_heads_and_figures(
     tone.run(args)
     figures = json.loads(capsys.readouterr().out)
     assert figures == json.loads((args.out / "figures.json").read_text())
-    assert {
-        "sentiment",
-        "politeness",
-        "politeness, emails check",
-        "sentiment, reviews",
-        "doubts, clean",
-    } <= set(figures)
+    assert {"sentiment", "politeness", "politeness, emails check", "sentiment, reviews"} <= set(figures)
     assert figures["politeness"]["ends"] > 0.8  # one word tells them apart
     assert not (args.out / "checkpoint").exists()
 
@@ -141,32 +96,32 @@ def test_a_run_leaves_an_encoder_heads_and_figures(
         AutoModel.from_pretrained(args.out / "encoder").eval(),
         AutoTokenizer.from_pretrained(args.out / "encoder"),
     )
-    heads = Heads(json.loads((args.out / "heads.json").read_text()))
+    written = json.loads((args.out / "heads.json").read_text())
     text = "send me the report now"
     with torch.inference_mode():
         hidden = encoder(**tokenizer(text, return_tensors="pt")).last_hidden_state[0].numpy()
-    assert heads.tone(hidden)["politeness"].sum() == pytest.approx(1, abs=1e-5)
-    code = encode(text, lambda word: tokenizer(word, add_special_tokens=False)["input_ids"])
-    words = np.add.reduceat(hidden[1:-1], np.unique(code.word_of, return_index=True)[1])
-    assert heads.doubts(words, features(text, code.spans)).shape == (5,)
+    assert Heads(written).tone(hidden)["politeness"].sum() == pytest.approx(1, abs=1e-5)
+
+    model, _ = tone.build(str(args.out), seed=1)  # an earlier --out is a base with its heads
+    for name in LABELS:
+        expected = torch.tensor(written["tone"][name]["weight"])
+        torch.testing.assert_close(model.tone[name].weight.detach(), expected)
 
 
 def test_the_numpy_heads_say_what_the_trained_ones_say(args: argparse.Namespace) -> None:
     model, tokenizer = tone.build(args.base, 0)
-    rows = [tone_rows.Row("please send it", "clean", wrong=((0, 6, False), (7, 11, True), (12, 14, False)))]
+    rows = [tone_rows.Row("please send it", "emails", labels={name: "neutral" for name in LABELS})]
     data = tone.calibrate(model, tokenizer, rows)
     items = tone.examples(rows, tokenizer)
-    (tones, doubts), = tone.logits_of(model, items, tokenizer.pad_token_id)  # fmt: skip
+    [logits] = tone.logits_of(model, items, tokenizer.pad_token_id)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         hidden = model.encoder(input_ids=torch.tensor([items[0].ids])).last_hidden_state[0].float().numpy()
     heads = Heads(data)
+    [predicted] = tone.predict(model, tokenizer, rows, data)
     for name in LABELS:
-        expected = (tones[name] / data["tone"][name]["temperature"]).softmax(0).numpy()
+        expected = (logits[name] / data["tone"][name]["temperature"]).softmax(0).numpy()
         assert heads.tone(hidden)[name] == pytest.approx(expected, abs=1e-4)
-    word_of = np.array(items[0].word_of)
-    means = np.stack([hidden[1:-1][word_of == i].mean(0) for i in range(3)])
-    expected = (doubts / data["doubts"]["temperature"]).sigmoid().numpy()
-    assert heads.doubts(means, items[0].features) == pytest.approx(expected, abs=1e-4)
+        assert predicted[name] == pytest.approx(expected)
 
 
 def test_politeness_labels_are_quartiles_of_the_score() -> None:
@@ -211,31 +166,6 @@ def test_email_sentences_are_balanced_and_apart() -> None:
                 assert sum(row[place] == label for row in rows) > len(rows) / 10
 
 
-def test_words_take_the_labels_of_the_spans_they_touch(args: argparse.Namespace) -> None:
-    _, tokenizer = tone.build(args.base, 0)
-    row = tone_rows.Row(
-        "see v.2 now",
-        "clean",
-        wrong=((0, 3, False), (4, 5, False), (5, 6, True), (6, 7, False), (8, 11, False)),
-    )
-    item = tone.examples([row], tokenizer)[0]
-    assert item.wrong == [0, 1, 0]
-    assert len(item.ids) == len(item.word_of) + 2
-
-
-@pytest.mark.parametrize(
-    ("tokenised", "plain"),
-    [
-        ("I do n't know , sorry .", "I don't know, sorry."),
-        ('He said " hello there " to me', 'He said "hello there" to me'),
-        ("a well - known ( old ) film !", "a well-known (old) film!"),
-        ("What 's on ?", "What's on?"),
-    ],
-)
-def test_detokenize(tokenised: str, plain: str) -> None:
-    assert corpus.detokenize(tokenised) == plain
-
-
 def test_batches_hold_every_text_once_within_the_budget(args: argparse.Namespace) -> None:
     _, tokenizer = tone.build(args.base, 0)
     items = tone.examples([tone_rows.Row("word " * (1 + i % 30), "x") for i in range(200)], tokenizer)
@@ -250,13 +180,6 @@ def test_calibration_error_of_honest_and_boastful_probabilities() -> None:
     honest = [(0.75, 1.0)] * 75 + [(0.75, 0.0)] * 25
     assert tone_figures.calibration_error(honest) == 0
     assert tone_figures.calibration_error([(0.99, 0.0)] * 10) == pytest.approx(0.99)
-
-
-def test_the_threshold_keeps_the_asked_precision() -> None:
-    chances, truth = [0.9, 0.8, 0.7, 0.6, 0.5], [1.0, 1.0, 1.0, 1.0, 0.0]
-    assert tone.precise_threshold(chances, truth) == 0.5
-    assert tone.precise_threshold(chances, truth, precision=0.9) == 0.6
-    assert tone.precise_threshold(chances, [0.0] * 5) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,192 @@
+"""The small encoder under tone scores and edit tags: a text as words and tokens, and llama.cpp's BERT over them.
+
+Training renders its rows with `encode` and `features` of this file, so that training and serving cannot read a text
+differently.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from space.errors import UserError
+
+CONTEXT = 512  # tokens in one llama.cpp batch, several windows at once; also the encoder's positions
+LONGEST_WORD = 100  # characters; BERT's own tokenizer gives up on longer words
+
+# A word: a link, an address, a @name, letters and digits with inner apostrophes, hyphens or dots, or a mark.
+_WORD = re.compile(
+    r"(?P<link>(?:https?://|www\.)[^\s<>]+|<url>|<link>)"
+    r"|(?P<address>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<person>@\w+|<(?:person|name)>)"
+    r"|\w+(?:['’.\-]\w+)*"
+    r"|[^\w\s]"
+)
+_STAND_IN = {"link": "link", "address": "email", "person": "someone"}
+_SENTENCE_END = frozenset(".!?…")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A text as the encoder reads it: token ids without [CLS] and [SEP], and each token's word by index."""
+
+    spans: list[tuple[int, int]]
+    ids: list[int]
+    word_of: list[int]
+
+    def ids_of(self, run: tuple[int, int]) -> list[int]:
+        """The token ids of the words [first, last)."""
+        return self.ids[bisect_left(self.word_of, run[0]) : bisect_left(self.word_of, run[1])]
+
+
+def encode(text: str, tokenize: Callable[[str], Sequence[int]]) -> Encoded:
+    """Split a text into words and each word into WordPiece tokens.
+
+    BERT's tokenizer never joins across blanks or punctuation, so word by word gives its own tokens. Links,
+    addresses and @names become one plain word each: which link it is says nothing about tone or grammar.
+    """
+    spans: list[tuple[int, int]] = []
+    ids: list[int] = []
+    word_of: list[int] = []
+    for match in _WORD.finditer(text):
+        tokens = tokenize(_STAND_IN.get(match.lastgroup or "", "") or _plain(match.group()))
+        ids.extend(tokens)
+        word_of.extend([len(spans)] * len(tokens))
+        spans.append(match.span())
+    return Encoded(spans, ids, word_of)
+
+
+def _plain(word: str) -> str:
+    """Lower case without accents, as BERT's uncased tokenizer has it (llama.cpp keeps combining marks)."""
+    word = word[:LONGEST_WORD].encode("utf-8", "ignore").decode("utf-8")  # drops lone surrogates
+    decomposed = unicodedata.normalize("NFD", word.lower())
+    return "".join(c for c in decomposed if unicodedata.category(c) not in ("Mn", "Cc", "Cf"))
+
+
+FEATURES = 9
+
+
+def features(text: str, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """What the uncased encoder cannot see of each word, as 0/1: (words, FEATURES), float32.
+
+    Capitals, digits, the blanks around the word, and whether it opens or closes a sentence.
+    """
+    table = np.zeros((len(spans), FEATURES), np.float32)
+    opens = True
+    for row, (start, end) in zip(table, spans, strict=True):
+        word = text[start:end]
+        after = text[end : end + 2]
+        row[:] = (
+            word[0].isupper(),
+            word[0].islower(),
+            len(word) > 1 and word.isupper(),
+            any(c.isdigit() for c in word),
+            start > 0 and text[start - 1].isspace(),
+            start > 1 and text[start - 2 : start].isspace(),
+            after[:1].isspace(),
+            opens,
+            not after.strip(),
+        )
+        if any(c.isalnum() for c in word):
+            opens = False
+        elif word in _SENTENCE_END:
+            opens = True
+    return table
+
+
+def windows(text: str, encoded: Encoded, limit: int) -> list[tuple[int, int]]:
+    """Cut a text into runs of words, [first, last), of at most `limit` tokens, best at sentence ends.
+
+    None for a text without tokens; a single word longer than the limit has a run of its own.
+    """
+    if not encoded.ids:
+        return []
+    sizes = np.bincount(encoded.word_of, minlength=len(encoded.spans)).tolist()
+    runs: list[tuple[int, int]] = []
+    first = tokens = cut = 0  # cut: after the last sentence end of this run
+    for i, size in enumerate(sizes):
+        while i > first and tokens + size > limit:
+            cut = cut if cut > first else i
+            runs.append((first, cut))
+            first, tokens = cut, sum(sizes[cut:i])
+        tokens += size
+        end = encoded.spans[i][1]
+        if (text[end - 1] in _SENTENCE_END and not text[end : end + 1].strip()) or "\n" in text[
+            end : end + 2
+        ]:
+            cut = i + 1
+    return [*runs, (first, len(sizes))]
+
+
+class Encoder:
+    """llama.cpp's BERT: token ids in, one hidden state per token out; a lock lets in one caller at a time."""
+
+    def __init__(self, path: Path, n_threads: int):
+        import llama_cpp
+
+        if not path.is_file():
+            raise UserError(
+                f"the encoder {path} is missing: restore it with git checkout, or make it with python -m training"
+            )
+        self._api = llama_cpp
+        try:
+            self._llama = llama_cpp.Llama(
+                str(path), embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_NONE,
+                n_ctx=CONTEXT, n_batch=CONTEXT, n_ubatch=CONTEXT, n_threads=n_threads,
+                n_threads_batch=n_threads, verbose=False,
+            )  # fmt: skip
+        except (ValueError, RuntimeError) as error:
+            raise UserError(
+                f"the encoder {path} cannot be read: replace it, the file may be cut short"
+            ) from error
+        self.width = self._llama.n_embd()
+        self._lock = threading.Lock()
+        self._batch = llama_cpp.llama_batch_init(CONTEXT, 0, 1)
+        self.cls, self.sep = self._special()
+        self.tokenize = lru_cache(maxsize=50_000)(self._tokenize)
+
+    def _special(self) -> tuple[int, int]:
+        both = self._llama.tokenize(b"", add_bos=True, special=False)
+        return both[0], both[-1]
+
+    def _tokenize(self, word: str) -> tuple[int, ...]:
+        with self._lock:
+            return tuple(self._llama.tokenize(word.encode(), add_bos=False, special=False)) if word else ()
+
+    def hidden(self, windows: Iterable[Sequence[int]]) -> list[np.ndarray]:
+        """Hidden states (tokens + 2, width), float32, of each window of at most CONTEXT - 2 token ids."""
+        states: list[np.ndarray] = []
+        group: list[list[int]] = []
+        with self._lock:
+            for ids in windows:
+                ids = [self.cls, *ids, self.sep]
+                if sum(map(len, group)) + len(ids) > CONTEXT:
+                    states.extend(self._run(group))
+                    group = []
+                group.append(ids)
+            if group:
+                states.extend(self._run(group))
+        return states
+
+    def _run(self, group: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        batch, n = self._batch, 0
+        for sequence, ids in enumerate(group):
+            for position, token in enumerate(ids):
+                batch.token[n], batch.pos[n], batch.logits[n] = token, position, 1
+                batch.n_seq_id[n], batch.seq_id[n][0] = 1, sequence
+                n += 1
+        batch.n_tokens = n
+        if code := self._api.llama_encode(self._llama.ctx, batch):
+            raise RuntimeError(f"llama.cpp could not encode {n} tokens (code {code})")
+        out = ctypes.cast(self._api.llama_get_embeddings(self._llama.ctx), ctypes.POINTER(ctypes.c_float))
+        table = np.ctypeslib.as_array(out, (n, self.width)).copy()
+        return np.split(table, np.cumsum([len(ids) for ids in group])[:-1])

@@ -1,0 +1,85 @@
+"""Which words of a text look wrong, and what should stand in their place: an encoder that gives every word a tag.
+
+The encoder is a fine-tuned all-MiniLM-L6-v2 in GGUF, run by llama.cpp; the head is a small network in `head.npz` over
+the tags of `tags.json` (space/tags.py says what they mean). `python -m training tagger` makes all three.
+
+    tagger = Tagger.load()
+    [d for d in tagger.tag(["He go home."])[0] if d.probability > 0.5]      # go, 0.99, "goes"
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from space.encoder import Encoded, Encoder, encode, features, windows
+from space.errors import UserError
+from space.tags import KEEP, WRONG, Doubt, fix_of
+from space.tone import MODELS, softmax
+
+WINDOW = 126  # tokens; the longest text it was trained on
+
+
+class Tagger:
+    """Safe to share between threads."""
+
+    def __init__(self, encoder: Encoder, tags: Sequence[str], head: Sequence[np.ndarray], threshold: float):
+        self._encoder, self._tags, self._head = encoder, tags, head
+        self.threshold = threshold  # a word at or above it is worth a correction
+
+    @classmethod
+    def load(cls, path: Path = MODELS / "tagger", n_threads: int | None = None) -> Tagger:
+        """Reads encoder.gguf, head.npz and tags.json of a folder. UserError when one is missing or cut short."""
+        try:
+            about = json.loads((path / "tags.json").read_text("utf-8"))
+            arrays = np.load(path / "head.npz", allow_pickle=False)
+            head = [arrays[name].astype(np.float32) for name in ("hidden", "hidden_bias", "out", "out_bias")]
+            tags, threshold = about["tags"], float(about["threshold"])
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{error.filename} is missing: restore it with git checkout, or make it with python -m training tagger"
+            ) from error
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{path}: tags.json or head.npz cannot be read: restore them, a file may be cut short"
+            ) from error
+        return cls(Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1), tags, head, threshold)
+
+    def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
+        """Every word of each text with the probability that it is wrong and the likeliest fix, in order."""
+        encoded = [encode(text, self._encoder.tokenize) for text in texts]
+        runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
+        states = iter(
+            self._encoder.hidden(
+                code.ids_of(r) for code, some in zip(encoded, runs, strict=True) for r in some
+            )
+        )
+        return [
+            self._read(text, code, [next(states)[1:-1] for _ in some])
+            for text, code, some in zip(texts, encoded, runs, strict=True)
+        ]
+
+    def _read(self, text: str, code: Encoded, states: Sequence[np.ndarray]) -> list[Doubt]:
+        if not states:
+            return []
+        words, first, count = np.unique(code.word_of, return_index=True, return_counts=True)
+        means = np.add.reduceat(np.concatenate(states), first) / count[:, None]
+        weight, bias, out, out_bias = self._head
+        marks = features(text, code.spans)[words]
+        inner = np.maximum(np.concatenate([means, marks], 1) @ weight.T + bias, 0)
+        chances = softmax(inner @ out.T + out_bias)
+        wrong = 1 - chances[:, self._tags.index(KEEP)]
+        chances[:, [self._tags.index(KEEP), self._tags.index(WRONG)]] = 0
+        found = []
+        for row, (word, best) in enumerate(zip(words, chances.argmax(1), strict=True)):
+            start, end = code.spans[word]
+            fix = fix_of(text[start:end], self._tags[best])
+            found.append(
+                Doubt(start, end, text[start:end], float(wrong[row]), fix, float(chances[row, best]))
+            )
+        return found

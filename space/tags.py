@@ -1,0 +1,89 @@
+"""Edit tags: what a word of a text should become, in a small vocabulary that a tagger can choose from.
+
+    keep ""         delete "-"        wrong, nobody knows how "?"
+    "=their"        the word becomes "their"
+    "~2+ies"        its last two letters become "ies"
+    "<the"          "the" is missing before it
+    ">."            a full stop is missing after it
+    "Aa" "aa" "AA"  it is written with a capital, without, in capitals
+
+Tags know no case but their own: a replacement takes over the capital of the word that it replaces.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+KEEP, DELETE, WRONG = "", "-", "?"
+_CASES = {"Aa": lambda word: word[:1].upper() + word[1:], "aa": str.lower, "AA": str.upper}
+_STEM = 3  # letters that an ending must leave
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """The word at [start, end) of a text is wrong with `probability`; `fix` should stand there, None if nobody knows.
+
+    `confidence` is the probability that the word is wrong and the fix is right.
+    """
+
+    start: int
+    end: int
+    text: str
+    probability: float = 1.0
+    fix: str | None = None
+    confidence: float = 0.0
+
+
+def tag_of(word: str, fix: str | None) -> str:
+    """The tag that makes `fix` of `word`; None means that the word is right.
+
+    >>> [tag_of("walks", fix) for fix in (None, "", "walk", "he walks", "Walks", "went")]
+    ['', '-', '~1+', '<he', 'Aa', '=went']
+    """
+    if fix is None or fix == word:
+        return KEEP
+    if not fix:
+        return DELETE
+    low, fixed = word.lower(), fix.lower()
+    if low == fixed:
+        return next((tag for tag, change in _CASES.items() if change(word) == fix), WRONG)
+    if fixed.endswith(low) and re.search(r"\s$|^[^\w\s]+$", fixed[: -len(low)]):
+        return "<" + fixed[: -len(low)].strip()
+    if fixed.startswith(low) and re.fullmatch(r"[^\w\s]+", fixed[len(low) :]):
+        return ">" + fixed[len(low) :]
+    stem = len(os.path.commonprefix([low, fixed]))
+    if (
+        stem >= _STEM
+        and low.isalpha()
+        and fixed.isalpha()
+        and len(low) - stem <= 3
+        and len(fixed) - stem <= 4
+    ):
+        return f"~{len(low) - stem}+{fixed[stem:]}"
+    return "=" + fixed
+
+
+def fix_of(word: str, tag: str) -> str | None:
+    """What `tag` makes of `word`: the inverse of `tag_of`; None for KEEP, WRONG and a tag that does not fit the word."""
+    if tag in (KEEP, WRONG):
+        return None
+    if tag == DELETE:
+        return ""
+    if tag in _CASES:
+        return _CASES[tag](word)
+    kind, text = tag[0], tag[1:]
+    if kind == "<":
+        if text.isalpha() and word[:1].isupper() and word[1:].islower():
+            return f"{text.capitalize()} {word.lower()}"
+        return f"{text} {word}"
+    if kind == ">":
+        return word + text
+    if kind == "~":
+        cut, ending = text.split("+", 1)
+        if len(word) - int(cut) < _STEM or not word.isalpha():
+            return None
+        return word[: len(word) - int(cut)] + ending
+    capital = (word[:1].isupper() and word != "I") or text in ("i", "i'm", "i've", "i'll", "i'd")
+    return text[:1].upper() + text[1:] if capital else text
