@@ -33,7 +33,7 @@ _CONTRACTIONS = {
 _CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
 # What people write in mail and no list of words holds.
 _INFORMAL = frozenset(
-    "asap approx attn bcc btw cc dept doc docx est eta etc ext faq fwd fyi gif govt hr hrs html incl info jpeg jpg kg km max "
+    "asap approx attn eg ie bcc btw cc dept doc docx est eta etc ext faq fwd fyi gif govt hr hrs html incl info jpeg jpg kg km max "
     "mb mgr min misc mm mr mrs ms msg ok pdf pls png pm ppt pptx ps qty re ref rsvp tbc tbd tel temp thru tif txt url vs "
     "xls xlsx shan't needn't mightn't o'clock y'all yr yrs zip".split()
 )

@@ -31,7 +31,7 @@ _SHORT = 4  # words; fewer are rarely a sentence
 _POLITENESS_MARGIN = 0.25  # how far P(polite) - P(impolite) may fall: less is the classifier's own noise
 # What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
 # doubt, and the word list's suggestions. Chosen on corrupted mail (training/LOG.md).
-GAIN = {"trusted": 4.0, "doubtful": 1.0, "suggested": 4.0}
+GAIN = {"trusted": 6.0, "doubtful": 2.0, "suggested": 6.0}
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 
 
@@ -126,16 +126,17 @@ class Proofreader:
         began = time.perf_counter()
         work, terms = _Work(), (*protected_terms, *names(draft))
         units = self._units(draft, work)
-        texts = [unit.text for unit in units]
+        flats = [_Flat(unit.text, keep_breaks=self.engine.unit == "email") for unit in units]
+        texts = [flat.text for flat in flats]
         *tones, before = self.tone.score([*texts, spoken(draft)])
         tagged = self.tagger.tag(texts)
         scored = time.perf_counter()
-        for done, (unit, tone, doubts) in enumerate(zip(units, tones, tagged, strict=True)):
+        for done, (unit, flat, tone, doubts) in enumerate(zip(units, flats, tones, tagged, strict=True)):
             if stop():
                 work.notes.append("Stopped: what follows the last change was not looked at.")
                 break
             yield Progress(done, len(units), apply(draft, work.changes))
-            self._proofread(unit, tone, doubts, mode, terms, sampling, stop, work)
+            self._proofread(unit, flat, tone, doubts, mode, terms, sampling, stop, work)
         rewritten = time.perf_counter()
         text = apply(draft, work.changes)
         after = before if text == draft else self.tone.score([spoken(text)])[0]
@@ -182,10 +183,10 @@ class Proofreader:
         return len(words) < 4 or known >= _ENGLISH_SHARE * len(words)
 
     def _proofread(
-        self, unit: Part, tone: Tone, tagged: Sequence[Doubt], mode: str, terms: tuple[str, ...], sampling: Sampling,
-        stop: Callable[[], bool], work: _Work,
+        self, unit: Part, flat: _Flat, tone: Tone, tagged: Sequence[Doubt], mode: str, terms: tuple[str, ...],
+        sampling: Sampling, stop: Callable[[], bool], work: _Work,
     ) -> None:  # fmt: skip
-        told = evidence(unit.text, tone, tagged, self.lexicon, self.tagger.threshold, terms)
+        told = evidence(flat.text, tone, tagged, self.lexicon, self.tagger.threshold, terms)
         blunt = mode == "polish" and tone.politeness.label == "impolite"
         short = len(WORD.findall(unit.text)) < _SHORT
         if short:  # a name or a heading: only the word list knows enough to doubt it
@@ -194,7 +195,6 @@ class Proofreader:
             )
         if not told.doubts and not blunt and not self.engine.general:
             return  # clean, and its tone needs nothing: the model never sees it
-        flat = _Flat(unit.text, keep_breaks=self.engine.unit == "email")
         chat = messages(flat.text, told, mode, general=self.engine.general)
         work.prompts.append(_shown(chat))
         # To soften a blunt sentence is to leave its words: nothing is expected then, nor of a model not made here.
@@ -224,7 +224,7 @@ class Proofreader:
             work.kept.append(Kept(unit.text, "the rewrite would be less polite"))
             changes = []
         if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
-            return self._proofread(unit, tone, tagged, "proofread", terms, sampling, stop, work)
+            return self._proofread(unit, flat, tone, tagged, "proofread", terms, sampling, stop, work)
         work.changes += flat.place(changes, unit.start)
 
     def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
@@ -263,6 +263,8 @@ def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
         gain = GAIN["doubtful"] if fix is None else GAIN["suggested"] * doubt.confidence
         pieces.append((doubt.text if fix is None else fix, gain))
         at = doubt.end
+        if not any(piece for piece, _ in pieces):  # a text does not begin with a blank
+            at += len(text[at:]) - len(text[at:].lstrip(" "))
     return [*((piece, gain) for piece, gain in pieces if piece), (text[at:] or " ", GAIN["trusted"])]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from space.encoder import Encoded, Encoder, encode, features, windows
+from space.encoder import FEATURES, Encoded, Encoder, encode, features, windows
 from space.errors import UserError
 from space.tags import KEEP, WRONG, Doubt, fix_of
 from space.tone import MODELS, softmax
@@ -48,7 +48,12 @@ class Tagger:
             raise UserError(
                 f"{path}: tags.json or head.npz cannot be read: restore them, a file may be cut short"
             ) from error
-        return cls(Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1), tags, head, threshold)
+        encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
+        if head[0].shape[1:] != (encoder.width + FEATURES,) or len(head[2]) != len(tags):
+            raise UserError(
+                f"{path}: encoder.gguf, head.npz and tags.json are not of one run: restore all three with git checkout"
+            )
+        return cls(encoder, tags, head, threshold)
 
     def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
         """Every word of each text with the probability that it is wrong and the likeliest fix, in order."""

@@ -49,8 +49,9 @@ def tag_of(word: str, fix: str | None) -> str:
     low, fixed = word.lower(), fix.lower()
     if low == fixed:
         return next((tag for tag, change in _CASES.items() if change(word) == fix), WRONG)
-    if fixed.endswith(low) and re.search(r"\s$|^[^\w\s]+$", fixed[: -len(low)]):
-        return "<" + fixed[: -len(low)].strip()
+    before = fixed[: -len(low)]
+    if fixed.endswith(low) and before == before.strip() + " ":
+        return "<" + before.strip()
     if fixed.startswith(low) and re.fullmatch(r"[^\w\s]+", fixed[len(low) :]):
         return ">" + fixed[len(low) :]
     stem = len(os.path.commonprefix([low, fixed]))

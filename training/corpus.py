@@ -21,7 +21,6 @@ from pathlib import Path
 
 from space.errors import UserError
 from space.lexicon import WORD, save
-from training.email_grammar.slots import american_words
 
 # Spoken English makes poor targets: only this share of its sentences is kept.
 SPOKEN = ("transcripts", "ethereum/pm")
@@ -214,9 +213,12 @@ def _spelling_words() -> dict[str, int]:
     for line in path.read_text(encoding="utf-8-sig").splitlines():
         word, count = line.split()
         known[word] = int(count)
-    for british, american in american_words().items():  # the list has some words in one spelling only
+    # The list has many words in one spelling only.
+    pairs = (files("codespell_lib") / "data" / "dictionary_en-GB_to_en-US.txt").read_text(encoding="utf-8")
+    for british, american in (
+        line.split("->") for line in pairs.split("\n") if "->" in line and "," not in line
+    ):
         for word, other in ((american, british), (british, american)):
-            if " " not in word:
-                known.setdefault(word.lower(), known.get(other.lower(), 1))
+            known.setdefault(word, known.get(other, 1))
     print(f"{len(known):,} words in the spelling dictionary", file=sys.stderr)
     return known

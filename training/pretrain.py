@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from space.errors import UserError
 from space.lexicon import PATH as LEXICON_PATH
 from space.lexicon import Lexicon
 from space.prompt import (
@@ -88,8 +89,11 @@ def run(args: argparse.Namespace) -> None:
     general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if args.model:
-        tokenizer = AutoTokenizer.from_pretrained(args.model)
-        model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).to(device)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(args.model)
+            model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).to(device)
+        except OSError as error:
+            raise UserError(f"no model at {args.model}: give --model a folder of training prune") from error
     else:
         tokenizer = _tokenizer(args.out, [*email, *general], PRESETS[args.preset][0], args.seed)
         model = _model(args.preset, tokenizer).to(device)

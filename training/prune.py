@@ -92,7 +92,13 @@ def _load(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
         if not path.is_file():
             raise UserError(f"{path} does not exist: name a GGUF file, a folder or a Hub repo id")
         where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+    except OSError as error:
+        raise UserError(
+            f"no model at {name}: name a GGUF file, a folder or a Hub repo id that can be reached"
+        ) from error
     if loaded.config.model_type != "llama" or not loaded.config.tie_word_embeddings:
         raise UserError(f"{name} is no Llama with tied embeddings: choose one, as SmolLM2 or Llama-3.2-1B")
     fields = LlamaConfig().to_dict().keys() & loaded.config.to_dict().keys() - {"architectures", "dtype"}
@@ -100,7 +106,7 @@ def _load(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     model = LlamaForCausalLM(LlamaConfig(**{name: getattr(loaded.config, name) for name in fields}))
     model.load_state_dict(loaded.state_dict())
     model.tie_weights()
-    return model.eval(), AutoTokenizer.from_pretrained(**where)
+    return model.eval(), tokenizer
 
 
 def _loss(model: LlamaForCausalLM, rows: Sequence[list[int]], skipped: int | None = None) -> float:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space.encoder import FEATURES, encode, features
+from space.errors import UserError
 from space.tags import KEEP, WRONG, tag_of
 from training.align import fixes
 from training.pairs import Pair, PairMaker, load_texts
@@ -193,11 +194,17 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
 
     # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
     # costs less, without gradients of the embeddings.
-    encoder = AutoModel.from_pretrained(
-        base, add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager"
-    )
+    try:
+        encoder = AutoModel.from_pretrained(
+            base, add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager"
+        )
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except OSError as error:
+        raise UserError(
+            f"no encoder at {base}: give --base a folder or a Hub id that can be reached"
+        ) from error
     encoder.embeddings.requires_grad_(False)
-    tokenizer = prune(encoder, AutoTokenizer.from_pretrained(base))
+    tokenizer = prune(encoder, tokenizer)
 
     class Tagger(torch.nn.Module):
         def __init__(self) -> None:

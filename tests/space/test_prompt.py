@@ -33,7 +33,15 @@ def told(text: str, lexicon: Lexicon, *terms: str, **found: tuple[float, str | N
 
 def test_doubts_of_both_sources_come_in_the_order_of_the_text(lexicon: Lexicon) -> None:
     text = "She go home, i beleive."
-    made = evidence(text, TONE, tagged(text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1)), lexicon, 0.5)
+    made = evidence(
+        text,
+        TONE,
+        tagged(
+            text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1), i=(0.2, None, 0.0), beleive=(0.2, None, 0.0)
+        ),
+        lexicon,
+        0.5,
+    )
     assert [(doubt.start, doubt.text) for doubt in made.doubts] == [(4, "go"), (13, "i"), (15, "beleive")]
     assert made.line() == (
         "Sentiment neutral 80%, politeness polite 66%. Check: go = goes; i = I; beleive = believe."
@@ -68,7 +76,7 @@ def test_a_listed_word_needs_a_probability_and_its_fix_some_confidence(
 def test_of_an_unlisted_word_a_sure_tagger_goes_before_the_list(
     lexicon: Lexicon, fix: str | None, confidence: float, said: str
 ) -> None:
-    assert told("They recieve it.", lexicon, recieve=(0.01, fix, confidence)) == [said]
+    assert told("They recieve it.", lexicon, recieve=(0.2, fix, confidence)) == [said]
 
 
 def test_a_fix_holds_the_confidence_that_it_is_right(lexicon: Lexicon) -> None:
@@ -102,8 +110,24 @@ def test_literals_are_never_doubted(lexicon: Lexicon, text: str) -> None:
 
 
 def test_protected_terms_are_never_doubted(lexicon: Lexicon) -> None:
-    assert told("The frobnik go.", lexicon, go=(0.9, "goes", 0.9)) == ["frobnik", "go = goes"]
-    assert told("The frobnik go.", lexicon, "frobnik", "go", go=(0.9, "goes", 0.9)) == []
+    found: dict[str, tuple[float, str | None, float]] = {
+        "go": (0.9, "goes", 0.9),
+        "frobnik": (0.2, None, 0.0),
+    }
+    assert told("The frobnik go.", lexicon, **found) == ["frobnik", "go = goes"]
+    assert told("The frobnik go.", lexicon, "frobnik", "go", **found) == []
+
+
+def test_a_rare_word_that_the_tagger_finds_right_and_an_abbreviation_are_not_told(lexicon: Lexicon) -> None:
+    assert told("The frobnik works.", lexicon) == []
+    assert told("Take 500 dth of it.", lexicon, dth=(0.9, "the", 0.9)) == []
+    assert told("Take teh bus.", lexicon, teh=(0.9, None, 0.0)) == ["teh = the"]
+
+
+def test_a_mark_or_a_capital_needs_more_than_a_word(lexicon: Lexicon) -> None:
+    assert told("They go, home.", lexicon, **{",": (0.8, "", 0.8)}, go=(0.8, "goes", 0.8)) == ["go = goes"]
+    assert told("They go home.", lexicon, go=(0.8, "Go", 0.8)) == []
+    assert told("They go home.", lexicon, go=(0.9, "Go", 0.9)) == ["go = Go"]
 
 
 def test_a_fix_that_changes_nothing_is_not_told(lexicon: Lexicon) -> None:

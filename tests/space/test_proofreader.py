@@ -250,7 +250,7 @@ class Recorder:
 
 
 class Trusting(Tagger):
-    """A tagger that sees every word and doubts none: what is in doubt then, the word list says."""
+    """A tagger that half trusts every word: what is in doubt then, the word list says."""
 
     threshold = 0.5
 
@@ -258,7 +258,7 @@ class Trusting(Tagger):
         pass
 
     def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
-        return [[Doubt(*m.span(), m.group(), 0.0) for m in WORDS.finditer(text)] for text in texts]
+        return [[Doubt(*m.span(), m.group(), 0.2) for m in WORDS.finditer(text)] for text in texts]
 
 
 def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofreader) -> None:
