@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import time
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -208,7 +209,7 @@ class Proofreader:
         if rewrite == flat.text.strip():
             return
         before = flat.text.strip()
-        changes = diff(before, rewrite)
+        changes = [change for change in diff(before, rewrite) if not _is_at_symbol(change, before)]
         if unit.kind != "sentence" or short:
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
         modest = mode == "proofread" and not self.engine.general
@@ -276,6 +277,12 @@ def _is_frame(change: Change, text: str, kind: str) -> bool:
     marks = {"", ".", "!", "?", ",", ":", ";"}
     ends = change.end == len(text) and change.before in marks and change.after in marks
     return ends or (kind == "item" and change.start == 0 and change.before.lower() == change.after.lower())
+
+
+def _is_at_symbol(change: Change, text: str) -> bool:
+    """Whether a change touches an emoji or the like: those stand, and end a sentence, as the writer likes."""
+    around = text[max(0, change.start - 1) : change.end + 1] + change.after
+    return any(unicodedata.category(c) == "So" for c in around)
 
 
 class _Flat:

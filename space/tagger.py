@@ -57,7 +57,7 @@ class Tagger:
 
     def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
         """Every word of each text with the probability that it is wrong and the likeliest fix, in order."""
-        encoded = [encode(text, self._encoder.tokenize) for text in texts]
+        encoded = [encode(text, self._tokens) for text in texts]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
         states = iter(
             self._encoder.hidden(
@@ -68,6 +68,10 @@ class Tagger:
             self._read(text, code, [next(states)[1:-1] for _ in some])
             for text, code, some in zip(texts, encoded, runs, strict=True)
         ]
+
+    def _tokens(self, word: str) -> Sequence[int]:
+        """A word's tokens; none for an emoji, which training texts never held and which would make its neighbours doubtful."""
+        return self._encoder.tokenize(word) if any(c.isascii() or c.isalpha() for c in word) else ()
 
     def _read(self, text: str, code: Encoded, states: Sequence[np.ndarray]) -> list[Doubt]:
         if not states:

@@ -166,6 +166,12 @@ def test_a_wrapped_sentence_keeps_its_line_breaks(proofreader: Proofreader) -> N
     assert proofreader.proofread(draft).text == expected
 
 
+def test_emoji_stand_as_they_stood_and_their_neighbours_are_still_mended(proofreader: Proofreader) -> None:
+    draft = "I has recieved it 👍 and will reply tomorow 😊\n\nThe team is ready 🎉🎉\n"
+    expected = draft.replace("has", "have").replace("recieved", "received").replace("tomorow", "tomorrow")
+    assert proofreader.proofread(draft).text == expected
+
+
 def test_a_list_item_begins_and_ends_as_it_likes(proofreader: Proofreader) -> None:
     text = proofreader.proofread("We still need:\n\n- the recieved invoices\n- new chairs\n").text
     assert text == "We still need:\n\n- the received invoices\n- new chairs\n"
