@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +72,9 @@ class Tagger:
 
     def _tokens(self, word: str) -> Sequence[int]:
         """A word's tokens; none for an emoji, which training texts never held and which would make its neighbours doubtful."""
-        return self._encoder.tokenize(word) if any(c.isascii() or c.isalpha() for c in word) else ()
+        return (
+            () if not word or unicodedata.category(word[0]) in ("So", "Sk") else self._encoder.tokenize(word)
+        )
 
     def _read(self, text: str, code: Encoded, states: Sequence[np.ndarray]) -> list[Doubt]:
         if not states:

@@ -39,7 +39,8 @@ def test_spans_are_those_of_the_words_in_order(tagger: Tagger) -> None:
     [found] = tagger.tag([text])
     assert all(text[d.start : d.end] == d.text for d in found)
     assert [d.text for d in found][:6] == ["Hello", "Zoë", ",", "see", "https://example.com/a?b=c", "or"]
-    assert [(d.start, d.end) for d in found] == encode(text, lambda word: [0]).spans
+    spans = encode(text, lambda word: [0]).spans
+    assert [(d.start, d.end) for d in found] == [span for span in spans if text[slice(*span)] != "😀"]
 
 
 def test_probabilities_are_probabilities(tagger: Tagger) -> None:
