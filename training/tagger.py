@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import torch
 
 _COUNTED = 120_000  # pairs from which the vocabulary of tags is counted
-_RAREST = 8  # times a tag must be seen among them
+_RAREST = 4  # times a tag must be seen among them
 _POOL = 2048  # pairs drawn, sorted by length and cut into batches at a time
 _MAX_TOKENS = 126  # of one text, without [CLS] and [SEP]; longer ones are left out
 _HELD_OUT = 50  # one text in so many is not trained on, and sets the threshold

@@ -20,6 +20,8 @@ TEXTS = {
     "verb form": "You should write to him and he will have seen it.",
     "noun number": "There are three reports about this product.",
     "confusion": "They lost their keys, and it's too late.",
+    "phrase": "I agree that we have to wait for the report until Monday.",
+    "regular": "The children went home.",
     "missing": "It is time to go to the office.",
     "doubled": "It is time to go to the office.",
     "swapped": "It is time to go home now.",
