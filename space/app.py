@@ -5,15 +5,24 @@ A Space runs `python space/app.py` from the repository's root; people run `pytho
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 if __package__ in (None, ""):
     # Run as a file, Python looks for imports beside it, where `space` is not and where other names mislead.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from space.proofreader import Proofreader
+    from space.settings import Settings
 
 # Before gradio is imported: it reads this once, and an email proofreader tells nobody that it was started.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -35,7 +44,6 @@ def serve() -> None:
     """Load what there is and serve it: a model that is missing is a line on the page, not the end of it."""
     from feedback.errors import FeedbackError
     from feedback.hub import Sync, flush_on_sigterm
-    from feedback.journal import Journal
     from space import texts
     from space.errors import UserError
     from space.settings import Settings
@@ -47,38 +55,73 @@ def serve() -> None:
     except FeedbackError as error:
         raise UserError(str(error)) from error
 
+    page, proofreader, problem = build(settings, sync.where)
+    flush_on_sigterm(sync.start())
+    launch(page, settings, proofreader, problem)
+    print(texts.SERVING.format(url=page.local_url), flush=True)
+    page.block_thread()  # returns on Ctrl+C
+    sync.close()
+
+
+def build(settings: Settings, where: str) -> tuple[gr.Blocks, Proofreader | None, str]:
+    """The page, the proofreader behind it or None, and why None; `where` is told with the consent."""
     # Heavy imports last, so that a wrong setting is told at once.
+    from feedback.journal import Journal
     from space import ui
+    from space.errors import UserError
     from space.proofreader import load_proofreader
+    from space.shelf import Shelf
     from space.tone import ToneClassifier
 
-    proofreader, tone, problem = None, None, ""
+    proofreader, shelf, tone, problem = None, None, None, ""
     try:
         proofreader = load_proofreader(settings)
-        tone = proofreader.tone
+        shelf, tone = Shelf(proofreader, settings), proofreader.tone
     except UserError as error:
         problem = str(error)
         print(problem, file=sys.stderr)
         with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to mend
             tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
-    page = ui.build(proofreader, Journal(settings.feedback_dir), tone, problem, sync.where)
-    flush_on_sigterm(sync.start())
+    page = ui.build(shelf, Journal(settings.feedback_dir), tone, problem, where)
+    return page, proofreader, problem
+
+
+def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None, problem: str) -> None:
+    """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
+    from starlette.middleware import Middleware
+
+    from space import api, texts, ui
+    from space.errors import UserError
+
+    api.refuse_short_calls(page)
+    # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
+    page.queue(max_size=api.MAX_WAITING, api_open=False)
     try:
-        page.launch(
-            server_port=settings.port,
-            theme=ui.THEME,
-            css_paths=ui.CSS,
-            head=ui.head(),
-            footer_links=[],
-            run_history=False,
-            quiet=True,
-            prevent_thread_lock=True,
-        )
+        # Gradio announces its MCP server even when quiet, with a sign that not every terminal's encoding has.
+        with redirect_stdout(io.StringIO()):
+            page.launch(
+                server_port=settings.port,
+                theme=ui.THEME,
+                css_paths=ui.CSS,
+                head=ui.head(),
+                footer_links=[],
+                run_history=False,
+                enable_monitoring=False,
+                quiet=True,
+                prevent_thread_lock=True,
+                mcp_server=find_spec("mcp") is not None,
+                max_file_size=api.MAX_FILE_BYTES,
+                # Gradio serves files of its cache; never these, wherever somebody puts that cache.
+                blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
+                app_kwargs={
+                    "routes": [api.health(proofreader, problem)],  # here, as Gradio's own come after these
+                    "middleware": [Middleware(api.RequestLimit)],
+                    "exception_handlers": api.HANDLERS,
+                    "lifespan": api.only_tools(page),
+                },
+            )
     except OSError as error:
         raise UserError(texts.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
-    print(texts.SERVING.format(url=page.local_url), flush=True)
-    page.block_thread()  # returns on Ctrl+C
-    sync.close()
 
 
 def _require_free(port: int) -> None:

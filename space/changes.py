@@ -9,7 +9,8 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Change:
     before: str
     after: str
     kind: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 def diff(before: str, after: str, offset: int = 0) -> list[Change]:

@@ -23,14 +23,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from space.settings import Settings
+from space.errors import UserError
+from space.settings import Server, Settings
 
-PACKAGES = ("gradio", "llama-cpp-python", "numpy", "huggingface_hub", "rapidfuzz")
+PACKAGES = ("gradio", "llama-cpp-python", "numpy", "huggingface_hub", "httpx", "rapidfuzz")
 VARIABLES = (
-    "MODEL", "MODELS_DIR", "PORT", "N_THREADS", "N_CTX", "SENTIMENT_MODEL", "POLITENESS_MODEL",
-    "FEEDBACK_DIR", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "GRADIO_TEMP_DIR",
+    "MODEL", "MODELS", "MODELS_DIR", "PORT", "N_THREADS", "N_CTX", "ENGINE_URL", "ENGINE_MODEL", "SENTIMENT_MODEL",
+    "POLITENESS_MODEL", "FEEDBACK_DIR", "FEEDBACK_DATASET", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "GRADIO_TEMP_DIR",
 )  # fmt: skip
-SECRETS = ("HF_TOKEN", "OPENAI_API_KEY")
+SECRETS = ("HF_TOKEN", "ENGINE_API_KEY")
 # What the repository carries and the app cannot do without, in the folder of models.
 DEFAULT = "proofreader"
 SHIPPED = (
@@ -39,6 +40,7 @@ SHIPPED = (
 )  # fmt: skip
 LITTLE_SPACE = 100_000_000  # bytes
 ANSWER_SECONDS = 60
+ASK_SECONDS = 5.0  # for a server to list its models
 PROBLEM = "problem: "
 
 
@@ -48,8 +50,10 @@ def report(settings: Settings | None = None) -> tuple[list[str], bool]:
     found = [
         *packages(),
         *processor(settings.n_threads),
-        *models(settings.models_dir, settings.model),
+        *models(settings.models_dir, None if settings.server else settings.model),
+        *engine(settings.server),
         *folders(settings.feedback_dir),
+        *dataset(settings.feedback_dir),
         *port(settings.port),
         *variables(),
     ]
@@ -81,14 +85,17 @@ def processor(n_threads: int) -> Iterator[str]:
         yield f"{PROBLEM}llama-cpp-python does not load ({trouble}): delete .venv and run `make run`"
 
 
-def models(folder: Path, model: str) -> Iterator[str]:
-    """Every model file with size and SHA-256, and what is wrong with those that the app would load."""
+def models(folder: Path, model: str | None) -> Iterator[str]:
+    """Every model file with size and SHA-256, and what is wrong with those that the app would load.
+
+    `model` is None if a server runs it.
+    """
     files = sorted(folder.rglob("*.gguf"))
-    chosen = _file(folder, model)
-    if chosen is None:
-        yield f"model: {_without_password(model)}, fetched or called when the app starts"
-    elif chosen not in files:
+    chosen = _file(folder, model) if model is not None else None
+    if chosen is not None and chosen not in files:
         files.append(chosen)
+    elif chosen is None and model is not None:
+        yield f"model: {_without_password(model)}, fetched when the app starts"
     files += [folder / name for name in SHIPPED if folder / name not in files]
     for file in files:
         name = file.relative_to(folder) if file.is_relative_to(folder) else file
@@ -101,6 +108,43 @@ def models(folder: Path, model: str) -> Iterator[str]:
             flaw = f"cannot be read ({error.strerror})"
         if flaw:
             yield f"{PROBLEM}{file} {flaw}: {_cure(file, folder)}"
+
+
+def engine(server: Server | None) -> Iterator[str]:
+    """Whether the server that ENGINE_URL names, if any, answers, and what it serves."""
+    if server is None:
+        return
+    try:
+        from space.remote import Remote
+
+        names = Remote(server, read_seconds=ASK_SECONDS).served()
+    except UserError as error:
+        yield f"{PROBLEM}engine at {error}"
+    except ImportError as error:
+        yield f"{PROBLEM}{error.name} is not installed: install requirements.txt, as `make run` does"
+    else:
+        yield f"engine: {server.url} answers, models: {', '.join(names) or 'none'}"
+        if server.model and server.model not in names:
+            yield (
+                f"ENGINE_MODEL {server.model} is not one of them: llama.cpp's server uses what it has,"
+                " others answer 404"
+            )
+
+
+def dataset(feedback: Path) -> Iterator[str]:
+    """Whether FEEDBACK_DATASET, if set, is a repo id and there is a token for it; the Hub is not asked."""
+    from feedback.errors import FeedbackError
+    from feedback.hub import Sync
+
+    try:
+        sync = Sync.from_env(feedback)
+    except FeedbackError as error:
+        yield f"{PROBLEM}{error}"
+    except ImportError:
+        pass  # told among the packages
+    else:
+        if sync.dataset is not None:
+            yield f"feedback goes on to: {sync.dataset.repo_id} on the Hub"
 
 
 def folders(feedback: Path) -> Iterator[str]:
@@ -152,7 +196,7 @@ def variables() -> Iterator[str]:
 
 
 def _file(folder: Path, model: str) -> Path | None:
-    """The file that a model's name or path stands for; None for a Hub repository or a server."""
+    """The file that a model's name or path stands for; None for a Hub repository."""
     named = folder / f"{model}.gguf"
     if os.path.isfile(named):
         return named

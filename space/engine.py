@@ -1,4 +1,4 @@
-"""The language model: a GGUF run by llama.cpp in this process.
+"""The language model: a GGUF run by llama.cpp in this process, or a server that runs one (space/remote.py).
 
 A GGUF describes itself: its chat template is used as it is, and its `proofreader.*` keys say how it was trained. A file
 without them is taken for a general instruct model that gets the general prompt and whole emails.
@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from space.errors import UserError
 from space.prompt import MODES, PROMPT_VERSION, Message
+from space.settings import REPO_ID, Server
 
 _FIND_AGAIN = 6  # tokens; more words than that are rarely dropped on purpose
 _DRAFT = 16  # expected tokens that are checked at once
@@ -27,13 +28,18 @@ _DRAFT = 16  # expected tokens that are checked at once
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen; the default is greedy: the same draft gives the same result."""
+    """How tokens are chosen, under llama.cpp's names; the default is greedy: the same draft gives the same result.
+
+    `max_tokens` is of one answer; None: twice what its text has, and 32.
+    """
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
     min_p: float = 0.0
     repeat_penalty: float = 1.0
+    max_tokens: int | None = None
+    seed: int = 0
 
 
 class Engine(Protocol):
@@ -56,6 +62,9 @@ class Engine(Protocol):
         `expected` is the likely answer in pieces, each with what its tokens gain in logits while the answer follows it.
         """
 
+    def close(self) -> None:
+        """Frees what the model holds; after that `complete` raises UserError."""
+
 
 class LlamaCpp:
     """A GGUF file.
@@ -63,6 +72,11 @@ class LlamaCpp:
     >>> engine = LlamaCpp(Path("space/models/proofreader.gguf"))
     >>> engine.unit
     'sentence'
+
+    To take another model without memory for both:
+
+    >>> proofreader.engine.close()
+    >>> proofreader.engine = LlamaCpp(Path("larger.gguf"))
     """
 
     def __init__(self, path: Path, n_ctx: int = 2048, n_threads: int | None = None) -> None:
@@ -96,6 +110,7 @@ class LlamaCpp:
         self._template = _template(about.get("tokenizer.chat_template", ""), path)
         self._bos, self._eos = (self._piece(t) for t in (self._llama.token_bos(), self._llama.token_eos()))
         self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
+        self._closed = False
 
     def complete(
         self,
@@ -105,12 +120,19 @@ class LlamaCpp:
         expected: Sequence[tuple[str, float]] = (),
     ) -> str | None:
         with self._lock:
+            if self._closed:
+                raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
             prompt = self.tokens(chat)
-            # A correction is about as long as its text; an answer twice that long has lost its way.
-            source = self._llama.tokenize(chat[-1]["content"].encode(), add_bos=False, special=False)
-            max_tokens = 2 * len(source) + 32
-            if len(prompt) + max_tokens > self._llama.n_ctx():
+            room = self._llama.n_ctx() - len(prompt)
+            if sampling.max_tokens is not None:
+                max_tokens = min(sampling.max_tokens, room)
+            else:
+                # A correction is about as long as its text; an answer twice that long has lost its way.
+                source = self._llama.tokenize(chat[-1]["content"].encode(), add_bos=False, special=False)
+                max_tokens = 2 * len(source) + 32
+            if not 0 < max_tokens <= room:
                 return None
+            self._llama.set_seed(sampling.seed)
             answer: list[int] = []
             guide = self._following = self._guide(expected) if expected else None
             for token in self._llama.generate(
@@ -125,6 +147,14 @@ class LlamaCpp:
                     return None
                 answer.append(token)
         return None
+
+    def close(self) -> None:
+        """Waits for the answer that is being written, if any, and frees the model's memory. Twice is as good as once."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._llama.close()
+                del self._llama  # it also holds the logits of a whole context
 
     def _draft(self, input_ids: Any, **_: Any) -> Any:
         """What the answer is expected to go on with: llama.cpp checks those tokens in one batch."""
@@ -216,14 +246,28 @@ class silence:
         os.close(self._saved)
 
 
-def open_engine(model: str, models_dir: Path, n_ctx: int, n_threads: int) -> LlamaCpp:
-    """The engine for a name in `models_dir`, a path, or a Hub repo id. Raises UserError with what to do."""
+def open_engine(
+    model: str, models_dir: Path, n_ctx: int, n_threads: int, server: Server | None = None
+) -> Engine:
+    """The engine for the server's name, a name in `models_dir`, a path, or a Hub repo id. UserError says what to do.
+
+    A server is not called before there is something to complete, so it may start later than this process.
+    """
+    if server is not None and model == server.name:
+        from space.remote import Remote
+
+        return Remote(server)
     path = models_dir / f"{model}.gguf"
     if not path.is_file() and (model.endswith(".gguf") and ":" not in model or Path(model).exists()):
         path = Path(model)
-    elif not path.is_file() and re.fullmatch(r"[\w.-]+/[\w.-]+(:[\w./-]+\.gguf)?", model):
+    elif not path.is_file() and REPO_ID.fullmatch(model):
         path = _download(*model.split(":"))
     return LlamaCpp(path, n_ctx, n_threads)
+
+
+def available(models_dir: Path, extra: Sequence[str] = ()) -> list[str]:
+    """What `open_engine` can be asked for: the names of the GGUF files in `models_dir`, in order, then `extra`, each once."""
+    return [*dict.fromkeys([*sorted(path.stem for path in models_dir.glob("*.gguf")), *extra])]
 
 
 def _download(repo_id: str, filename: str = "") -> Path:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from space.changes import Change, apply, diff
+from space.dialect import in_dialect, is_held, merged, occurrences, respellings, spellings, with_respellings
 from space.draft import EDITABLE, Part, split
 from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
@@ -23,7 +25,7 @@ from space.lexicon import WORD, Lexicon
 from space.prompt import MODES, Evidence, Message, evidence, messages
 from space.settings import Settings
 from space.tagger import Tagger
-from space.tags import Doubt
+from space.tags import Doubt, pieces
 from space.tone import Tone, ToneClassifier
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
@@ -38,19 +40,20 @@ _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control 
 
 @dataclass(frozen=True)
 class Kept:
-    """Text that was left as it was on purpose, and why."""
+    """Text that was left as it was on purpose, and why; `refused` if a rewrite of it was made and thrown away."""
 
     text: str
     reason: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units are finished; `text` is the email so far."""
+    """`done` of `total` units are finished, with these changes so far."""
 
     done: int
     total: int
-    text: str
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,23 @@ class _Work:
     kept: list[Kept] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)  # of the draft, if it is English
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """How one email is to be proofread."""
+
+    mode: str
+    dialect: str | None
+    protected_terms: tuple[str, ...]  # of the caller
+    names: tuple[str, ...]  # found in the draft
+    sampling: Sampling
+    stop: Callable[[], bool]
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        return (*self.protected_terms, *self.names)
 
 
 class Proofreader:
@@ -118,15 +138,24 @@ class Proofreader:
         mode: str = "proofread",
         *,
         protected_terms: Iterable[str] = (),
+        dialect: str | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
         stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[Progress | Proofread]:
-        """Yields a Progress per unit and the Proofread last; after `stop` says True the rest stays as it was."""
+        """Yields a Progress per unit and the Proofread last; after `stop` says True the rest stays as it was.
+
+        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are.
+        UserError on another mode or dialect.
+        """
         if mode not in MODES:
             raise UserError(f"mode {mode}: choose one of {', '.join(MODES)}.")
+        if dialect is not None:
+            spellings(dialect)
         began = time.perf_counter()
-        work, terms = _Work(), (*protected_terms, *names(draft))
+        wishes = _Wishes(mode, dialect, tuple(protected_terms), tuple(names(draft)), sampling, stop)
+        work = _Work()
         units = self._units(draft, work)
+        respellings_of = _respellings(draft, units, wishes, work)
         flats = [_Flat(unit.text, keep_breaks=self.engine.unit == "email") for unit in units]
         texts = [flat.text for flat in flats]
         *tones, before = self.tone.score([*texts, spoken(draft)])
@@ -136,8 +165,11 @@ class Proofreader:
             if stop():
                 work.notes.append("Stopped: what follows the last change was not looked at.")
                 break
-            yield Progress(done, len(units), apply(draft, work.changes))
-            self._proofread(unit, flat, tone, doubts, mode, terms, sampling, stop, work)
+            yield Progress(done, len(units), tuple(work.changes))
+            wanted = [flat.find(change, unit.start) for change in respellings_of[done]]
+            changes = self._proofread(unit, flat, tone, doubts, wanted, wishes, work)
+            work.changes += flat.place(changes, unit.start)
+        work.kept += _untouched(work.parts)
         rewritten = time.perf_counter()
         text = apply(draft, work.changes)
         after = before if text == draft else self.tone.score([spoken(text)])[0]
@@ -148,7 +180,7 @@ class Proofreader:
             "total": time.perf_counter() - began,
         }
         yield Proofread(
-            draft, text, tuple(work.changes), before, after, tuple(work.kept), tuple(work.notes), self.engine.name,
+            draft, text, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(work.notes), self.engine.name,
             {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts),
         )  # fmt: skip
 
@@ -158,6 +190,7 @@ class Proofreader:
         if not self._is_english([part for part in parts if part.kind in EDITABLE]):
             work.notes.append("This does not look like English, so it was left as it is.")
             return []
+        work.parts = parts
         units, words = [], 0
         for part in parts if self.engine.unit == "sentence" else _paragraphs(parts):
             if part.kind not in EDITABLE:
@@ -184,52 +217,125 @@ class Proofreader:
         return len(words) < 4 or known >= _ENGLISH_SHARE * len(words)
 
     def _proofread(
-        self, unit: Part, flat: _Flat, tone: Tone, tagged: Sequence[Doubt], mode: str, terms: tuple[str, ...],
-        sampling: Sampling, stop: Callable[[], bool], work: _Work,
-    ) -> None:  # fmt: skip
-        told = evidence(flat.text, tone, tagged, self.lexicon, self.tagger.threshold, terms)
-        blunt = mode == "polish" and tone.politeness.label == "impolite"
+        self, unit: Part, flat: _Flat, tone: Tone, tagged: Sequence[Doubt], wanted: Sequence[Change], wishes: _Wishes,
+        work: _Work,
+    ) -> list[Change]:  # fmt: skip
+        """The changes of one unit, in its flat text; the `wanted` respellings are made whatever the model says."""
+        told = evidence(flat.text, tone, tagged, self.lexicon, self.tagger.threshold)
+        blunt = wishes.mode == "polish" and tone.politeness.label == "impolite"
         short = len(WORD.findall(unit.text)) < _SHORT
         if short:  # a name or a heading: only the word list knows enough to doubt it
             told = replace(
                 told, doubts=tuple(doubt for doubt in told.doubts if not self.lexicon.knows(doubt.text))
             )
+        work.kept += _spared([doubt for doubt in told.doubts if doubt.text in wishes.terms], wishes)
+        told = replace(told, doubts=tuple(doubt for doubt in told.doubts if doubt.text not in wishes.terms))
+        if wishes.dialect:
+            told = replace(told, doubts=in_dialect(told.doubts, wanted, wishes.dialect))
         if not told.doubts and not blunt and not self.engine.general:
-            return  # clean, and its tone needs nothing: the model never sees it
-        chat = messages(flat.text, told, mode, general=self.engine.general)
+            return list(wanted)  # clean, and its tone needs nothing: the model never sees it
+        told = replace(told, doubts=with_respellings(told.doubts, wanted))
+        chat = messages(flat.text, told, wishes.mode, general=self.engine.general)
         work.prompts.append(_shown(chat))
         # To soften a blunt sentence is to leave its words: nothing is expected then, nor of a model not made here.
         expected = () if self.engine.general or blunt else _expected(flat.text, told)
-        answer = self.engine.complete(chat, sampling, stop, expected)
+        answer = self.engine.complete(chat, wishes.sampling, wishes.stop, expected)
         if answer is None:
-            if not stop():
-                work.kept.append(Kept(unit.text, "the model found no end to its rewrite"))
-            return
+            if not wishes.stop():
+                work.kept.append(Kept(unit.text, "the model found no end to its rewrite", refused=True))
+            return list(wanted)
         rewrite = answer.strip()
         if rewrite == flat.text.strip():
-            return
+            return list(wanted)
         before = flat.text.strip()
         changes = [change for change in diff(before, rewrite) if not _is_at_symbol(change, before)]
         if unit.kind != "sentence" or short:
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
-        modest = mode == "proofread" and not self.engine.general
+        # What is wanted anyway needs no check, and must not fall with what does.
+        agreed = {(change.start, change.end, change.after) for change in wanted}
+        changes = [change for change in changes if (change.start, change.end, change.after) not in agreed]
+        modest = wishes.mode == "proofread" and not self.engine.general
         expected_fixes = {(doubt.text, doubt.fix) for doubt in told.doubts} if modest else None
-        if reason := _refusal(before, changes, terms, expected_fixes):
-            work.kept.append(Kept(unit.text, reason))
+        if reason := _refusal(before, changes, wishes.terms, expected_fixes):
+            work.kept.append(Kept(unit.text, reason, refused=True))
             # One bad change does not condemn the rest: those that pass on their own and together stay.
-            changes = [change for change in changes if not _refusal(before, [change], terms, expected_fixes)]
-            if _refusal(before, changes, terms, expected_fixes):
+            changes = [
+                change for change in changes if not _refusal(before, [change], wishes.terms, expected_fixes)
+            ]
+            if _refusal(before, changes, wishes.terms, expected_fixes):
                 changes = []
         # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
         if (not modest or any(map(_loses_words, changes))) and self._is_ruder(apply(before, changes), tone):
-            work.kept.append(Kept(unit.text, "the rewrite would be less polite"))
+            work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
             changes = []
         if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
-            return self._proofread(unit, flat, tone, tagged, "proofread", terms, sampling, stop, work)
-        work.changes += flat.place(changes, unit.start)
+            modestly = replace(wishes, mode="proofread")
+            return self._proofread(unit, flat, tone, tagged, wanted, modestly, work)
+        if wishes.dialect is None:
+            return changes
+        return merged(before, changes, wanted, wishes.dialect, wishes.protected_terms, wishes.names)
 
     def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
         return _courtesy(tone) - _courtesy(self.tone.score([rewrite])[0]) > _POLITENESS_MARGIN
+
+
+# --- the spelling that was asked for ----------------------------------------------------------------
+
+
+def _respellings(draft: str, units: Sequence[Part], wishes: _Wishes, work: _Work) -> list[list[Change]]:
+    """For each unit its words that the dialect spells otherwise; a protected one stays, and is told."""
+    found: list[list[Change]] = [[] for _ in units]
+    if wishes.dialect is None or not units:
+        return found
+    end = units[-1].start + len(units[-1].text)
+    parts = [part for part in work.parts if part.start < end]
+    spans = occurrences(draft[:end], wishes.protected_terms)
+    starts = [unit.start for unit in units]
+    for change in respellings(draft[:end], parts, wishes.dialect):
+        index = bisect_right(starts, change.start) - 1
+        if index < 0 or change.end > units[index].start + len(units[index].text):
+            continue
+        if is_held(change, spans, wishes.names):
+            held = Doubt(change.start, change.end, change.before, fix=change.after)
+            work.kept += _spared([held], wishes)
+        else:
+            found[index].append(change)
+    return found
+
+
+# --- what was left alone ----------------------------------------------------------------------------
+
+
+def _spared(doubts: Iterable[Doubt], wishes: _Wishes) -> list[Kept]:
+    """Protected words that would have been changed."""
+    kept = []
+    for doubt in doubts:
+        if doubt.fix is None or doubt.fix == doubt.text:
+            continue
+        what = "a name" if doubt.text in wishes.names else "a protected term"
+        kept.append(
+            Kept(doubt.text, f"{what}, so it was not {f'changed to {doubt.fix}' if doubt.fix else 'removed'}")
+        )
+    return list(dict.fromkeys(kept))
+
+
+_NEVER_READ = {
+    "quote": ("a quoted reply", "quoted replies"),
+    "code": ("code or a table", "pieces of code or tables"),
+}
+
+
+def _untouched(parts: Sequence[Part]) -> Iterator[Kept]:
+    """The parts that are nobody's to correct, one entry for each kind."""
+    for kind, (one, many) in _NEVER_READ.items():
+        found = [part.text for part in parts if part.kind == kind]
+        lines = sum(bool(line.strip()) for text in found for line in text.splitlines())
+        if found:
+            what = one if len(found) == 1 else f"{len(found)} {many}"
+            yield Kept("\n".join(found), f"{what}: {lines} {'line' if lines == 1 else 'lines'}")
+
+
+# --- checks and expectations ------------------------------------------------------------------------
 
 
 def _refusal(
@@ -255,18 +361,14 @@ def _loses_words(change: Change) -> bool:
 
 def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
     """The text with the fixes in place, in pieces with their gains."""
-    pieces, at = [], 0
-    for doubt in told.doubts:
-        before, fix = text[at : doubt.start], doubt.fix
-        if fix is not None and (fix == "" or fix[0] in ",.;:!?"):  # no blank before a mark, or before nothing
-            before = before.rstrip(" ")
-        pieces.append((before, GAIN["trusted"]))
-        gain = GAIN["doubtful"] if fix is None else GAIN["suggested"] * doubt.confidence
-        pieces.append((doubt.text if fix is None else fix, gain))
-        at = doubt.end
-        if not any(piece for piece, _ in pieces):  # a text does not begin with a blank
-            at += len(text[at:]) - len(text[at:].lstrip(" "))
-    return [*((piece, gain) for piece, gain in pieces if piece), (text[at:] or " ", GAIN["trusted"])]
+    *made, (tail, _) = pieces(text, told.doubts)
+    gained = []
+    for piece, doubt in made:
+        if doubt is None or doubt.fix is None:
+            gained.append((piece, GAIN["trusted" if doubt is None else "doubtful"]))
+        else:
+            gained.append((piece, GAIN["suggested"] * doubt.confidence))
+    return [*((piece, gain) for piece, gain in gained if piece), (tail or " ", GAIN["trusted"])]
 
 
 def _is_frame(change: Change, text: str, kind: str) -> bool:
@@ -295,6 +397,11 @@ class _Flat:
         self.text = "".join(
             piece.group() if keep_breaks or "\n" not in piece.group() else " " for piece in pieces
         )
+
+    def find(self, change: Change, offset: int) -> Change:
+        """A change of a word of the draft, in the flat text; `offset` is where the text begins in the draft."""
+        start = bisect_left(self._at, change.start - offset)
+        return replace(change, start=start, end=start + len(change.before))
 
     def place(self, changes: Iterable[Change], offset: int) -> Iterator[Change]:
         """The changes of the stripped flat text, put back into the text; one that would lose a line break keeps it."""
@@ -351,7 +458,9 @@ def load_proofreader(settings: Settings, model: str | None = None) -> Proofreade
             f"{lexicon}: the word list is missing; restore it with git checkout, or run python -m training corpus."
         )
     return Proofreader(
-        open_engine(model or settings.model, settings.models_dir, settings.n_ctx, settings.n_threads),
+        open_engine(
+            model or settings.model, settings.models_dir, settings.n_ctx, settings.n_threads, settings.server
+        ),
         ToneClassifier.load(settings.models_dir / "tone", settings.n_threads),
         Tagger.load(settings.models_dir / "tagger", settings.n_threads),
         Lexicon.load(lexicon),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from space import texts
+from space.reasons import reason
 
 if TYPE_CHECKING:
     from space.changes import Change
@@ -84,36 +86,50 @@ def gauges(title: str, tone: Tone | None, before: Tone | None = None, empty: str
     return f'<section class="pr-tone"><h3>{escaped(title)}</h3>{dials}</section>'
 
 
-def _mark(tag: str, sign: str, spoken: str, text: str) -> str:
+def _mark(tag: str, sign: str, text: str) -> str:
     """One side of a change; blanks alone are drawn, or nobody would see them."""
     if not text:
         return ""
     drawn = escaped(text if text.strip() else text.replace("\r\n", "\n").translate(_BLANKS))
-    return (
-        f'<{tag}><span class="pr-spoken">{spoken}: </span>'
-        f'<span class="pr-sign" aria-hidden="true">{sign}</span>{drawn}</{tag}>'
-    )
+    return f'<{tag}><span class="pr-sign" aria-hidden="true">{sign}</span>{drawn}</{tag}>'
 
 
-def marks(draft: str, changes: Iterable[Change]) -> str:
-    """The draft with each change marked in place: −removed, +added."""
-    pieces, at = [], 0
-    for number, change in enumerate(sorted(changes, key=lambda c: (c.start, c.end))):
-        pieces += [
-            escaped(draft[at : change.start]),
-            f'<span class="pr-change" data-change="{number}" title="{escaped(change.kind)}">',
-            _mark("del", "−", texts.REMOVED, change.before),
-            _mark("ins", "+", texts.ADDED, change.after),
-            "</span>",
+def _both(change: Change) -> str:
+    return _mark("del", "−", change.before) + _mark("ins", "+", change.after)
+
+
+def _named(number: int, change: Change) -> str:
+    """A change as a screen reader says it."""
+    sides = [f"{texts.REMOVED} {change.before}"] * bool(change.before)
+    sides += [f"{texts.ADDED} {change.after}"] * bool(change.after)
+    return escaped(f"{number + 1}: {', '.join(sides)}, {change.kind}")
+
+
+def marked(draft: str, changes: Sequence[Change] = (), done: bool = False) -> str:
+    """The draft with each change marked in place, −removed +added.
+
+    When `done`, marks are switches, and `data-pieces` holds the draft in pieces, a change being [before, after]: any
+    choice of changes rebuilds from them exactly, in the browser.
+    """
+    shown, pieces, at = [], [], 0
+    for number, change in enumerate(changes):
+        same = draft[at : change.start]
+        switch = f' role="button" tabindex="0" aria-pressed="true" aria-label="{_named(number, change)}"'
+        shown += [
+            escaped(same),
+            f'<span class="pr-change" data-change="{number}"{switch if done else ""}>{_both(change)}</span>',
         ]
+        pieces += [carried(same), [carried(change.before), carried(change.after)]]
         at = change.end
-    pieces.append(escaped(draft[at:]))
-    email = "".join(pieces)
-    return f'<div class="pr-email" tabindex="0" role="region" aria-label="{texts.CHANGES}">{email}</div>'
+    shown.append(escaped(draft[at:]))
+    pieces.append(carried(draft[at:]))
+    data = f' data-pieces="{html.escape(json.dumps(pieces))}"' if done else ""
+    email = "".join(shown) or f'<span class="pr-none">{texts.RESULT_PLACEHOLDER}</span>'
+    return f'<h3>{texts.RESULT}</h3><div class="pr-email" tabindex="0" role="region" aria-label="{texts.RESULT}"{data}>{email}</div>'
 
 
-def changed(draft: str, changes: Sequence[Change], clean: bool = True) -> str:
-    """The section "What changed": how many changes of which kind, and the marked draft.
+def changed(changes: Sequence[Change], clean: bool = True) -> str:
+    """The section "What changed": a card for each change with its kind and reason, to accept or reject.
 
     Without changes `clean` says whether that is praise, or only because something was left alone.
     """
@@ -122,17 +138,54 @@ def changed(draft: str, changes: Sequence[Change], clean: bool = True) -> str:
         praise = f'<p class="pr-clean">{texts.NO_CHANGES}</p>'
         return f"<section>{title}{praise if clean else f'<p>{texts.NOTHING_CHANGED}</p>'}</section>"
     count = texts.ONE_CHANGE if len(changes) == 1 else texts.MANY_CHANGES.format(count=len(changes))
-    by_kind = Counter(change.kind for change in changes).most_common()
-    kinds = " · ".join(f"{escaped(kind)} {n}" for kind, n in by_kind)
-    legend = (
-        '<span class="pr-legend" aria-hidden="true">'
-        f'<del><span class="pr-sign">−</span>{texts.REMOVED}</del> '
-        f'<ins><span class="pr-sign">+</span>{texts.ADDED}</ins></span>'
+    kinds = "".join(
+        f'<button type="button" data-kind="{escaped(kind)}" aria-pressed="true">{escaped(kind)} {n}</button>'
+        for kind, n in Counter(change.kind for change in changes).most_common()
+    )
+    cards = "".join(
+        f'<li class="pr-card" data-change="{number}" data-of="{escaped(change.kind)}"><div><span class="pr-both">{_both(change)}</span>'
+        f'<span class="pr-kind">{escaped(change.kind)}</span><p>{escaped(reason(change))}</p></div>'
+        f'<span class="pr-choice">{_choice(number, change)}</span></li>'
+        for number, change in enumerate(changes)
     )
     return (
-        f'<section>{title}<p class="pr-count"><b>{count}</b><span>{kinds}</span>{legend}</p>'
-        f"{marks(draft, changes)}</section>"
+        f'<section>{title}<div class="pr-bar"><b>{count}</b><span id="chosen" role="status"></span>'
+        f'<button type="button" data-all="true">{texts.ACCEPT_ALL}</button>'
+        f'<button type="button" data-all="false">{texts.REJECT_ALL}</button>'
+        f'<span class="pr-kinds" role="group" aria-label="{texts.BY_KIND}">{kinds}</span>'
+        f'<small>{texts.KEYS}</small></div><ol class="pr-cards">{cards}</ol></section>'
     )
+
+
+def _choice(number: int, change: Change) -> str:
+    """The two buttons of a card."""
+    return "".join(
+        f'<button type="button" data-accept="{str(accept).lower()}" aria-pressed="{str(accept).lower()}" '
+        f'aria-label="{word} {_named(number, change)}">{sign} {word}</button>'
+        for accept, sign, word in ((True, "✓", texts.ACCEPT), (False, "✗", texts.REJECT))
+    )
+
+
+def why(before: Tone, prompts: Sequence[str]) -> str:
+    """What was measured of the draft, and what the model was told."""
+    measured = texts.WHY_MEASURED.format(
+        sentiment=f"{before.sentiment.label} {_percent(before.sentiment)}%",
+        politeness=f"{before.politeness.label} {_percent(before.politeness)}%",
+    )
+    hints = [hint for prompt in prompts for hint in _hints(prompt)]
+    count = texts.ONE_SENTENCE if len(prompts) == 1 else texts.MANY_SENTENCES.format(count=len(prompts))
+    told = texts.WHY_NOTHING if not prompts else texts.WHY_TOLD if hints else texts.WHY_TOLD_NOTHING
+    line = f"{measured} {told.format(count=count, hints='; '.join(hints))}"
+    return f'<section><h3>{texts.WHY}</h3><p class="pr-why">{escaped(line)}</p></section>'
+
+
+def _hints(prompt: str) -> list[str]:
+    """The hints that stand in the system part of a prompt, after "Check:"."""
+    found = re.search(r" Check: (.*)\.$", prompt.partition("\nuser: ")[0], re.MULTILINE)
+    return [
+        re.sub(r" = (.+)$", lambda fix: f" → {texts.WHY_NOTHING_TO if fix[1] == '-' else fix[1]}", hint)
+        for hint in (found[1].split("; ") if found else [])
+    ]
 
 
 def kept(values: Sequence[Kept]) -> str:

@@ -13,17 +13,20 @@ import json
 import os
 import unicodedata
 import zipfile
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from space.encoder import FEATURES, Encoded, Encoder, encode, features, windows
 from space.errors import UserError
-from space.tags import KEEP, WRONG, Doubt, fix_of
+from space.tags import KEEP, WRONG, Doubt, fix_of, pieces
 from space.tone import MODELS, softmax
 
 WINDOW = 126  # tokens; the longest text it was trained on
+_SURE, _SURE_OF_FIX = 0.7, 0.2  # probability and confidence of a fix that is made before the second reading
 
 
 class Tagger:
@@ -57,7 +60,21 @@ class Tagger:
         return cls(encoder, tags, head, threshold)
 
     def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
-        """Every word of each text with the probability that it is wrong and the likeliest fix, in order."""
+        """Every word of each text with the probability that it is wrong and the likeliest fix, in order.
+
+        A text with sure fixes is read once more with them in place, for a mistake hides others (Omelianchuk et al. 2020).
+        """
+        found = self._tag(texts)
+        sure = [
+            [doubt if _is_sure(doubt) else replace(doubt, fix=None) for doubt in doubts] for doubts in found
+        ]
+        mended = ["".join(piece for piece, _ in pieces(*each)) for each in zip(texts, sure, strict=True)]
+        again = [i for i, text in enumerate(texts) if mended[i] != text]
+        for i, second in zip(again, self._tag([mended[i] for i in again]), strict=True):
+            found[i] = _read_twice(texts[i], found[i], sure[i], second)
+        return found
+
+    def _tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
         encoded = [encode(text, self._tokens) for text in texts]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
         states = iter(
@@ -95,3 +112,35 @@ class Tagger:
                 Doubt(start, end, text[start:end], float(wrong[row]), fix, float(chances[row, best]))
             )
         return found
+
+
+def _is_sure(doubt: Doubt) -> bool:
+    return doubt.fix is not None and doubt.probability >= _SURE and doubt.confidence >= _SURE_OF_FIX
+
+
+def _read_twice(
+    text: str, first: Sequence[Doubt], sure: Sequence[Doubt], second: Sequence[Doubt]
+) -> list[Doubt]:
+    """The words as first read, but where the second reading mends a fix or doubts a word more.
+
+    `sure` are those of `first`, without the fixes that were not made before the second reading.
+    """
+    left, at, found = deque(second), 0, []
+    words = iter(first)
+    for piece, made in pieces(text, sure):
+        inside = []
+        while left and left[0].end <= at + len(piece):
+            each = left.popleft()
+            if each.start >= at:
+                inside.append(replace(each, start=each.start - at, end=each.end - at))
+        at += len(piece)
+        if made is None:
+            continue
+        word = next(words)
+        if made.fix is not None:
+            again = [each if _is_sure(each) else replace(each, fix=None) for each in inside]
+            word = replace(word, fix="".join(part for part, _ in pieces(piece, again)))
+        elif [each.text for each in inside] == [word.text] and inside[0].probability > word.probability:
+            word = replace(inside[0], start=word.start, end=word.end)
+        found.append(word)
+    return found

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 KEEP, DELETE, WRONG = "", "-", "?"
@@ -88,3 +89,24 @@ def fix_of(word: str, tag: str) -> str | None:
         return word[: len(word) - int(cut)] + ending
     capital = (word[:1].isupper() and word != "I") or text in ("i", "i'm", "i've", "i'll", "i'd")
     return text[:1].upper() + text[1:] if capital else text
+
+
+def pieces(text: str, doubts: Iterable[Doubt]) -> Iterator[tuple[str, Doubt | None]]:
+    """The text with the fixes of `doubts` in place, in pieces: what stands between two doubts comes with None.
+
+    >>> [piece for piece, _ in pieces("I goes to to .", [Doubt(2, 6, "goes", fix="go"), Doubt(10, 12, "to", fix="")])]
+    ['I ', 'go', ' to', '', ' .']
+    """
+    at, begun = 0, False
+    for doubt in doubts:
+        between, fix = text[at : doubt.start], doubt.text if doubt.fix is None else doubt.fix
+        if doubt.fix is not None and (
+            fix == "" or fix[0] in ",.;:!?"
+        ):  # no blank before a mark, or before nothing
+            between = between.rstrip(" ")
+        yield between, None
+        yield fix, doubt
+        at, begun = doubt.end, begun or bool(between or fix)
+        if not begun:  # a text does not begin with a blank
+            at += len(text[at:]) - len(text[at:].lstrip(" "))
+    yield text[at:], None

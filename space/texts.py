@@ -23,7 +23,7 @@ STOP = "Stop"
 CLEAR = "Clear"
 RESTORE = "Undo"
 EXAMPLE_EMAILS = {
-    "Example: mistakes": """Hi Tom,
+    "Try: mistakes": """Hi Tom,
 
 I dont think we recieved the invoice for 1,250 EUR yet. Could you sent it again until Friday?
 The team have discussed about the new contract yesterday and everyone agree with it.
@@ -34,7 +34,7 @@ The team have discussed about the new contract yesterday and everyone agree with
 Best regards,
 Anna
 """,
-    "Example: blunt": """Hello Mr. Okafor,
+    "Try: blunt": """Hello Mr. Okafor,
 
 You still have not answered my question. Send me the signed form today.
 This is the third time I ask and I am tired of waiting for you.
@@ -45,7 +45,7 @@ On Mon, 2 Feb 2026 at 09:14, D. Okafor wrote:
 
 Maria
 """,
-    "Example: clean": """Dear Ms. Lindqvist,
+    "Try: clean": """Dear Ms. Lindqvist,
 
 Thank you for your quick reply. The room is booked for Tuesday, 14 April at 10:30, and coffee will be served.
 Please let me know if anyone in your group needs a parking space.
@@ -55,22 +55,77 @@ Samuel Adeyemi
 """,
 }
 
+# ---- the draft as a file ----
+
+OPEN = "Open file"
+OPENED = "{name} is open."
+SUBJECT = "Subject: {subject}"
+SAVE_TXT = "Save .txt"
+SAVE_EML = "Save .eml"
+FILE_NAME = "email"  # of what is saved
+
 # ---- the result ----
 
 RESULT = "Proofread email"
-RESULT_PLACEHOLDER = "The proofread email appears here, line by line as you wrote it."
+RESULT_PLACEHOLDER = "The proofread email appears here, each change marked: click one to undo it."
 COPY = "Copy the email"
 COPIED = "Copied ✓"
+CLEAN_VIEW = "Hide marks"
 CHANGES = "What changed"
 NO_CHANGES = "No changes: nothing in this email needed correcting."
 NOTHING_CHANGED = "No changes were made."
 ONE_CHANGE = "1 change"
 MANY_CHANGES = "{count} changes"
+CHOSEN = "{accepted} accepted, {rejected} rejected"
+ACCEPT = "Accept"
+REJECT = "Reject"
+ACCEPT_ALL = "Accept all"
+REJECT_ALL = "Reject all"
+BY_KIND = "Accept or reject all of a kind"
+KEYS = "Keys: n next, p previous, a accept, r reject"
+ACCEPTED = "accepted"
+REJECTED = "rejected"
 REMOVED = "removed"
 ADDED = "added"
 KEPT = "Left alone on purpose"
+WHY = "Why this rewrite"
+WHY_MEASURED = "The draft was measured: {sentiment}, {politeness}."
+WHY_NOTHING = "No sentence looked doubtful, so the model saw none."
+WHY_TOLD = "{count} looked doubtful and went to the model, with these hints: {hints}"
+WHY_NOTHING_TO = "(nothing)"
+WHY_TOLD_NOTHING = "{count} went to the model, without hints."
+ONE_SENTENCE = "1 sentence"
+MANY_SENTENCES = "{count} sentences"
 PROMPTS = "Exact prompts sent to the model ({count})"
 NO_PROMPTS = "Nothing was sent to the model: no sentence needed it."
+
+# ---- settings ----
+
+SETTINGS = "Settings"
+MODEL = "Model"
+LOADING = "Loading {model}… a large model takes a minute, a download longer."
+DIALECT = "Spelling"
+DIALECTS = {"": "As written", "american": "American", "british": "British"}
+TERMS = "Protected words"
+TERMS_PLACEHOLDER = "One a line: names, products, jargon. They are never changed."
+TERMS_NOTE = "Kept in this browser only."
+TEMPERATURE = "Temperature"
+TEMPERATURE_NOTE = "0: the same draft always gives the same result."
+TOP_P, TOP_K, MIN_P = "Top-p", "Top-k", "Min-p"
+TOP_K_NOTE = "0 turns it off."
+REPEAT_PENALTY = "Repeat penalty"
+MAX_TOKENS = "Max tokens"
+MAX_TOKENS_NOTE = "For one sentence; 0: twice its length."
+SEED = "Seed"
+RESET = "Reset settings"
+
+# ---- history ----
+
+HISTORY = "History"
+HISTORY_NOTE = "The last ten emails, kept in this browser only."
+HISTORY_EMPTY = "Nothing yet."
+HISTORY_OPEN = "Open"
+HISTORY_CLEAR = "Clear history"
 
 # ---- gauges: label -> emoji and word, in the order of the scale ----
 
@@ -96,6 +151,7 @@ METER = "{label}, {percent} percent"
 
 # ---- status lines ----
 
+BUSY = "Too many people are waiting for the model: please try again in half a minute."
 WAITING = "Waiting for the model…"
 READING = "Reading the draft…"
 PROGRESS = "{done} of {total} sentences read"
@@ -127,12 +183,14 @@ REASONS = {
     "too slow": "Too slow",
     "other": "Something else",
 }
+CORRECTED = "How it should read (optional)"
+CORRECTED_PLACEHOLDER = "The email as you would send it. What you write here teaches the next model most."
 COMMENT = "Comment (optional)"
 COMMENT_PLACEHOLDER = "What should it have done?"
-CONSENT_VERSION = "2"  # raise it whenever the meaning of CONSENT changes: records carry it
+CONSENT_VERSION = "3"  # raise it whenever the meaning of CONSENT changes: records carry it
 CONSENT = (
-    "I agree that the record shown above (my draft, the proofread email, its scores and this feedback, with personal data "
-    "replaced by placeholders) is kept {where}, to improve the proofreader."
+    "I agree that the record shown above (my draft, the proofread email, its scores, which changes I took and this feedback, "
+    "with personal data replaced by placeholders) is kept {where}, to improve the proofreader."
 )
 CONSENT_NOTE = (
     "Without this tick nothing is kept. Names in running text are not found: look above before you send."

@@ -1,13 +1,54 @@
 // What the page does by itself, without a round trip to the server. `words` holds the texts it needs.
 (words) => {
+  const LAST = 10; // emails in the history
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const one = (selector) => document.querySelector(selector);
   let pause;
 
-  // Ctrl+Enter starts from anywhere but the feedback form, where it would throw the form away.
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-    if (event.target.closest("#feedback")) return;
+  // ---- the draft ----
+
+  // A pause in typing, or a paste, measures the tone of the draft.
+  document.addEventListener("input", (event) => {
+    if (event.target.closest("#draft")) later("#measure", 500);
+  });
+
+  // Presses a button of the server's once nothing has happened for some milliseconds.
+  function later(selector, milliseconds) {
+    clearTimeout(pause);
+    pause = setTimeout(() => one(selector)?.click(), milliseconds);
+  }
+
+  // A file dropped on the draft goes the way of the button that opens one.
+  document.addEventListener("dragover", (event) => {
+    if (event.target.closest?.("#draft")) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    const files = event.dataTransfer?.files;
+    if (!files?.length || !event.target.closest?.("#draft")) return;
     event.preventDefault();
-    document.querySelector("#run:not([disabled])")?.click();
+    const input = one("input[type=file][accept*='.eml']");
+    input.files = files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
+  // ---- keys ----
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable=true]");
+    // Ctrl+Enter starts from anywhere but the feedback form, where it would throw the form away.
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      if (event.target.closest("#feedback")) return;
+      event.preventDefault();
+      one("#run:not([disabled])")?.click();
+    } else if (event.target.matches(".pr-change[role=button]") && ["Enter", " "].includes(event.key)) {
+      event.preventDefault();
+      event.target.click();
+    } else if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && marks().length) {
+      const at = marks().findIndex((mark) => mark.classList.contains("pr-now"));
+      if (event.key === "n") go(at + 1);
+      else if (event.key === "p") go(at < 0 ? -1 : at - 1);
+      else if (at >= 0 && (event.key === "a" || event.key === "r")) choose([at], event.key === "a");
+    }
   });
 
   // Gradio takes Shift+Enter for "submit" and swallows the new line; in an email it is one.
@@ -15,29 +56,184 @@
     if (event.key === "Enter" && event.shiftKey) event.stopPropagation();
   }, true);
 
-  // A pause in typing, or a paste, measures the tone of the draft.
-  document.addEventListener("input", (event) => {
-    if (!event.target.closest("#draft")) return;
-    clearTimeout(pause);
-    pause = setTimeout(() => document.querySelector("#measure")?.click(), 500);
+  // ---- changes: a mark in the email says by aria-pressed whether it is accepted; all else follows it ----
+
+  const marks = () => all("#result .pr-change[aria-pressed]");
+  const isTaken = (mark) => mark.getAttribute("aria-pressed") === "true";
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest("#result .pr-change[aria-pressed], #changes button, #changes .pr-card");
+    if (!target) return;
+    const number = Number(target.closest("[data-change]")?.dataset.change);
+    const numbers = marks().map((_, each) => each);
+    if (target.matches(".pr-change")) {
+      choose([number], !isTaken(target));
+    } else if (target.dataset.accept) {
+      choose([number], target.dataset.accept === "true");
+    } else if (target.dataset.all) {
+      choose(numbers, target.dataset.all === "true");
+    } else if (target.dataset.kind) {
+      const same = all("#changes .pr-card").filter((card) => card.dataset.of === target.dataset.kind);
+      choose(same.map((card) => Number(card.dataset.change)), target.getAttribute("aria-pressed") !== "true");
+    }
+    if (!Number.isNaN(number)) go(number, target.matches(".pr-card"));
   });
 
+  function choose(numbers, taken) {
+    const found = marks();
+    for (const number of numbers) found[number].setAttribute("aria-pressed", taken);
+    follow();
+    later("#rescore", 300);
+  }
+
+  // Cards, kinds and the count say what the marks say.
+  function follow() {
+    const taken = marks().map(isTaken);
+    const kinds = {};
+    for (const card of all("#changes .pr-card")) {
+      const accepted = taken[card.dataset.change];
+      card.classList.toggle("pr-left", !accepted);
+      for (const button of all("[data-accept]", card)) {
+        button.setAttribute("aria-pressed", (button.dataset.accept === "true") === accepted);
+      }
+      kinds[card.dataset.of] = (kinds[card.dataset.of] ?? false) || accepted;
+    }
+    for (const button of all("#changes [data-kind]")) button.setAttribute("aria-pressed", kinds[button.dataset.kind]);
+    const accepted = taken.filter(Boolean).length;
+    const line = one("#chosen");
+    if (line) line.textContent = fill(words.chosen, { accepted, rejected: taken.length - accepted });
+  }
+
+  // Moves to a change, around the ends, and shows it in the email and among the cards.
+  function go(to, stay = true) {
+    const found = marks();
+    const number = (to + found.length) % found.length;
+    const card = one(`#changes .pr-card[data-change="${number}"]`);
+    for (const each of all(".pr-now")) each.classList.remove("pr-now");
+    for (const each of [found[number], card]) each?.classList.add("pr-now");
+    if (stay) scrollInto(found[number]);
+  }
+
+  // Scrolls the box of the email alone: the page must not jump under the pointer.
+  function scrollInto(mark) {
+    const box = mark.closest(".pr-email");
+    const top = mark.offsetTop - box.offsetTop;
+    if (top < box.scrollTop || top + mark.offsetHeight > box.scrollTop + box.clientHeight) {
+      box.scrollTop = top - box.clientHeight / 2;
+    }
+  }
+
+  const pieces = () => JSON.parse(one("#result [data-pieces]")?.dataset.pieces ?? "[]");
+
+  // The email as chosen: the pieces between changes, and of each change the side that was taken.
+  function text() {
+    const taken = marks().map(isTaken);
+    let number = 0;
+    return pieces().map((piece) => (typeof piece === "string" ? piece : piece[Number(taken[number++])])).join("");
+  }
+
+  // ---- what this browser remembers; private windows may refuse ----
+
+  function remembered(key, otherwise) {
+    try {
+      return JSON.parse(localStorage.getItem(`proofreader.${key}`)) ?? otherwise;
+    } catch {
+      return otherwise;
+    }
+  }
+
+  function remember(key, value) {
+    try {
+      localStorage.setItem(`proofreader.${key}`, JSON.stringify(value));
+    } catch { /* full or forbidden: the page works without */ }
+  }
+
+  function listHistory() {
+    const list = one("#history ol");
+    if (!list) return;
+    list.replaceChildren(...remembered("history", []).map((email, number) => {
+      const item = document.createElement("li");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.history = number;
+      button.textContent = words.open;
+      const when = new Date(email.time).toLocaleString(words.language, { dateStyle: "medium", timeStyle: "short" });
+      const start = email.draft.trim().replace(/\s+/g, " ").slice(0, 80);
+      button.setAttribute("aria-label", `${words.open}: ${when}, ${start}`);
+      item.append(button, ` ${when} · ${start}`);
+      return item;
+    }));
+    one("#history p").hidden = list.children.length > 0;
+  }
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("#history")) setTimeout(listHistory, 50); // its content is made when it is opened
+    const number = event.target.closest("[data-history]")?.dataset.history;
+    if (number === undefined) return;
+    write("#draft textarea", remembered("history", [])[number].draft);
+    one("#draft").scrollIntoView({ block: "nearest" });
+  });
+
+  // Sets a text as if it had been typed, so that Gradio knows of it.
+  function write(selector, value) {
+    const area = one(selector);
+    area.value = value;
+    area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function fill(form, values) {
+    return form.replace(/{(\w+)}/g, (_, name) => values[name].toLocaleString(words.language));
+  }
+
   window.proofreader = {
+    text,
+
     // Characters are code points, as Python counts them.
-    count(text) {
-      const count = (text.match(/\S+/g) || []).length;
+    count(draft) {
+      const count = (draft.match(/\S+/g) || []).length;
       const form = count > words.limit ? words.countOver : words.count;
-      const shown = { characters: [...text].length, words: count, limit: words.limit };
-      return form.replace(/{(\w+)}/g, (_, name) => shown[name].toLocaleString(words.language));
+      return fill(form, { characters: [...draft].length, words: count, limit: words.limit });
     },
 
+    // The values of a handler, with which changes are taken as the last one.
+    withChoices: (...values) => [...values.slice(0, -1), JSON.stringify(marks().map(isTaken))],
+
+    // A result has come: counts its changes, and puts it on top of the history.
+    arrived(draft) {
+      follow();
+      if (!one("#result [data-pieces]") || !draft.trim()) return;
+      const others = remembered("history", []).filter((email) => email.draft !== draft);
+      remember("history", [{ time: Date.now(), draft }, ...others].slice(0, LAST));
+      listHistory();
+    },
+
+    clearHistory() {
+      remember("history", []);
+      listHistory();
+    },
+
+    remember: (terms, dialect) => remember("settings", { terms, dialect }),
+
+    // What was remembered, for the settings that it is kept for.
+    recall() {
+      const { terms = "", dialect = "" } = remembered("settings", {});
+      listHistory();
+      return [terms, dialect];
+    },
+
+    hideMarks: () => one("#result").classList.toggle("pr-clean-view"),
+
     // navigator.clipboard exists on https and on localhost only; elsewhere the text is selected and copied.
-    async copy(text) {
+    async copy() {
       try {
-        await navigator.clipboard.writeText(text);
+        await navigator.clipboard.writeText(text());
       } catch {
-        document.querySelector("#result textarea").select();
+        const area = document.createElement("textarea");
+        area.value = text();
+        document.body.append(area);
+        area.select();
         document.execCommand("copy");
+        area.remove();
       }
       return words.copied;
     },
@@ -46,5 +242,22 @@
       await new Promise((done) => setTimeout(done, 1500));
       return words.copy;
     },
+
+    saveText: () => save(new Blob([text()], { type: "text/plain;charset=utf-8" }), `${words.fileName}.txt`),
+
+    // `data` is base64, as bytes travel in JSON.
+    saveMail(data) {
+      if (!data) return;
+      const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
+      save(new Blob([bytes], { type: "message/rfc822" }), `${words.fileName}.eml`);
+    },
   };
+
+  function save(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
 }

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
-import logging
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from feedback.errors import FeedbackError
-from feedback.journal import JournalError
 from feedback.redact import ClientHash, redact_record
 from feedback.schema import REASONS, Record
-from space import render, texts
+from space import __version__, render, texts
+from space.api import endpoints, told
+from space.changes import apply
 from space.errors import UserError
+from space.mail import open_mail, save_eml
+from space.options import RANGES, Options
+from space.prompt import PROMPT_VERSION
 from space.proofreader import MAX_WORDS, Progress, Proofread, spoken
 
 if TYPE_CHECKING:
     from feedback.journal import Journal
-    from space.proofreader import Proofreader
-    from space.tone import ToneClassifier
-
-logger = logging.getLogger(__name__)
+    from space.mail import Mail
+    from space.shelf import Shelf
+    from space.tone import Tone, ToneClassifier
 
 Updates = dict[Any, Any]  # component -> its new value or properties, as Gradio's handlers return them
 
@@ -61,6 +62,9 @@ def head() -> str:
         "countOver": texts.COUNT_OVER,
         "copy": texts.COPY,
         "copied": texts.COPIED,
+        "chosen": texts.CHOSEN,
+        "open": texts.HISTORY_OPEN,
+        "fileName": texts.FILE_NAME,
     }
     # The file begins with comments and is one arrow function.
     return (
@@ -69,13 +73,13 @@ def head() -> str:
 
 
 def build(
-    proofreader: Proofreader | None,
+    shelf: Shelf | None,
     journal: Journal,
     tone: ToneClassifier | None,
     problem: str = "",
     where: str = "",
 ) -> gr.Blocks:
-    """The page. Without a proofreader it still measures tone, and answers each request with `problem`.
+    """The page. Without a model it still measures tone, and answers each request with `problem`.
 
     `where` says where feedback is kept, for the consent.
     """
@@ -84,48 +88,63 @@ def build(
 
     blank_result_tone = render.gauges(texts.RESULT_TONE, None, empty=texts.TONE_RESULT_EMPTY)
 
-    def measured(text: str, title: str, empty: str) -> str:
+    def measured(text: str, title: str, empty: str, before: Tone | None = None) -> str:
         """The gauges of a text; a failure is told in their place, for tone is no reason to lose a rewrite."""
         if tone is None:
             return render.gauges(title, None, empty=texts.TONE_MISSING)
         try:
             measured = tone.score([spoken(text)])[0] if text.strip() else None
-            return render.gauges(title, measured, empty=empty)
+            return render.gauges(title, measured, before, empty)
         except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
             return render.gauges(title, None, empty=told(error, texts.UNEXPECTED_TONE))
 
     def measure(text: str) -> str:
         return measured(text, texts.DRAFT_TONE, texts.TONE_EMPTY)
 
-    def begin(request: gr.Request) -> Updates:
-        """Answers the click at once, before the queue: from here on Stop has something to stop."""
-        stops[_session(request)] = threading.Event()
+    def measure_chosen(value: Proofread | None, choices: str) -> str:
+        """The gauges of the email as it is with the changes that the user took."""
+        if value is None:
+            return blank_result_tone
+        return measured(chosen_text(value, choices), texts.RESULT_TONE, texts.TONE_MISSING, value.before)
+
+    def blank() -> Updates:
+        """Nothing proofread yet."""
         return {
-            run: gr.update(interactive=False),
-            stop: gr.update(interactive=True),
-            clear: gr.update(interactive=False),
-            copy: gr.update(interactive=False),
-            status: render.status(texts.WAITING, "busy"),
             last: None,
-            result: "",
+            result: render.marked(""),
             notes: "",
             result_tone: blank_result_tone,
             details: gr.update(visible=False),
+            **{button: gr.update(interactive=False) for button in takers},
         }
 
-    def work(text: str, chosen_mode: str, request: gr.Request) -> Iterator[Updates]:
+    def begin(request: gr.Request) -> Updates:
+        """Answers the click at once, before the queue: from here on Stop has something to stop."""
+        stops[_session(request)] = threading.Event()
+        return blank() | {
+            run: gr.update(interactive=False),
+            stop: gr.update(interactive=True),
+            clear: gr.update(interactive=False),
+            status: render.status(texts.WAITING, "busy"),
+        }
+
+    def work(text: str, chosen_mode: str, request: gr.Request, *settings: Any) -> Iterator[Updates]:
         """One run, from click to result; whatever happens, the last update gives the buttons back."""
         asked = stops.setdefault(_session(request), threading.Event())
         finished: Updates = {}
         try:
             if not text.strip():
                 raise UserError(texts.EMPTY_DRAFT)
-            if proofreader is None:
+            if shelf is None:
                 raise UserError(problem)
+            options = Options(chosen_mode, *settings)
             started, first, shown_at, done, total = time.monotonic(), 0.0, 0.0, 0, 0
             outcome: Progress | Proofread | None = None
+            if options.model != shelf.loaded:
+                yield {status: render.status(texts.LOADING.format(model=options.model), "busy")}
+            proofreader = shelf.take(options.model)
             yield {status: render.status(texts.READING, "busy")}
-            for outcome in proofreader.run(text, mode=chosen_mode, stop=asked.is_set):
+            for outcome in proofreader.run(text, **options.arguments(), stop=asked.is_set):
                 if isinstance(outcome, Progress):
                     done, total = outcome.done, outcome.total
                     if time.monotonic() - shown_at < UPDATE_SECONDS:
@@ -134,49 +153,62 @@ def build(
                     first = first or shown_at
                     yield {
                         status: render.status(_progress(done, total, shown_at - first), "busy", done, total),
-                        result: render.carried(outcome.text),
+                        result: render.marked(text, outcome.changes),
                     }
             assert isinstance(outcome, Proofread), "a run ends with its result"
             if asked.is_set() and done < total:
                 line = texts.STOPPED.format(done=done, total=total) if done else texts.STOPPED_EARLY
             else:
                 line = texts.DONE.format(seconds=time.monotonic() - started, model=outcome.model)
-            finished = shown(outcome) | {status: render.status(line, "done")}
+            finished = shown(outcome) | {status: render.status(line, "done"), asked_for: options}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
-            finished = {status: render.status(told(error, texts.UNEXPECTED), "error")}
+            finished = blank() | {status: render.status(told(error, texts.UNEXPECTED), "error")}
         finally:
             stops.pop(_session(request), None)
         yield finished | {
             run: gr.update(interactive=True),
             stop: gr.update(interactive=False),
             clear: gr.update(interactive=True),
-            copy: gr.update(interactive=bool(finished.get(last))),
         }
 
-    def shown(value: Proofread) -> Updates:
+    def give_back() -> Updates:
+        """The buttons, when the queue was full and no run has begun."""
         return {
-            last: value,
-            result: render.carried(value.text),
-            notes: render.notes(value.notes),
-            draft_tone: render.gauges(texts.DRAFT_TONE, value.before, empty=texts.TONE_MISSING),
-            result_tone: render.gauges(texts.RESULT_TONE, value.after, value.before, texts.TONE_MISSING),
-            changes: render.changed(value.draft, value.changes, clean=not (value.notes or value.kept)),
-            kept: render.kept(value.kept),
-            prompts: render.prompts(value.prompts),
-            prompts_panel: gr.update(label=texts.PROMPTS.format(count=len(value.prompts)), open=False),
-            details: gr.update(visible=True),
-            verdict: None,
-            reasons: gr.update(value=[], visible=False),
-            consent: False,
-            send: gr.update(interactive=True),
-            feedback_status: "",
+            status: render.status(texts.BUSY, "error"),
+            run: gr.update(interactive=True),
+            stop: gr.update(interactive=False),
+            clear: gr.update(interactive=True),
         }
 
     def stop_run(request: gr.Request) -> None:
         if event := stops.get(_session(request)):
             event.set()
 
-    def replace(text: str, new: str) -> Updates:
+    def shown(value: Proofread) -> Updates:
+        return {
+            last: value,
+            result: render.marked(value.draft, value.changes, done=True),
+            notes: render.notes(value.notes),
+            draft_tone: render.gauges(texts.DRAFT_TONE, value.before, empty=texts.TONE_MISSING),
+            result_tone: render.gauges(texts.RESULT_TONE, value.after, value.before, texts.TONE_MISSING),
+            changes: render.changed(
+                value.changes, clean=not value.notes and not any(each.refused for each in value.kept)
+            ),
+            kept: render.kept(value.kept),
+            why: render.why(value.before, value.prompts),
+            prompts: render.prompts(value.prompts),
+            prompts_panel: gr.update(label=texts.PROMPTS.format(count=len(value.prompts)), open=False),
+            details: gr.update(visible=True),
+            verdict: None,
+            reasons: gr.update(value=[], visible=False),
+            corrected: "",
+            consent: False,
+            send: gr.update(interactive=True),
+            feedback_status: "",
+            **{button: gr.update(interactive=True) for button in takers},
+        }
+
+    def replace(text: str, new: str, mail: Mail | None = None) -> Updates:
         """A new draft in place of the old one, which stays one click away if it is more than an example."""
         worth = bool(text.strip()) and text not in {new, *texts.EXAMPLE_EMAILS.values()}
         return {
@@ -184,32 +216,45 @@ def build(
             replaced: text if worth else "",
             restore: gr.update(visible=worth),
             draft_tone: measure(new),
+            opened: mail,
+            file_notes: render.notes(_about(mail)),
         }
+
+    def open_file(text: str, path: str) -> Updates:
+        """The email of a file as the draft; the file itself is not kept."""
+        file = Path(path)
+        try:
+            data = file.read_bytes()
+            return replace(text, (mail := open_mail(file.name, data)).body, mail)
+        except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
+            return {status: render.status(told(error, texts.UNEXPECTED), "error")}
+        finally:
+            file.unlink(missing_ok=True)
 
     def clear_all(text: str) -> Updates:
-        return replace(text, "") | {
-            last: None,
-            result: "",
-            status: render.status(""),
-            notes: "",
-            result_tone: blank_result_tone,
-            details: gr.update(visible=False),
-            copy: gr.update(interactive=False),
-        }
+        return replace(text, "") | blank() | {status: render.status("")}
+
+    def as_mail(value: Proofread | None, mail: Mail | None, choices: str) -> str:
+        """The chosen email as an .eml file, in base64."""
+        if value is None:
+            return ""
+        return base64.b64encode(save_eml(mail, chosen_text(value, choices))).decode()
 
     def preview(
-        value: Proofread | None, chosen: str | None, why: list[str], remark: str, request: gr.Request
-    ) -> tuple[Record | None, str]:
+        value: Proofread | None, options: Options | None, chosen: str | None, why: list[str], own: str, remark: str,
+        choices: str, request: gr.Request,
+    ) -> tuple[Record | None, str]:  # fmt: skip
         """The record that would be kept, personal data taken out, as a value and as the JSON that the user sees."""
-        if value is None or chosen is None:
+        if value is None or options is None or chosen is None:
             return None, ""
         client = client_hash(request.client.host if request.client else "")
-        would_be = redact_record(record(value, chosen, why, remark, client))
+        whole = record(value, options, chosen, why, own, remark, choices)
+        would_be = redact_record(dataclasses.replace(whole, client=client))
         return would_be, json.dumps(would_be.to_dict(), indent=2, ensure_ascii=False)
 
     def flag(
-        value: Proofread | None, chosen: str | None, why: list[str], remark: str, agreed: bool,
-        seen: Record | None, request: gr.Request,
+        value: Proofread | None, options: Options | None, chosen: str | None, why: list[str], own: str, remark: str,
+        agreed: bool, seen: Record | None, choices: str, request: gr.Request,
     ) -> Updates:  # fmt: skip
         """Keeps one piece of feedback; no thanks, and no word cleared, before it is on the disk."""
         try:
@@ -217,7 +262,7 @@ def build(
                 raise UserError(texts.NEED_VERDICT)
             if not agreed:
                 raise UserError(texts.NEED_CONSENT)
-            kept_record, shown = preview(value, chosen, why, remark, request)
+            kept_record, _ = preview(value, options, chosen, why, own, remark, choices, request)
             assert kept_record is not None
             if seen is not None:  # the one on screen, with what was typed last
                 kept_record = dataclasses.replace(kept_record, id=seen.id, time=seen.time)
@@ -226,14 +271,21 @@ def build(
             return {feedback_status: render.status(told(error, texts.UNEXPECTED_FEEDBACK), "error")}
         return {
             comment: "",
+            corrected: "",
             send: gr.update(interactive=False),
             feedback_status: render.status(texts.THANKS.format(id=kept_record.id), "done"),
         }
 
-    with gr.Blocks(title=texts.TITLE, analytics_enabled=False) as page:
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         last: gr.State = gr.State(None)  # the Proofread value on screen
+        asked_for: gr.State = gr.State(None)  # the Options that it was made with
         pending: gr.State = gr.State(None)  # the feedback record on screen
+        opened: gr.State = gr.State(None)  # the Mail that the draft was opened from
         replaced = gr.State("")  # the draft that Clear or an example took away
+        chosen = gr.Textbox(
+            "[]", visible="hidden"
+        )  # which changes are taken: the script fills it in on the way
+        mail_data = gr.Textbox(visible="hidden")  # an .eml on its way to the browser
 
         gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", elem_id="head")
         with gr.Row(equal_height=True, elem_id="desk"):
@@ -248,17 +300,21 @@ def build(
                     html_attributes=gr.InputHTMLAttributes(spellcheck=False, lang="en"),
                 )
                 with gr.Row(elem_id="under-draft", elem_classes="pr-under"):
+                    small: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 60}
+                    open_button = gr.UploadButton(
+                        texts.OPEN, file_types=[".txt", ".eml"], elem_id="open", **small
+                    )
                     examples = [
-                        (gr.Button(name, size="sm", scale=0, min_width=60), email)
-                        for name, email in texts.EXAMPLE_EMAILS.items()
+                        (gr.Button(name, **small), email) for name, email in texts.EXAMPLE_EMAILS.items()
                     ]
-                    restore = gr.Button(texts.RESTORE, visible=False, size="sm", scale=0, min_width=60)
+                    restore = gr.Button(texts.RESTORE, visible=False, **small)
                     count = gr.HTML(texts.COUNT.format(characters=0, words=0), elem_id="count")
+                file_notes = gr.HTML(elem_id="file-notes")
                 mode = gr.Radio(
                     [
                         (label, name)
                         for name, label in texts.MODES.items()
-                        if proofreader is None or name in proofreader.engine.modes
+                        if shelf is None or name in shelf.modes
                     ],
                     value="proofread",
                     label=texts.MODE,
@@ -272,24 +328,28 @@ def build(
                 draft_tone = gr.HTML(measure(""), elem_id="draft-tone")
                 measure_now = gr.Button(visible="hidden", elem_id="measure")
             with gr.Column(min_width=320):
-                result = gr.Textbox(
-                    label=texts.RESULT,
-                    placeholder=texts.RESULT_PLACEHOLDER,
-                    lines=14,
-                    max_lines=24,
-                    interactive=False,
-                    autoscroll=False,
-                    elem_id="result",
-                )
+                result = gr.HTML(render.marked(""), elem_id="result")
                 with gr.Row(elem_classes="pr-under"):
                     copy = gr.Button(
-                        texts.COPY, size="sm", scale=0, min_width=140, interactive=False, elem_id="copy"
+                        texts.COPY, interactive=False, elem_id="copy", **small | {"min_width": 140}
                     )
+                    save_txt = gr.Button(texts.SAVE_TXT, interactive=False, elem_id="save-txt", **small)
+                    save_mail = gr.Button(texts.SAVE_EML, interactive=False, elem_id="save-eml", **small)
+                    hide = gr.Button(texts.CLEAN_VIEW, interactive=False, elem_id="hide", **small)
+                    takers = [copy, save_txt, save_mail, hide]
                 notes = gr.HTML(elem_id="notes")
                 result_tone = gr.HTML(blank_result_tone, elem_id="result-tone")
+                rescore = gr.Button(visible="hidden", elem_id="rescore")
+        with gr.Accordion(texts.SETTINGS, open=False, elem_id="settings"):
+            settings = _settings(shelf)
+            reset = gr.Button(texts.RESET, **small)
+        with gr.Accordion(texts.HISTORY, open=False, elem_id="history"):
+            gr.HTML(f"<small>{texts.HISTORY_NOTE}</small><p>{texts.HISTORY_EMPTY}</p><ol></ol>")
+            clear_history = gr.Button(texts.HISTORY_CLEAR, **small)
         with gr.Column(visible=False, elem_id="details") as details:
             changes = gr.HTML(elem_id="changes")
             kept = gr.HTML(elem_id="kept")
+            why = gr.HTML(elem_id="why")
             with gr.Accordion(texts.PROMPTS.format(count=0), open=False, elem_id="prompts") as prompts_panel:
                 prompts = gr.HTML()
             with gr.Group(elem_id="feedback"):
@@ -303,6 +363,13 @@ def build(
                     label=texts.WHAT_WAS_WRONG,
                     visible=False,
                     elem_id="reasons",
+                )
+                corrected = gr.Textbox(
+                    label=texts.CORRECTED,
+                    placeholder=texts.CORRECTED_PLACEHOLDER,
+                    lines=2,
+                    max_lines=12,
+                    elem_id="corrected",
                 )
                 comment = gr.Textbox(
                     label=texts.COMMENT, placeholder=texts.COMMENT_PLACEHOLDER, lines=2, elem_id="comment"
@@ -319,63 +386,153 @@ def build(
                 feedback_status = gr.HTML(elem_id="feedback-status")
 
         page.unload(stop_run)
-        draft.change(None, draft, count, js="(text) => proofreader.count(text)")
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        measure_now.click(
-            measure, draft, draft_tone, concurrency_id="tone", trigger_mode="always_last", **quiet
-        )
+        chosen_last: dict[str, Any] = quiet | {"js": "proofreader.withChoices"}
+        draft.change(None, draft, count, js="(text) => proofreader.count(text)")
+        tone_queue: dict[str, Any] = {"concurrency_id": "tone", "trigger_mode": "always_last"}
+        measure_now.click(measure, draft, draft_tone, **tone_queue, **quiet)
+        rescore.click(measure_chosen, [last, chosen], result_tone, **tone_queue, **chosen_last)
 
         outputs = [
-            last,
-            result,
-            status,
-            notes,
-            draft_tone,
-            result_tone,
-            changes,
-            kept,
-            prompts,
-            prompts_panel,
-        ]
-        outputs += [details, run, stop, clear, copy, verdict, reasons, consent, send, feedback_status]
+            last, asked_for, result, status, notes, draft_tone, result_tone, changes, kept, why, prompts, prompts_panel, details,
+            run, stop, clear, verdict, reasons, corrected, consent, send, feedback_status, *takers,
+        ]  # fmt: skip
         # One run at a time: the model is one, and two at once would only share the same two cores.
-        run.click(begin, None, outputs, queue=False, **quiet).then(
-            work, [draft, mode], outputs, concurrency_limit=1, concurrency_id="model", **quiet
+        worked = run.click(begin, None, outputs, queue=False, **quiet).then(
+            work,
+            [draft, mode, *settings.values()],
+            outputs,
+            concurrency_limit=1,
+            concurrency_id="model",
+            **quiet,
         )
+        worked.failure(give_back, None, outputs, queue=False, **quiet)
+        worked.then(None, draft, None, js="proofreader.arrived")
+        endpoints(shelf, journal, tone, problem, client_hash)
         stop.click(stop_run, None, None, queue=False, **quiet)
 
-        changed = [draft, replaced, restore, draft_tone]
+        changed = [draft, replaced, restore, draft_tone, opened, file_notes]
+        open_button.upload(open_file, [draft, open_button], [*changed, status], **quiet)
         for button, email in examples:
             button.click(lambda text, email=email: replace(text, email), draft, changed, **quiet)
         restore.click(replace, [draft, replaced], changed, **quiet)
         clear.click(
-            clear_all, draft, [*changed, last, result, status, notes, result_tone, details, copy], **quiet
+            clear_all, draft, [*changed, last, result, status, notes, result_tone, details, *takers], **quiet
         )
-        copy.click(None, result, copy, js="(text) => proofreader.copy(text)").then(
-            None, None, copy, js="() => proofreader.copyAgain()"
+        copy.click(None, None, copy, js="proofreader.copy").then(None, None, copy, js="proofreader.copyAgain")
+        save_txt.click(None, None, None, js="proofreader.saveText")
+        save_mail.click(as_mail, [last, opened, chosen], mail_data, **chosen_last).then(
+            None, mail_data, None, js="proofreader.saveMail"
         )
+        hide.click(None, None, None, js="proofreader.hideMarks")
+
+        kept_here = [settings["terms"], settings["dialect"]]
+        page.load(None, None, kept_here, js="proofreader.recall")
+        for each in kept_here:
+            each.change(None, kept_here, None, js="proofreader.remember")
+        reset.click(lambda: [each.value for each in settings.values()], None, [*settings.values()], **quiet)
+        clear_history.click(None, None, None, js="proofreader.clearHistory")
+
         verdict.change(lambda chosen: gr.update(visible=chosen == "bad"), verdict, reasons, **quiet)
-        said = [last, verdict, reasons, comment]
-        for event in (verdict.change, reasons.change, comment.blur):
-            event(preview, said, [pending, record_shown], **quiet)
-        send.click(flag, [*said, consent, pending], [comment, send, feedback_status], **quiet)
+        said = [last, asked_for, verdict, reasons, corrected, comment]
+        for event in (verdict.change, reasons.change, corrected.blur, comment.blur):
+            event(preview, [*said, chosen], [pending, record_shown], **chosen_last)
+        send.click(
+            flag,
+            [*said, consent, pending, chosen],
+            [comment, corrected, send, feedback_status],
+            **chosen_last,
+        )
     return page
 
 
-def record(value: Proofread, verdict: str, reasons: list[str], comment: str, client: str = "") -> Record:
+def _settings(shelf: Shelf | None) -> dict[str, Any]:
+    """The controls of `Options`, in its order, after the mode."""
+    usual = Options(model=shelf.loaded if shelf else "")
+
+    def number(name: str, label: str, step: float, info: str | None = None) -> Any:
+        low, high = RANGES[name]
+        return gr.Slider(low, high, getattr(usual, name), step=step, label=label, info=info, min_width=220)
+
+    with gr.Row():
+        model = gr.Dropdown(
+            shelf.names if shelf else [], value=usual.model or None, label=texts.MODEL, elem_id="model"
+        )
+        dialect = gr.Dropdown(
+            [(label, name) for name, label in texts.DIALECTS.items()],
+            value="",
+            label=texts.DIALECT,
+            elem_id="dialect",
+        )
+        terms = gr.Textbox(
+            "",
+            label=texts.TERMS,
+            placeholder=texts.TERMS_PLACEHOLDER,
+            info=texts.TERMS_NOTE,
+            lines=2,
+            elem_id="terms",
+        )
+    with gr.Row():
+        sampling = {
+            "temperature": number("temperature", texts.TEMPERATURE, 0.05, texts.TEMPERATURE_NOTE),
+            "top_p": number("top_p", texts.TOP_P, 0.05),
+            "top_k": number("top_k", texts.TOP_K, 1, texts.TOP_K_NOTE),
+            "min_p": number("min_p", texts.MIN_P, 0.01),
+            "repeat_penalty": number("repeat_penalty", texts.REPEAT_PENALTY, 0.05),
+            "max_tokens": number("max_tokens", texts.MAX_TOKENS, 1, texts.MAX_TOKENS_NOTE),
+            "seed": gr.Number(usual.seed, label=texts.SEED, precision=0, minimum=0, min_width=220),
+        }
+    return {"model": model, "dialect": dialect, "terms": terms, **sampling}
+
+
+def chosen_text(value: Proofread, choices: str) -> str:
+    """The draft with the changes that were taken; `choices` is a JSON list of one truth for each change."""
+    return apply(
+        value.draft,
+        [change for change, taken in zip(value.changes, _choices(value, choices), strict=True) if taken],
+    )
+
+
+def _choices(value: Proofread, choices: str) -> list[bool]:
+    """As many as there are changes: what a page does not tell is taken."""
+    told = [bool(taken) for taken in json.loads(choices)]
+    return told if len(told) == len(value.changes) else [True] * len(value.changes)
+
+
+def record(
+    value: Proofread,
+    options: Options,
+    verdict: str,
+    reasons: list[str],
+    corrected: str,
+    comment: str,
+    choices: str,
+) -> Record:
     """The feedback record of a result on screen; a good verdict drops reasons ticked before it."""
     return Record(
-        client=client,
         draft=value.draft,
         rewrite=value.text,
+        corrected=corrected if corrected.strip() else "",
         verdict=verdict,
         consent=texts.CONSENT_VERSION,
         reasons=tuple(reasons) if verdict == "bad" else (),
+        changes=tuple(
+            change.to_dict() | {"verdict": "accepted" if taken else "rejected"}
+            for change, taken in zip(value.changes, _choices(value, choices), strict=True)
+        ),
         comment=comment.strip(),
-        versions={"model": value.model},
+        options=options.to_dict(),
+        versions={"app": __version__, "model": value.model, "prompt": PROMPT_VERSION},
         before=value.before.to_dict(),
         after=value.after.to_dict(),
     )
+
+
+def _about(mail: Mail | None) -> list[str]:
+    """What to tell of an opened file: its subject, and what was done to it."""
+    if mail is None:
+        return []
+    return [*([texts.SUBJECT.format(subject=mail.subject)] if mail.subject else []), *mail.notes]
 
 
 def _session(request: gr.Request) -> str:
@@ -389,12 +546,3 @@ def _progress(done: int, total: int, seconds: float) -> str:
         left = round(seconds / done * (total - done))
         line += ", " + texts.TIME_LEFT.format(seconds=max(1, left))
     return line
-
-
-def told(error: Exception, unexpected: str) -> str:
-    """One line for the user; an error nobody planned is logged by its place, as its text may quote theirs."""
-    if isinstance(error, (UserError, FeedbackError, JournalError)):
-        return str(error)
-    frames = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    logger.error("%s at %s", type(error).__name__, " > ".join(frames))
-    return unexpected.format(name=type(error).__name__)

@@ -50,6 +50,7 @@ def main() -> None:
 
     from space.proofreader import load_proofreader
     from space.settings import Settings
+    from tests.feedback.latency import flag_seconds, percentile_99
 
     settings = Settings.from_env()
     started, peak_bytes = cold(options.model)
@@ -68,6 +69,11 @@ def main() -> None:
     print(f"| proofread, median of {options.runs} (slowest) | {median:.2f} s ({max(totals):.2f} s) |")
     print(f"| start of the process to the answer | {started:.2f} s |")
     print(f"| peak resident memory | {peak_bytes / 1e6:.0f} MB |")
+    with tempfile.TemporaryDirectory() as folder:
+        flags = flag_seconds(Path(folder))
+    print(
+        f"| feedback, from Send to the thank-you, 99th percentile of {len(flags)} | {percentile_99(flags) * 1000:.1f} ms |"
+    )
     print(f"| changes, texts kept on purpose | {len(result.changes)}, {len(result.kept)} |")
 
 

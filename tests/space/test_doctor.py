@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import gguf
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 
 from space import doctor
-from space.settings import Settings
+from space.settings import Server, Settings
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +180,72 @@ def test_a_port_in_use(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         lines, ok = doctor.report(Settings.from_env())
     assert not ok
     assert lines[-1].startswith(f"problem: port {port} cannot be used (Address already in use): ")
+
+
+@contextmanager
+def engine_server(status: int, names: list[str]) -> Iterator[str]:
+    """The URL of a server that lists models."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": [{"id": name} for name in names]}).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_address[1]}/v1"
+        http.shutdown()
+        thread.join()
+
+
+def test_a_server_as_engine(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(**environment: str) -> list[str]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return list(doctor.engine(Server.from_env()))
+
+    assert asked() == []
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with engine_server(200, ["small", "large"]) as url:
+        answers = f"engine: {url} answers, models: small, large"
+        assert asked(ENGINE_URL=url, ENGINE_API_KEY="sk-hush") == [answers]
+        assert asked(ENGINE_MODEL="small") == [answers]
+        first, second = asked(ENGINE_MODEL="medium")
+        assert first == answers and second.startswith("ENGINE_MODEL medium is not one of them: ")
+        (models / "proofreader.gguf").unlink()  # nobody loads it then
+        lines, ok = doctor.report(Settings.from_env())
+        assert ok and answers in lines and f"ENGINE_URL={url}" in lines and "ENGINE_API_KEY is set" in lines
+    with engine_server(401, []) as url:
+        (refused,) = asked(ENGINE_URL=url.replace("//", "//me:hush@"))
+        assert refused.startswith(f"problem: engine at {url}: the server refuses the key (401); set ")
+    (unreached,) = asked()
+    assert unreached.startswith(f"problem: engine at {url}: the server cannot be reached, or went away; ")
+    assert "hush" not in "".join([*lines, refused, unreached])
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "token", "found"),
+    [
+        ("", "", []),
+        ("", "hf_hush", []),
+        ("team/feedback", "hf_hush", ["feedback goes on to: team/feedback on the Hub"]),
+        ("team/feedback", "", ["problem: HF_TOKEN is not set: set it to a token that may write to FEEDBACK_DATASET."]),
+        ("feedback", "hf_hush", [
+            "problem: FEEDBACK_DATASET must be owner/name, e.g. FEEDBACK_DATASET=my-team/proofreader-feedback."
+        ]),
+    ],
+)  # fmt: skip
+def test_a_dataset_for_feedback(
+    repo_id: str, token: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEEDBACK_DATASET", repo_id)
+    monkeypatch.setenv("HF_TOKEN", token)
+    assert list(doctor.dataset(tmp_path)) == found
 
 
 def test_no_secret_is_shown(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,91 @@ def test_protected_terms_are_kept(proofreader: Proofreader) -> None:
     assert "recieve" in proofreader.proofread("We recieve it every week.", protected_terms=["recieve"]).text
 
 
+# ---- American or British ----
+
+MIXED = (
+    "Hi Tom,\n\nThe colour of the center is grey, and we organized it. I recieved the favourite\r\nprogramme on monday.\n"
+    'She said "the colour, the color".\n\nRegards,\nAnna\n'
+)
+
+
+def test_a_chosen_spelling_is_put_everywhere_and_the_mistakes_are_mended_too(
+    proofreader: Proofreader,
+) -> None:
+    american = proofreader.proofread(MIXED, dialect="american")
+    assert american.text == (
+        "Hi Tom,\n\nThe color of the center is gray, and we organized it. I received the favorite\r\nprogram on Monday.\n"
+        'She said "the colour, the color".\n\nRegards,\nAnna\n'
+    )
+    british = proofreader.proofread(MIXED, dialect="british").text
+    assert british == (
+        "Hi Tom,\n\nThe colour of the centre is grey, and we organised it. I received the favourite\r\nprogramme on Monday.\n"
+        'She said "the colour, the color".\n\nRegards,\nAnna\n'
+    )
+    assert ("colour", "color", "spelling") in [(c.before, c.after, c.kind) for c in american.changes]
+
+
+def test_without_a_choice_a_mixed_email_stays_mixed(proofreader: Proofreader) -> None:
+    expected = MIXED.replace("recieved", "received").replace("monday", "Monday")
+    assert proofreader.proofread(MIXED).text == expected
+
+
+def test_any_subset_of_changes_rebuilds_with_a_spelling_too(proofreader: Proofreader) -> None:
+    result = proofreader.proofread(MIXED, dialect="american")
+    changes = sorted(result.changes, key=lambda change: change.start)
+    assert len(changes) > 5
+    assert all(a.end <= b.start for a, b in zip(changes, changes[1:], strict=False))
+    for dropped in changes:
+        apply(MIXED, [change for change in changes if change != dropped])  # raises where one does not fit
+
+
+def test_respelling_alone_needs_no_model(proofreader: Proofreader) -> None:
+    result = proofreader.proofread("We have cancelled the order for the tyres.", dialect="american")
+    assert result.text == "We have canceled the order for the tires." and result.prompts == ()
+
+
+def test_what_is_beyond_the_limit_is_not_respelt(
+    proofreader: Proofreader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("space.proofreader.MAX_WORDS", 12)
+    text = proofreader.proofread("The colour is good. " * 5, dialect="american").text
+    assert text == "The color is good. " * 3 + "The colour is good. " * 2
+
+
+def test_a_wrong_dialect_is_one_line(proofreader: Proofreader) -> None:
+    with pytest.raises(UserError, match="scots: choose one of american, british"):
+        proofreader.proofread("Hi.", dialect="scots")
+
+
+# ---- what was left alone ----
+
+
+def test_quotes_and_code_are_told_once_each(proofreader: Proofreader) -> None:
+    draft = "Hi Tom,\n\nSee below.\n\n> I recieved it\n>\n> on monday\n\nIt is here:\n\n```\nteh = 1\n```\n\n> and teh rest\n"
+    assert [(kept.text, kept.reason) for kept in proofreader.proofread(draft).kept] == [
+        ("> I recieved it\n>\n> on monday\n> and teh rest", "2 quoted replies: 4 lines"),
+        ("```\nteh = 1\n```", "code or a table: 3 lines"),
+    ]
+
+
+def test_a_protected_mistake_is_told(proofreader: Proofreader) -> None:
+    result = proofreader.proofread(
+        "We recieve the colour. We recieve it again.",
+        protected_terms=["recieve", "colour"],
+        dialect="american",
+    )
+    assert not result.changed
+    assert {(kept.text, kept.reason) for kept in result.kept} == {
+        ("recieve", "a protected term, so it was not changed to receive"),
+        ("colour", "a protected term, so it was not changed to color"),
+    }
+
+
+def test_an_email_without_any_of_it_tells_nothing(proofreader: Proofreader, result: Proofread) -> None:
+    assert result.kept == ()
+    assert proofreader.proofread(read(EMAILS[0].with_name("clean_american_short.txt"))).kept == ()
+
+
 def test_progress_comes_first_and_the_result_last(proofreader: Proofreader) -> None:
     outcomes: Iterator[Progress | Proofread] = proofreader.run(WRONG)
     *progress, last = outcomes
@@ -254,6 +339,8 @@ class Recorder:
         self.asked.append((chat[-1]["content"], "".join(piece for piece, _ in expected)))
         return chat[-1]["content"]
 
+    def close(self) -> None: ...
+
 
 class Trusting(Tagger):
     """A tagger that half trusts every word: what is in doubt then, the word list says."""
@@ -265,6 +352,30 @@ class Trusting(Tagger):
 
     def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
         return [[Doubt(*m.span(), m.group(), 0.2) for m in WORDS.finditer(text)] for text in texts]
+
+
+def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader) -> None:
+    reader = Proofreader(Recorder(), proofreader.tone, Trusting(), proofreader.lexicon)
+    result = reader.proofread(
+        "We met with Marek there.\nMarek agreed with us all.\nMarek will write to us.\n"
+    )
+    instead = proofreader.lexicon.suggest("Marek")
+    assert instead and [(kept.text, kept.reason) for kept in result.kept] == [
+        ("Marek", f"a name, so it was not changed to {instead}")
+    ]
+
+
+def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: Proofreader) -> None:
+    engine = Recorder()
+    reader = Proofreader(engine, proofreader.tone, Trusting(), proofreader.lexicon)
+    result = reader.proofread("We recieved the\n  coloured paper on monday.", dialect="american")
+    assert (
+        result.text == "We recieved the\n  colored paper on monday."
+    )  # it changed nothing: the spelling is put all the same
+    assert engine.asked == [
+        ("We recieved the coloured paper on monday.", "We received the colored paper on Monday.")
+    ]
+    assert "coloured = colored" in result.prompts[0]
 
 
 def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofreader) -> None:

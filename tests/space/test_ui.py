@@ -1,7 +1,10 @@
 """What the screen is made of: every character of an email must be text, whatever it looks like."""
 
+import json
 import re
+from html import escape, unescape
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -9,9 +12,13 @@ from hypothesis import strategies as st
 
 from feedback.schema import REASONS, VERDICTS
 from space import render, texts, ui
+from space.api import told
 from space.changes import Change, diff
 from space.errors import UserError
+from space.options import Options
+from space.prompt import PROMPT_VERSION
 from space.proofreader import Proofread
+from space.reasons import reason
 from space.tone import LABELS, Score, Tone
 
 
@@ -29,8 +36,7 @@ class Shown(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
-        spoken = {"class": "pr-spoken"}.items() <= dict(attrs).items()
-        self._open.append("spoken" if spoken else tag)
+        self._open.append(tag)
         self.by_tag.setdefault(tag, []).append("")
 
     def handle_endtag(self, tag: str) -> None:
@@ -38,8 +44,6 @@ class Shown(HTMLParser):
             self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        if "spoken" in self._open:  # for screen readers only
-            return
         self.text += data
         for tag in set(self._open):
             self.by_tag[tag][-1] += data
@@ -79,7 +83,9 @@ def test_markup_in_an_email_is_shown_as_text(text: str) -> None:
 def test_markup_is_text_in_every_part_of_the_screen(text: str) -> None:
     change = Change(0, len(text), text, text + "!", text)
     parts = [
-        render.changed(text, [change]),
+        render.marked(text, [change], done=True),
+        render.changed([change]),
+        render.why(RUDE, [f"system: Proofread. Check: {text}.\nuser: hello"]),
         render.notes([text]),
         render.prompts([text]),
         render.status(text, "error"),
@@ -107,12 +113,30 @@ def test_the_result_to_copy_changes_only_what_cannot_travel() -> None:
     assert render.carried("a\r\n\x00\t b\ud83d 😀\n") == "a\r\n\x00\t b\ufffd 😀\n"
 
 
+def email_of(html: str) -> str:
+    """The marked email without its heading, as it is shown."""
+    return Shown(html).text.removeprefix(texts.RESULT)
+
+
 def test_marks_show_the_draft_with_a_sign_before_each_side_of_a_change() -> None:
     draft, text = "I recieve mail at morning.\nBye", "I receive mail in the morning.\nBye"
-    shown = Shown(render.marks(draft, diff(draft, text)))
-    assert shown.text == "I −recieve+receive mail −at+in the morning.\nBye"
-    assert shown.by_tag["del"] == ["−recieve", "−at"]
-    assert shown.by_tag["ins"] == ["+receive", "+in the"]
+    html = render.marked(draft, diff(draft, text))
+    assert email_of(html) == "I −recieve+receive mail −at+in the morning.\nBye"
+    assert Shown(html).by_tag["del"] == ["−recieve", "−at"]
+    assert Shown(html).by_tag["ins"] == ["+receive", "+in the"]
+
+
+@given(st.text("ab .\n\r<&\ud800é\"'", max_size=40), st.text("ab .\n\r<&\ud800é\"'", max_size=40), st.data())
+def test_any_choice_of_changes_rebuilds_exactly_from_the_pieces(
+    draft: str, text: str, data: st.DataObject
+) -> None:
+    changes = diff(draft, text)
+    taken = data.draw(st.lists(st.booleans(), min_size=len(changes), max_size=len(changes)))
+    (attribute,) = re.findall(r' data-pieces="([^"]*)"', render.marked(draft, changes, done=True))
+    pieces, choices = json.loads(unescape(attribute)), iter(taken)
+    chosen = "".join(piece if isinstance(piece, str) else piece[next(choices)] for piece in pieces)
+    value = Proofread(draft, text, tuple(changes), RUDE, KIND, (), (), "m", {}, ())
+    assert chosen == render.carried(ui.chosen_text(value, json.dumps(taken)))
 
 
 @given(st.text("ab .\n\r<&\ud800é", max_size=40), st.text("ab .\n\r<&\ud800é", max_size=40))
@@ -120,33 +144,55 @@ def test_marks_hold_the_draft_and_the_rewrite_whole(draft: str, text: str) -> No
     def plain(value: str) -> str:
         return re.sub(r"[␣⇥↵\s]", "", render.carried(value).replace("\r", ""))
 
-    html = render.marks(draft, diff(draft, text))
+    html = render.marked(draft, diff(draft, text))
     without_added = re.sub(r"<ins>.*?</ins>", "", html, flags=re.DOTALL)
     without_removed = re.sub(r"<del>.*?</del>", "", html, flags=re.DOTALL)
-    assert plain(Shown(without_added).text.replace("−", "")) == plain(draft)
-    assert plain(Shown(without_removed).text.replace("+", "")) == plain(text)
+    assert plain(email_of(without_added).replace("−", "")) == plain(
+        draft or texts.RESULT_PLACEHOLDER * (not text)
+    )
+    assert plain(email_of(without_removed).replace("+", "")) == plain(
+        text or texts.RESULT_PLACEHOLDER * (not draft)
+    )
 
 
 def test_a_change_of_blanks_alone_can_be_seen() -> None:
     changes = [Change(1, 3, "  ", " ", "spacing"), Change(4, 4, "", "\n", "spacing")]
-    shown = Shown(render.marks("a  b", changes))
-    assert shown.text == "a−␣␣+␣b+↵\n"
+    assert email_of(render.marked("a  b", changes)) == "a−␣␣+␣b+↵\n"
 
 
-def test_a_change_is_spoken_without_its_sign() -> None:
-    html = render.marks("dont", [Change(0, 4, "dont", "don't", "spelling")])
-    assert f"{texts.REMOVED}: " in html and f"{texts.ADDED}: " in html
-    assert html.count('aria-hidden="true"') == 2
+def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
+    change = Change(0, 4, "dont", "don't", "spelling")
+    switch = render.marked("dont", [change], done=True)
+    assert 'role="button" tabindex="0" aria-pressed="true"' in switch
+    assert 'aria-label="1: removed dont, added don&#x27;t, spelling"' in switch
+    assert "aria-pressed" not in render.marked("dont", [change])
 
 
-def test_changes_are_counted_by_kind_most_frequent_first() -> None:
-    draft = "a b c"
+def test_each_change_has_a_card_with_its_kind_and_reason_and_kinds_are_counted() -> None:
     kinds = ("capitals", "spelling", "spelling")
-    changes = [Change(2 * i, 2 * i + 1, draft[2 * i], "x", kind) for i, kind in enumerate(kinds)]
-    assert "3 changes" in (text := Shown(render.changed(draft, changes)).text)
-    assert "spelling 2 · capitals 1" in text
-    assert "1 change" in Shown(render.changed(draft, changes[:1])).text
-    assert texts.NO_CHANGES in Shown(render.changed(draft, [])).text
+    changes = [Change(2 * i, 2 * i + 1, "abc"[i], "x", kind) for i, kind in enumerate(kinds)]
+    html = render.changed(changes)
+    text = Shown(html).text
+    assert "3 changes" in text and text.index("spelling 2") < text.index("capitals 1")
+    assert html.count('class="pr-card"') == 3 and all(escape(reason(change)) in html for change in changes)
+    assert html.count('data-accept="true"') == html.count('data-accept="false"') == 3
+    assert "1 change" in Shown(render.changed(changes[:1])).text
+    assert texts.NO_CHANGES in Shown(render.changed([])).text
+
+
+def test_why_tells_what_was_measured_and_every_hint() -> None:
+    prompts = [
+        "system: Proofread. Sentiment neutral 81%, politeness polite 60%. Check: recieved = received; the = -.\nuser: Check: x.",
+        "system: Proofread. Sentiment neutral 80%, politeness polite 60%.\nuser: Hi",
+    ]
+    line = Shown(render.why(RUDE, prompts)).text
+    assert (
+        "negative 70%" in line
+        and "2 sentences" in line
+        and "recieved → received; the → (nothing)" in line
+        and "x" not in line[-20:]
+    )
+    assert texts.WHY_NOTHING in Shown(render.why(RUDE, [])).text
 
 
 def test_gauges_name_the_label_with_its_emoji_and_number() -> None:
@@ -180,23 +226,47 @@ def test_an_error_is_announced_and_progress_has_a_bar() -> None:
 def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert ui.told(UserError("no model: get one"), texts.UNEXPECTED) == "no model: get one"
+    assert told(UserError("no model: get one"), texts.UNEXPECTED) == "no model: get one"
     assert not caplog.records
     try:
         int("my secret email")
     except ValueError as error:
-        assert ui.told(error, texts.UNEXPECTED) == texts.UNEXPECTED.format(name="ValueError")
+        assert told(error, texts.UNEXPECTED) == texts.UNEXPECTED.format(name="ValueError")
     assert "ValueError at test_ui.py:" in caplog.text
     assert "secret" not in caplog.text
 
 
-def test_feedback_on_a_good_result_carries_no_reasons() -> None:
-    value = Proofread("a", "b", (), RUDE, KIND, (), (), "proofreader", {}, ())
-    bad = ui.record(value, "bad", ["rude"], " why? ").to_dict()
-    assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a", "b", ["rude"], "why?")
+def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
+    changes = (Change(0, 1, "a", "b", "spelling"), Change(2, 3, "c", "d", "other"))
+    value = Proofread("a c", "b d", changes, RUDE, KIND, (), (), "proofreader", {}, ())
+    options = Options(terms="Zyx", temperature=0.5)
+    bad = ui.record(value, options, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()
+    assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a c", "b d", ["rude"], "why?")
+    assert (bad["corrected"], [change["verdict"] for change in bad["changes"]]) == (
+        "a d",
+        ["rejected", "accepted"],
+    )
     assert bad["before"]["politeness"]["label"] == "impolite"
-    assert bad["versions"] == {"model": "proofreader"}
-    assert ui.record(value, "good", ["rude"], "").to_dict()["reasons"] == []
+    assert bad["versions"]["model"] == "proofreader" and bad["versions"]["prompt"] == PROMPT_VERSION
+    assert bad["options"]["temperature"] == 0.5 and "Zyx" not in json.dumps(bad)
+    assert ui.record(value, options, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("temperature", -1.0), ("top_p", None), ("seed", 2**40), ("max_tokens", "many")]
+)
+def test_a_number_out_of_range_is_told_by_its_name(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=name.replace("_", " ")):
+        Options(**{name: value})
+
+
+def test_protected_terms_are_one_a_line_or_between_commas() -> None:
+    assert Options(terms=" Acme\n\nKubernetes, teh;x ").arguments()["protected_terms"] == (
+        "Acme",
+        "Kubernetes",
+        "teh",
+        "x",
+    )
 
 
 def test_every_label_verdict_and_reason_has_a_text() -> None:
