@@ -64,7 +64,7 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 		--email "$(DATA)/email.jsonl.zst" runs/emails.jsonl \
 		--exclude "$(DATA)/jfleg_dev.jsonl" "$(DATA)/emails_dev.jsonl" "$(DATA)/cweb_dev.jsonl" \
 		training/evaluation/*.jsonl
-	cp runs/corpus/lexicon.txt space/models/lexicon.txt
+	cp runs/corpus/lexicon.txt runs/corpus/dialects.tsv space/models/
 	@echo "The tone classifier: about 25 minutes."
 	$(PY) -m training tone --out runs/tone --base $(ENCODER) \
 		--politeness "$(DATA)/politeness.jsonl" --sentiment "$(DATA)/sentiment.jsonl"

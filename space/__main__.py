@@ -30,6 +30,16 @@ def main(argv: list[str] | None = None) -> int:
         default="proofread",
         help="polish also softens blunt wording",
     )
+    proofread.add_argument(
+        "--dialect", choices=("american", "british"), help="its spelling; without, each word's own"
+    )
+    proofread.add_argument(
+        "--protect",
+        metavar="WORD",
+        action="append",
+        default=[],
+        help="a word that stays as it is; may be given again",
+    )
     proofread.set_defaults(run=_proofread)
 
     tone = commands.add_parser("tone", help="sentiment and politeness of a text on stdin, as JSON")
@@ -63,7 +73,7 @@ def _proofread(args: argparse.Namespace) -> int:
     texts = _texts(args.lines)
     proofreader = load_proofreader(Settings.from_env(), args.model)
     for text in texts:
-        result = proofreader.proofread(text, args.mode)
+        result = proofreader.proofread(text, args.mode, dialect=args.dialect, protected_terms=args.protect)
         _write(json.dumps(result.to_dict()) if args.json else result.text, end=args.lines or args.json)
         if not args.json:
             for note in result.notes:

@@ -63,20 +63,17 @@ WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
 _TOLD, _SURE = 0.2, 0.5  # confidence at which the tagger's fix is told, and at which it beats the word list's
 _LISTED = 0.85  # confidence of the word list: the share of codespell's misspellings that it mends
-# Probabilities at which a word is told that the list does not know (a rare word is no mistake), and a mark or a capital
-# (good writers differ); chosen on Enron emails of the training set.
-_UNLISTED, _SUBTLE = 0.1, 0.85
+# Probabilities at which a word is told: any, one that the list does not know (a rare word is no mistake), and a mark or a
+# capital (good writers differ); chosen on Enron emails of the training set.
+DOUBTFUL, _UNLISTED, _SUBTLE = 0.7, 0.1, 0.85
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 
 # Addresses, links, file names and codes: never in doubt.
 _LITERAL = re.compile(r"\S*(?:[@/\\_=<>{}]|\w\.\w|\d)\S*")
 
 
-def evidence(
-    text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon, threshold: float,
-    protected_terms: Sequence[str] = (),
-) -> Evidence:  # fmt: skip
-    """Evidence for one text: its tone, and its words that are unknown or wrong with at least `threshold` probability.
+def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -> Evidence:
+    """Evidence for one text: its tone, and its words that are unknown or wrong with enough probability.
 
     `tagged` are all words of the text as the tagger sees them. Of a word that the list does not know the tagger's fix
     is taken if it is sure of it, else the list's.
@@ -85,10 +82,7 @@ def evidence(
     literal = [match.span() for match in _LITERAL.finditer(text)]
     doubts = []
     for doubt in tagged:
-        if (
-            any(low <= doubt.start and doubt.end <= high for low, high in literal)
-            or doubt.text in protected_terms
-        ):
+        if any(low <= doubt.start and doubt.end <= high for low, high in literal):
             continue
         told = doubt.confidence >= _TOLD and doubt.fix != doubt.text and _is_known(doubt.fix, lexicon)
         fix = doubt.fix if told else None
@@ -98,7 +92,7 @@ def evidence(
             guess = listed[doubt.text]
             sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
             doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
-        elif doubt.probability >= (_SUBTLE if _is_subtle(doubt) else threshold):
+        elif doubt.probability >= (_SUBTLE if _is_subtle(doubt) else DOUBTFUL):
             doubts.append(replace(doubt, fix=fix))
     return Evidence(
         (tone.sentiment.label, tone.sentiment.score),

@@ -221,7 +221,7 @@ class Proofreader:
         work: _Work,
     ) -> list[Change]:  # fmt: skip
         """The changes of one unit, in its flat text; the `wanted` respellings are made whatever the model says."""
-        told = evidence(flat.text, tone, tagged, self.lexicon, self.tagger.threshold)
+        told = evidence(flat.text, tone, tagged, self.lexicon)
         blunt = wishes.mode == "polish" and tone.politeness.label == "impolite"
         short = len(WORD.findall(unit.text)) < _SHORT
         if short:  # a name or a heading: only the word list knows enough to doubt it

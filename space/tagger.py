@@ -32,9 +32,8 @@ _SURE, _SURE_OF_FIX = 0.7, 0.2  # probability and confidence of a fix that is ma
 class Tagger:
     """Safe to share between threads."""
 
-    def __init__(self, encoder: Encoder, tags: Sequence[str], head: Sequence[np.ndarray], threshold: float):
+    def __init__(self, encoder: Encoder, tags: Sequence[str], head: Sequence[np.ndarray]):
         self._encoder, self._tags, self._head = encoder, tags, head
-        self.threshold = threshold  # a word at or above it is worth a correction
 
     @classmethod
     def load(cls, path: Path = MODELS / "tagger", n_threads: int | None = None) -> Tagger:
@@ -43,7 +42,7 @@ class Tagger:
             about = json.loads((path / "tags.json").read_text("utf-8"))
             arrays = np.load(path / "head.npz", allow_pickle=False)
             head = [arrays[name].astype(np.float32) for name in ("hidden", "hidden_bias", "out", "out_bias")]
-            tags, threshold = about["tags"], float(about["threshold"])
+            tags = about["tags"]
         except FileNotFoundError as error:
             raise UserError(
                 f"{error.filename} is missing: restore it with git checkout, or make it with python -m training tagger"
@@ -57,7 +56,7 @@ class Tagger:
             raise UserError(
                 f"{path}: encoder.gguf, head.npz and tags.json are not of one run: restore all three with git checkout"
             )
-        return cls(encoder, tags, head, threshold)
+        return cls(encoder, tags, head)
 
     def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
         """Every word of each text with the probability that it is wrong and the likeliest fix, in order.

@@ -134,7 +134,7 @@ def make_rows(
         batch = pairs[start : start + _MEASURED_AT_ONCE]
         texts = [pair.bad for pair in batch]
         for pair, scored, tagged in zip(batch, tone.score(texts), tagger.tag(texts), strict=True):
-            told = evidence(pair.bad, scored, tagged, lexicon, tagger.threshold)
+            told = evidence(pair.bad, scored, tagged, lexicon)
             completion = [{"role": "assistant", "content": pair.good}]
             rows.append({"prompt": messages(pair.bad, told, pair.mode), "completion": completion})
     return rows

@@ -40,7 +40,7 @@ _COUNTED = 120_000  # pairs from which the vocabulary of tags is counted
 _RAREST = 4  # times a tag must be seen among them
 _POOL = 2048  # pairs drawn, sorted by length and cut into batches at a time
 _MAX_TOKENS = 126  # of one text, without [CLS] and [SEP]; longer ones are left out
-_HELD_OUT = 50  # one text in so many is not trained on, and sets the threshold
+_HELD_OUT = 50  # one text in so many is not trained on, but measures it
 _LEARNER_SHARE = 0.04  # of the pairs, real mistakes
 _CHECKPOINT_SECONDS = 240
 INNER = 384  # hidden units of the head
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
     figures = measure(
         model, [rows for pool, _, rows in itertools.takewhile(lambda batch: batch[0] == 0, held)]
     )
-    export(model, tokenizer, args.out, tags, figures["threshold"])
+    export(model, tokenizer, args.out, tags)
     print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
 
 
@@ -239,7 +239,7 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
     return Tagger(), tokenizer
 
 
-def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str], threshold: float) -> None:
+def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str]) -> None:
     """Writes encoder/ for conversion, and for space.tagger head.npz (float16) and tags.json."""
     import numpy as np
 
@@ -250,11 +250,11 @@ def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str], threshold
     np.savez_compressed(
         out / "head.npz", **{k: v.detach().cpu().numpy().astype(np.float16) for k, v in arrays.items()}
     )
-    _write_tags(out / "tags.json", tags, threshold)
+    _write_tags(out / "tags.json", tags)
 
 
-def _write_tags(path: Path, tags: Sequence[str], threshold: float) -> None:
-    path.write_text(json.dumps({"threshold": threshold, "tags": tags}, ensure_ascii=False), "utf-8")
+def _write_tags(path: Path, tags: Sequence[str]) -> None:
+    path.write_text(json.dumps({"tags": tags}, ensure_ascii=False), "utf-8")
 
 
 def _tags(path: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
@@ -269,7 +269,7 @@ def _tags(path: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
         common = [tag for tag, count in seen.most_common() if count >= _RAREST and tag not in (KEEP, WRONG)]
         covered = sum(seen[tag] for tag in common[: size - 2]) / (seen.total() - seen[KEEP])
         print(f"{len(common[: size - 2]) + 2} tags make {covered:.0%} of the corrections")
-        _write_tags(path, [KEEP, WRONG, *common[: size - 2]], 0.5)
+        _write_tags(path, [KEEP, WRONG, *common[: size - 2]])
     return list(json.loads(path.read_text("utf-8"))["tags"])
 
 

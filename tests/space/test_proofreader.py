@@ -345,8 +345,6 @@ class Recorder:
 class Trusting(Tagger):
     """A tagger that half trusts every word: what is in doubt then, the word list says."""
 
-    threshold = 0.5
-
     def __init__(self) -> None:
         pass
 

@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 
 from space.encoder import FEATURES, encode
 from space.errors import UserError
-from space.tagger import Tagger
-from space.tags import KEEP, WRONG, fix_of
+from space.prompt import DOUBTFUL, WORDS
+from space.tagger import Tagger, _read_twice
+from space.tags import KEEP, WRONG, Doubt, fix_of
 from space.tone import MODELS
 
 FOLDER = MODELS / "tagger"
@@ -31,7 +33,7 @@ def test_wrong_words_stand_out(tagger: Tagger) -> None:
     )
     assert max(d.probability for d in bad) > 2 * max(d.probability for d in good)
     assert max(bad, key=lambda d: d.probability).text in {"have", "recieved", "the", "."}
-    assert max(d.probability for d in good) < tagger.threshold
+    assert max(d.probability for d in good) < DOUBTFUL
 
 
 def test_spans_are_those_of_the_words_in_order(tagger: Tagger) -> None:
@@ -102,7 +104,6 @@ def test_threads_share_a_tagger(tagger: Tagger) -> None:
 def test_the_shipped_files_fit_each_other() -> None:
     about = json.loads((FOLDER / "tags.json").read_text("utf-8"))
     tags, head = about["tags"], np.load(FOLDER / "head.npz")
-    assert 0 < about["threshold"] < 1
     assert len(set(tags)) == len(tags) and {KEEP, WRONG} <= set(tags)
     assert head["hidden"].shape == (len(head["hidden_bias"]), Tagger.load()._encoder.width + FEATURES)
     assert head["out"].shape == (len(tags), len(head["hidden_bias"])) and head["out_bias"].shape == (
@@ -129,7 +130,7 @@ def test_missing_and_broken_files_get_one_line(tmp_path: Path) -> None:
     other = io.BytesIO()
     np.savez(other, hidden=np.zeros((2, 2)))
     for name, contents in (
-        ("tags.json", (b"", b'{"tags": ["', b'{"tags": []}', b"[]", b"\xff")),
+        ("tags.json", (b"", b'{"tags": ["', b'{"tag": []}', b"[]", b"\xff")),
         ("head.npz", (b"", b"PK", (FOLDER / "head.npz").read_bytes()[:5000], other.getvalue())),
     ):
         for content in contents:
@@ -145,3 +146,30 @@ def test_files_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "tagger" / "tags.json").write_text(json.dumps(about), encoding="utf-8")
     with pytest.raises(UserError, match="tags.json"):
         Tagger.load(tmp_path / "tagger")
+
+
+def test_a_second_reading_mends_fixes_and_doubts_more_words() -> None:
+    text = "He go too the the shop"
+    words = [Doubt(match.start(), match.end(), match.group(), 0.0) for match in WORDS.finditer(text)]
+    first = list(words)
+    first[1] = replace(words[1], probability=0.9, fix="gos", confidence=0.8)  # wrong, but nearer
+    first[2] = replace(words[2], probability=0.3, fix="to", confidence=0.2)  # not sure enough to be made
+    sure = [each if each is first[1] else replace(each, fix=None) for each in first]
+    mended = "He gos too the the shop"
+    second = [Doubt(match.start(), match.end(), match.group(), 0.0) for match in WORDS.finditer(mended)]
+    second[1] = replace(second[1], probability=0.95, fix="goes", confidence=0.9)
+    second[2] = replace(second[2], probability=0.8, fix="to", confidence=0.7)
+    second[4] = replace(second[4], probability=0.9, fix="", confidence=0.9)
+    read = _read_twice(text, first, sure, second)
+    assert [(each.start, each.end, each.text) for each in read] == [
+        (each.start, each.end, each.text) for each in words
+    ]
+    assert [each.fix for each in read] == [None, "goes", "to", None, "", None]
+    assert (read[1].probability, read[2].probability) == (0.9, 0.8)
+
+
+def test_words_stand_where_they_are_whatever_is_mended(tagger: Tagger) -> None:
+    texts = ["I recieved you're email yesturday and and i has an question about it's price .", "", "Fine."]
+    for text, words in zip(texts, tagger.tag(texts), strict=True):
+        assert [each.text for each in words] == [text[each.start : each.end] for each in words]
+        assert [each.start for each in words] == sorted({each.start for each in words})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.tags import DELETE, KEEP, WRONG, fix_of, tag_of
+from space.prompt import WORDS
+from space.tags import DELETE, KEEP, WRONG, Doubt, fix_of, pieces, tag_of
 
 LETTERS = st.text(string.ascii_letters + "éüñß", min_size=1, max_size=9)
 WORD = st.one_of(LETTERS, st.sampled_from(["don't", "I", "I'm", "well-known", "e.g", "3rd", ",", ".", "-"]))
@@ -95,3 +97,20 @@ def test_any_text_can_be_a_word(word: str, fix: str | None, other: str) -> None:
     tag = tag_of(word, fix)
     for made in (fix_of(word, tag), fix_of(other, tag)):
         assert made is None or isinstance(made, str)
+
+
+@given(st.text("ab .,I", max_size=30), st.data())
+def test_pieces_without_fixes_are_the_text_and_with_them_a_text_that_begins_with_no_blank(
+    text: str, data: st.DataObject
+) -> None:
+    words = [Doubt(match.start(), match.end(), match.group()) for match in WORDS.finditer(text)]
+    assert "".join(piece for piece, _ in pieces(text, words)) == text
+    fixes = data.draw(
+        st.lists(st.sampled_from(["", "c", ", c", None]), min_size=len(words), max_size=len(words))
+    )
+    fixed = [replace(word, fix=fix) for word, fix in zip(words, fixes, strict=True)]
+    made = [(piece, doubt) for piece, doubt in pieces(text, fixed) if doubt]
+    assert [doubt for _, doubt in made] == fixed
+    assert all(piece == (doubt.text if doubt.fix is None else doubt.fix) for piece, doubt in made)
+    if fixed and fixed[0].fix == "" and fixed[0].start == 0:
+        assert not "".join(piece for piece, _ in pieces(text, fixed)).startswith(" ")
