@@ -101,7 +101,7 @@ class LlamaCpp:
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
             )
-        self.name = path.stem
+        self.name, self.path = path.stem, path
         self.general = version is None
         self.unit = about.get("proofreader.unit", "email")
         self.modes = tuple(

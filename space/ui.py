@@ -7,7 +7,7 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,12 @@ import gradio as gr
 
 from feedback.redact import ClientHash, redact_record
 from feedback.schema import REASONS, Record
-from space import __version__, render, texts
+from space import render, texts
 from space.api import endpoints, told
 from space.changes import apply
 from space.errors import UserError
 from space.mail import open_mail, save_eml
 from space.options import RANGES, Options
-from space.prompt import PROMPT_VERSION
 from space.proofreader import MAX_WORDS, Progress, Proofread, spoken
 
 if TYPE_CHECKING:
@@ -160,7 +159,8 @@ def build(
                 line = texts.STOPPED.format(done=done, total=total) if done else texts.STOPPED_EARLY
             else:
                 line = texts.DONE.format(seconds=time.monotonic() - started, model=outcome.model)
-            finished = shown(outcome) | {status: render.status(line, "done"), asked_for: options}
+            made = {"options": options.to_dict(), "versions": shelf.versions()}
+            finished = shown(outcome) | {status: render.status(line, "done"), made_by: made}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             finished = blank() | {status: render.status(told(error, texts.UNEXPECTED), "error")}
         finally:
@@ -241,19 +241,19 @@ def build(
         return base64.b64encode(save_eml(mail, chosen_text(value, choices))).decode()
 
     def preview(
-        value: Proofread | None, options: Options | None, chosen: str | None, why: list[str], own: str, remark: str,
+        value: Proofread | None, made: dict[str, Any] | None, chosen: str | None, why: list[str], own: str, remark: str,
         choices: str, request: gr.Request,
     ) -> tuple[Record | None, str]:  # fmt: skip
         """The record that would be kept, personal data taken out, as a value and as the JSON that the user sees."""
-        if value is None or options is None or chosen is None:
+        if value is None or made is None or chosen is None:
             return None, ""
         client = client_hash(request.client.host if request.client else "")
-        whole = record(value, options, chosen, why, own, remark, choices)
+        whole = record(value, made, chosen, why, own, remark, choices)
         would_be = redact_record(dataclasses.replace(whole, client=client))
         return would_be, json.dumps(would_be.to_dict(), indent=2, ensure_ascii=False)
 
     def flag(
-        value: Proofread | None, options: Options | None, chosen: str | None, why: list[str], own: str, remark: str,
+        value: Proofread | None, made: dict[str, Any] | None, chosen: str | None, why: list[str], own: str, remark: str,
         agreed: bool, seen: Record | None, choices: str, request: gr.Request,
     ) -> Updates:  # fmt: skip
         """Keeps one piece of feedback; no thanks, and no word cleared, before it is on the disk."""
@@ -262,7 +262,7 @@ def build(
                 raise UserError(texts.NEED_VERDICT)
             if not agreed:
                 raise UserError(texts.NEED_CONSENT)
-            kept_record, _ = preview(value, options, chosen, why, own, remark, choices, request)
+            kept_record, _ = preview(value, made, chosen, why, own, remark, choices, request)
             assert kept_record is not None
             if seen is not None:  # the one on screen, with what was typed last
                 kept_record = dataclasses.replace(kept_record, id=seen.id, time=seen.time)
@@ -278,7 +278,7 @@ def build(
 
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         last: gr.State = gr.State(None)  # the Proofread value on screen
-        asked_for: gr.State = gr.State(None)  # the Options that it was made with
+        made_by: gr.State = gr.State(None)  # how it was made, as a feedback record says it
         pending: gr.State = gr.State(None)  # the feedback record on screen
         opened: gr.State = gr.State(None)  # the Mail that the draft was opened from
         replaced = gr.State("")  # the draft that Clear or an example took away
@@ -340,12 +340,13 @@ def build(
                 notes = gr.HTML(elem_id="notes")
                 result_tone = gr.HTML(blank_result_tone, elem_id="result-tone")
                 rescore = gr.Button(visible="hidden", elem_id="rescore")
-        with gr.Accordion(texts.SETTINGS, open=False, elem_id="settings"):
-            settings = _settings(shelf)
-            reset = gr.Button(texts.RESET, **small)
-        with gr.Accordion(texts.HISTORY, open=False, elem_id="history"):
-            gr.HTML(f"<small>{texts.HISTORY_NOTE}</small><p>{texts.HISTORY_EMPTY}</p><ol></ol>")
-            clear_history = gr.Button(texts.HISTORY_CLEAR, **small)
+        with gr.Row():
+            with gr.Column(min_width=320), gr.Accordion(texts.SETTINGS, open=False, elem_id="settings"):
+                settings = _settings(shelf)
+                reset = gr.Button(texts.RESET, **small)
+            with gr.Column(min_width=320), gr.Accordion(texts.HISTORY, open=False, elem_id="history"):
+                gr.HTML(f"<small>{texts.HISTORY_NOTE}</small><p>{texts.HISTORY_EMPTY}</p><ol></ol>")
+                clear_history = gr.Button(texts.HISTORY_CLEAR, **small)
         with gr.Column(visible=False, elem_id="details") as details:
             changes = gr.HTML(elem_id="changes")
             kept = gr.HTML(elem_id="kept")
@@ -394,7 +395,7 @@ def build(
         rescore.click(measure_chosen, [last, chosen], result_tone, **tone_queue, **chosen_last)
 
         outputs = [
-            last, asked_for, result, status, notes, draft_tone, result_tone, changes, kept, why, prompts, prompts_panel, details,
+            last, made_by, result, status, notes, draft_tone, result_tone, changes, kept, why, prompts, prompts_panel, details,
             run, stop, clear, verdict, reasons, corrected, consent, send, feedback_status, *takers,
         ]  # fmt: skip
         # One run at a time: the model is one, and two at once would only share the same two cores.
@@ -434,7 +435,7 @@ def build(
         clear_history.click(None, None, None, js="proofreader.clearHistory")
 
         verdict.change(lambda chosen: gr.update(visible=chosen == "bad"), verdict, reasons, **quiet)
-        said = [last, asked_for, verdict, reasons, corrected, comment]
+        said = [last, made_by, verdict, reasons, corrected, comment]
         for event in (verdict.change, reasons.change, corrected.blur, comment.blur):
             event(preview, [*said, chosen], [pending, record_shown], **chosen_last)
         send.click(
@@ -501,14 +502,14 @@ def _choices(value: Proofread, choices: str) -> list[bool]:
 
 def record(
     value: Proofread,
-    options: Options,
+    made: Mapping[str, Any],
     verdict: str,
     reasons: list[str],
     corrected: str,
     comment: str,
     choices: str,
 ) -> Record:
-    """The feedback record of a result on screen; a good verdict drops reasons ticked before it."""
+    """The feedback record of a result on screen, made with `made`; a good verdict drops reasons ticked before it."""
     return Record(
         draft=value.draft,
         rewrite=value.text,
@@ -521,8 +522,8 @@ def record(
             for change, taken in zip(value.changes, _choices(value, choices), strict=True)
         ),
         comment=comment.strip(),
-        options=options.to_dict(),
-        versions={"app": __version__, "model": value.model, "prompt": PROMPT_VERSION},
+        options=made["options"],
+        versions=made["versions"],
         before=value.before.to_dict(),
         after=value.after.to_dict(),
     )

@@ -16,7 +16,6 @@ from space.api import told
 from space.changes import Change, diff
 from space.errors import UserError
 from space.options import Options
-from space.prompt import PROMPT_VERSION
 from space.proofreader import Proofread
 from space.reasons import reason
 from space.tone import LABELS, Score, Tone
@@ -239,17 +238,17 @@ def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_t
 def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
     changes = (Change(0, 1, "a", "b", "spelling"), Change(2, 3, "c", "d", "other"))
     value = Proofread("a c", "b d", changes, RUDE, KIND, (), (), "proofreader", {}, ())
-    options = Options(terms="Zyx", temperature=0.5)
-    bad = ui.record(value, options, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()
+    made = {"options": Options(terms="Zyx", temperature=0.5).to_dict(), "versions": {"model": "proofreader"}}
+    bad = ui.record(value, made, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()
     assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a c", "b d", ["rude"], "why?")
     assert (bad["corrected"], [change["verdict"] for change in bad["changes"]]) == (
         "a d",
         ["rejected", "accepted"],
     )
     assert bad["before"]["politeness"]["label"] == "impolite"
-    assert bad["versions"]["model"] == "proofreader" and bad["versions"]["prompt"] == PROMPT_VERSION
+    assert bad["versions"] == {"model": "proofreader"}
     assert bad["options"]["temperature"] == 0.5 and "Zyx" not in json.dumps(bad)
-    assert ui.record(value, options, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
+    assert ui.record(value, made, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
 
 
 @pytest.mark.parametrize(
