@@ -97,8 +97,6 @@ def endpoints(
             if shelf is None:
                 raise UserError(problem)
             proofreader = shelf.take(shelf.default)
-            if mode not in proofreader.engine.modes:
-                raise UserError(f"mode {mode}: choose one of {', '.join(proofreader.engine.modes)}.")
             shown_at = 0.0
             for outcome in proofreader.run(text, mode, protected_terms=protected_terms):
                 if isinstance(outcome, Proofread):

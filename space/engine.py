@@ -257,12 +257,17 @@ def open_engine(
         from space.remote import Remote
 
         return Remote(server)
+    return LlamaCpp(locate(model, models_dir), n_ctx, n_threads)
+
+
+def locate(model: str, models_dir: Path) -> Path:
+    """The file of a model, downloaded if it is a Hub repo id that is not here yet. UserError says what to do."""
     path = models_dir / f"{model}.gguf"
     if not path.is_file() and (model.endswith(".gguf") and ":" not in model or Path(model).exists()):
         path = Path(model)
     elif not path.is_file() and REPO_ID.fullmatch(model):
         path = _download(*model.split(":"))
-    return LlamaCpp(path, n_ctx, n_threads)
+    return path
 
 
 def available(models_dir: Path, extra: Sequence[str] = ()) -> list[str]:

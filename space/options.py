@@ -31,7 +31,7 @@ class Options:
     """
 
     mode: str = "proofread"
-    model: str = ""  # the one that is loaded
+    model: str = ""
     dialect: str = ""  # as written
     terms: str = ""
     temperature: float = 0.0
@@ -63,5 +63,7 @@ class Options:
         }
 
     def to_dict(self) -> Mapping[str, Any]:
-        """The options for a feedback record: all but the terms, which are the writer's own words."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "terms"}
+        """The options for a feedback record: without the terms, which are the writer's own words, and the model, which it names."""
+        return {
+            name: value for name, value in dataclasses.asdict(self).items() if name not in ("terms", "model")
+        }

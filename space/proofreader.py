@@ -22,7 +22,7 @@ from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
 from space.guard import check, is_modest, names
 from space.lexicon import WORD, Lexicon
-from space.prompt import MODES, Evidence, Message, evidence, messages
+from space.prompt import Evidence, Message, evidence, messages
 from space.settings import Settings
 from space.tagger import Tagger
 from space.tags import Doubt, pieces
@@ -30,6 +30,7 @@ from space.tone import Tone, ToneClassifier
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
+STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
 _SHORT = 4  # words; fewer are rarely a sentence
 _POLITENESS_MARGIN = 0.25  # how far P(polite) - P(impolite) may fall: less is the classifier's own noise
 # What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
@@ -147,8 +148,10 @@ class Proofreader:
         `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are.
         UserError on another mode or dialect.
         """
-        if mode not in MODES:
-            raise UserError(f"mode {mode}: choose one of {', '.join(MODES)}.")
+        if mode not in self.engine.modes:
+            raise UserError(
+                f"mode {mode}: choose one of {', '.join(self.engine.modes)}, which {self.engine.name} knows."
+            )
         if dialect is not None:
             spellings(dialect)
         began = time.perf_counter()
@@ -163,7 +166,7 @@ class Proofreader:
         scored = time.perf_counter()
         for done, (unit, flat, tone, doubts) in enumerate(zip(units, flats, tones, tagged, strict=True)):
             if stop():
-                work.notes.append("Stopped: what follows the last change was not looked at.")
+                work.notes.append(STOPPED)
                 break
             yield Progress(done, len(units), tuple(work.changes))
             wanted = [flat.find(change, unit.start) for change in respellings_of[done]]
@@ -180,7 +183,7 @@ class Proofreader:
             "total": time.perf_counter() - began,
         }
         yield Proofread(
-            draft, text, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(work.notes), self.engine.name,
+            draft, text, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(dict.fromkeys(work.notes)), self.engine.name,
             {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts),
         )  # fmt: skip
 
@@ -241,7 +244,9 @@ class Proofreader:
         expected = () if self.engine.general or blunt else _expected(flat.text, told)
         answer = self.engine.complete(chat, wishes.sampling, wishes.stop, expected)
         if answer is None:
-            if not wishes.stop():
+            if wishes.stop():
+                work.notes.append(STOPPED)
+            else:
                 work.kept.append(Kept(unit.text, "the model found no end to its rewrite", refused=True))
             return list(wanted)
         rewrite = answer.strip()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from space import __version__
-from space.engine import Engine, available, open_engine
+from space.engine import Engine, available, locate, open_engine
 from space.prompt import PROMPT_VERSION
 from space.proofreader import Proofreader
 from space.settings import Settings
@@ -19,41 +18,53 @@ class Shelf:
     def __init__(self, proofreader: Proofreader, settings: Settings) -> None:
         self._proofreader, self._settings = proofreader, settings
         self.default = self.loaded = settings.model
-        self.names = [*dict.fromkeys([settings.model, *available(settings.models_dir, settings.models)])]
+        listed = available(settings.models_dir, settings.models)
+        own = Path(settings.model)  # a file of the list may be set by its path
+        same = (
+            own.stem
+            if own.suffix == ".gguf" and own.resolve().parent == settings.models_dir.resolve()
+            else None
+        )
+        self.names = [settings.model, *(name for name in listed if name not in (settings.model, same))]
+        self._digest = _sha256(proofreader.engine)
 
     @property
-    def modes(self) -> tuple[str, ...]:
-        return self._proofreader.engine.modes
+    def server(self) -> str:
+        """The name of the server that rewrites; empty if this machine does."""
+        return self._settings.server.name if self._settings.server else ""
 
     def versions(self) -> dict[str, str]:
         """What makes a rewrite at this moment, as a feedback record names it; of a server only the name is known."""
-        path = getattr(self._proofreader.engine, "path", None)
-        known = {"gguf_sha256": _sha256(path, path.stat().st_mtime_ns)} if path else {}
-        return {"app": __version__, "model": self.loaded, "prompt": PROMPT_VERSION, **known}
+        known = {"gguf_sha256": self._digest} if self._digest else {}
+        return {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION, **known}
 
     def take(self, name: str) -> Proofreader:
         """The proofreader with this model in it. UserError if it cannot be loaded: then the default is again."""
         if name != self.loaded:
+            if name != self.server:
+                locate(
+                    name, self._settings.models_dir
+                )  # a download takes minutes: the old model serves until then
+            self.loaded = ""
             self._proofreader.engine.close()  # first, for two large models do not fit beside each other
             try:
-                self._swap(name)
+                self._load(name)
             except BaseException:
-                self._swap(self.default)
+                self._load(self.default)
                 raise
         return self._proofreader
 
-    def _swap(self, name: str) -> None:
-        self._proofreader.engine = self._open(name)
-        self.loaded = name
-
-    def _open(self, name: str) -> Engine:
+    def _load(self, name: str) -> None:
         s = self._settings
-        return open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
+        engine = open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
+        self._proofreader.engine, self._digest, self.loaded = engine, _sha256(engine), name
 
 
-@lru_cache(maxsize=8)
-def _sha256(path: Path, modified: int) -> str:
-    """Of the file as it was at `modified`."""
+def _sha256(engine: Engine) -> str:
+    """Of the engine's file, hex; empty for a server."""
+    path = getattr(engine, "path", None)
+    if path is None:
+        return ""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

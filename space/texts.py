@@ -10,9 +10,15 @@ TAGLINE = (
 # ---- the draft ----
 
 DRAFT = "Your draft"
-DRAFT_PLACEHOLDER = "Paste or type an email in English. It is kept nowhere unless you send feedback."
+DRAFT_PLACEHOLDER = (
+    "Paste or type an email in English, or drop a .txt or .eml file here. Unless you send feedback, nobody keeps it but this "
+    "browser (History)."
+)
+SERVER = "The rewrites are made by the server {name}: the text of your email goes there."
 COUNT = "{characters} characters · {words} words"
-COUNT_OVER = COUNT + ": only the first {limit} words will be proofread, the rest stays as it is"
+COUNT_OVER = (
+    COUNT + ": only the first {limit} words of your own text will be proofread, the rest stays as it is"
+)
 MODE = "Mode"
 MODES = {
     "proofread": "Proofread: correct mistakes",
@@ -70,7 +76,8 @@ RESULT = "Proofread email"
 RESULT_PLACEHOLDER = "The proofread email appears here, each change marked: click one to undo it."
 COPY = "Copy the email"
 COPIED = "Copied ✓"
-CLEAN_VIEW = "Hide marks"
+HIDE_MARKS = "Hide marks"
+SHOW_MARKS = "Show marks"
 CHANGES = "What changed"
 NO_CHANGES = "No changes: nothing in this email needed correcting."
 NOTHING_CHANGED = "No changes were made."
@@ -82,9 +89,7 @@ REJECT = "Reject"
 ACCEPT_ALL = "Accept all"
 REJECT_ALL = "Reject all"
 BY_KIND = "Accept or reject all of a kind"
-KEYS = "Keys: n next, p previous, a accept, r reject"
-ACCEPTED = "accepted"
-REJECTED = "rejected"
+KEYS = "Keys, in the email or here: n next, p previous, a accept, r reject"
 REMOVED = "removed"
 ADDED = "added"
 KEPT = "Left alone on purpose"
@@ -113,9 +118,10 @@ TEMPERATURE = "Temperature"
 TEMPERATURE_NOTE = "0: the same draft always gives the same result."
 TOP_P, TOP_K, MIN_P = "Top-p", "Top-k", "Min-p"
 TOP_K_NOTE = "0 turns it off."
+RANGE = "{low} to {high}."
 REPEAT_PENALTY = "Repeat penalty"
 MAX_TOKENS = "Max tokens"
-MAX_TOKENS_NOTE = "For one sentence; 0: twice its length."
+MAX_TOKENS_NOTE = "For one answer; 0: twice the length of its text."
 SEED = "Seed"
 RESET = "Reset settings"
 
@@ -151,7 +157,7 @@ METER = "{label}, {percent} percent"
 
 # ---- status lines ----
 
-BUSY = "Too many people are waiting for the model: please try again in half a minute."
+NOT_BEGUN = "The run did not begin: the queue may be full. Please try again in half a minute."
 WAITING = "Waiting for the model…"
 READING = "Reading the draft…"
 PROGRESS = "{done} of {total} sentences read"
@@ -167,7 +173,6 @@ UNEXPECTED_FEEDBACK = "The feedback could not be kept ({name}); your words are s
 # ---- feedback ----
 
 FEEDBACK = "Was this right?"
-VERDICT = "Your verdict"
 VERDICTS = {"good": "👍 Yes", "bad": "👎 No"}
 WHAT_WAS_WRONG = "What was wrong?"
 REASONS = {

@@ -3,7 +3,7 @@
   const LAST = 10; // emails in the history
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const one = (selector) => document.querySelector(selector);
-  let pause;
+  const timers = {};
 
   // ---- the draft ----
 
@@ -14,18 +14,20 @@
 
   // Presses a button of the server's once nothing has happened for some milliseconds.
   function later(selector, milliseconds) {
-    clearTimeout(pause);
-    pause = setTimeout(() => one(selector)?.click(), milliseconds);
+    clearTimeout(timers[selector]);
+    timers[selector] = setTimeout(() => one(selector)?.click(), milliseconds);
   }
 
-  // A file dropped on the draft goes the way of the button that opens one.
+  // A file dropped on the draft goes the way of the button that opens one; beside it, it must not replace the page.
+  const isFile = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
-    if (event.target.closest?.("#draft")) event.preventDefault();
+    if (isFile(event)) event.preventDefault();
   });
   document.addEventListener("drop", (event) => {
-    const files = event.dataTransfer?.files;
-    if (!files?.length || !event.target.closest?.("#draft")) return;
+    if (!isFile(event)) return;
     event.preventDefault();
+    const { files } = event.dataTransfer;
+    if (!files.length || !event.target.closest?.("#draft")) return;
     const input = one("input[type=file][accept*='.eml']");
     input.files = files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
@@ -34,19 +36,19 @@
   // ---- keys ----
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable=true]");
     // Ctrl+Enter starts from anywhere but the feedback form, where it would throw the form away.
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      if (event.target.closest("#feedback")) return;
+      if (event.target.closest("#feedback, #send")) return;
       event.preventDefault();
       one("#run:not([disabled])")?.click();
     } else if (event.target.matches(".pr-change[role=button]") && ["Enter", " "].includes(event.key)) {
       event.preventDefault();
       event.target.click();
-    } else if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey && marks().length) {
+    } else if (event.target.closest("#result, #changes") && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      if (!marks().length) return;
       const at = marks().findIndex((mark) => mark.classList.contains("pr-now"));
-      if (event.key === "n") go(at + 1);
-      else if (event.key === "p") go(at < 0 ? -1 : at - 1);
+      if (event.key === "n") go(at + 1).focus({ preventScroll: true });
+      else if (event.key === "p") go(at < 0 ? -1 : at - 1).focus({ preventScroll: true });
       else if (at >= 0 && (event.key === "a" || event.key === "r")) choose([at], event.key === "a");
     }
   });
@@ -76,7 +78,7 @@
       const same = all("#changes .pr-card").filter((card) => card.dataset.of === target.dataset.kind);
       choose(same.map((card) => Number(card.dataset.change)), target.getAttribute("aria-pressed") !== "true");
     }
-    if (!Number.isNaN(number)) go(number, target.matches(".pr-card"));
+    if (!Number.isNaN(number)) go(number);
   });
 
   function choose(numbers, taken) {
@@ -105,20 +107,22 @@
   }
 
   // Moves to a change, around the ends, and shows it in the email and among the cards.
-  function go(to, stay = true) {
+  function go(to) {
     const found = marks();
     const number = (to + found.length) % found.length;
     const card = one(`#changes .pr-card[data-change="${number}"]`);
     for (const each of all(".pr-now")) each.classList.remove("pr-now");
     for (const each of [found[number], card]) each?.classList.add("pr-now");
-    if (stay) scrollInto(found[number]);
+    scrollInto(found[number], ".pr-email");
+    if (card) scrollInto(card, ".pr-cards");
+    return found[number];
   }
 
-  // Scrolls the box of the email alone: the page must not jump under the pointer.
-  function scrollInto(mark) {
-    const box = mark.closest(".pr-email");
-    const top = mark.offsetTop - box.offsetTop;
-    if (top < box.scrollTop || top + mark.offsetHeight > box.scrollTop + box.clientHeight) {
+  // Scrolls its box alone (both are positioned): the page must not jump under the pointer.
+  function scrollInto(each, selector) {
+    const box = each.closest(selector);
+    const top = each.offsetTop;
+    if (top < box.scrollTop || top + each.offsetHeight > box.scrollTop + box.clientHeight) {
       box.scrollTop = top - box.clientHeight / 2;
     }
   }
@@ -151,11 +155,15 @@
   function listHistory() {
     const list = one("#history ol");
     if (!list) return;
-    list.replaceChildren(...remembered("history", []).map((email, number) => {
+    list.replaceChildren(...remembered("history", []).map((email) => {
       const item = document.createElement("li");
       const button = document.createElement("button");
       button.type = "button";
-      button.dataset.history = number;
+      button.addEventListener("click", () => {
+        write("#picked textarea", email.draft);
+        later("#pick", 50);
+        one("#draft").scrollIntoView({ block: "nearest" });
+      });
       button.textContent = words.open;
       const when = new Date(email.time).toLocaleString(words.language, { dateStyle: "medium", timeStyle: "short" });
       const start = email.draft.trim().replace(/\s+/g, " ").slice(0, 80);
@@ -168,10 +176,6 @@
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("#history")) setTimeout(listHistory, 50); // its content is made when it is opened
-    const number = event.target.closest("[data-history]")?.dataset.history;
-    if (number === undefined) return;
-    write("#draft textarea", remembered("history", [])[number].draft);
-    one("#draft").scrollIntoView({ block: "nearest" });
   });
 
   // Sets a text as if it had been typed, so that Gradio knows of it.
@@ -199,9 +203,10 @@
     withChoices: (...values) => [...values.slice(0, -1), JSON.stringify(marks().map(isTaken))],
 
     // A result has come: counts its changes, and puts it on top of the history.
-    arrived(draft) {
+    arrived() {
       follow();
-      if (!one("#result [data-pieces]") || !draft.trim()) return;
+      const draft = pieces().map((piece) => (typeof piece === "string" ? piece : piece[0])).join("");
+      if (!draft.trim()) return;
       const others = remembered("history", []).filter((email) => email.draft !== draft);
       remember("history", [{ time: Date.now(), draft }, ...others].slice(0, LAST));
       listHistory();
@@ -221,7 +226,7 @@
       return [terms, dialect];
     },
 
-    hideMarks: () => one("#result").classList.toggle("pr-clean-view"),
+    hideMarks: () => (one("#result").classList.toggle("pr-clean-view") ? words.showMarks : words.hideMarks),
 
     // navigator.clipboard exists on https and on localhost only; elsewhere the text is selected and copied.
     async copy() {

@@ -19,13 +19,13 @@ from space import render, texts
 from space.api import endpoints, told
 from space.changes import apply
 from space.errors import UserError
-from space.mail import open_mail, save_eml
+from space.mail import Mail, open_mail, save_eml
 from space.options import RANGES, Options
-from space.proofreader import MAX_WORDS, Progress, Proofread, spoken
+from space.proofreader import MAX_WORDS, STOPPED, Progress, Proofread, spoken
 
+# Gradio reads the annotations of handlers: what those of a handler with a request name must be imported for real.
 if TYPE_CHECKING:
     from feedback.journal import Journal
-    from space.mail import Mail
     from space.shelf import Shelf
     from space.tone import Tone, ToneClassifier
 
@@ -59,6 +59,8 @@ def head() -> str:
         "limit": MAX_WORDS,
         "count": texts.COUNT,
         "countOver": texts.COUNT_OVER,
+        "hideMarks": texts.HIDE_MARKS,
+        "showMarks": texts.SHOW_MARKS,
         "copy": texts.COPY,
         "copied": texts.COPIED,
         "chosen": texts.CHOSEN,
@@ -66,9 +68,7 @@ def head() -> str:
         "fileName": texts.FILE_NAME,
     }
     # The file begins with comments and is one arrow function.
-    return (
-        f"<script>(\n{SCRIPT.read_text('utf-8').rstrip().removesuffix(';')}\n)({json.dumps(words)});</script>"
-    )
+    return f"<script>(\n{SCRIPT.read_text('utf-8').rstrip()}\n)({json.dumps(words)});</script>"
 
 
 def build(
@@ -127,7 +127,9 @@ def build(
             status: render.status(texts.WAITING, "busy"),
         }
 
-    def work(text: str, chosen_mode: str, request: gr.Request, *settings: Any) -> Iterator[Updates]:
+    def work(
+        text: str, mail: Mail | None, chosen_mode: str, request: gr.Request, *settings: Any
+    ) -> Iterator[Updates]:
         """One run, from click to result; whatever happens, the last update gives the buttons back."""
         asked = stops.setdefault(_session(request), threading.Event())
         finished: Updates = {}
@@ -155,12 +157,16 @@ def build(
                         result: render.marked(text, outcome.changes),
                     }
             assert isinstance(outcome, Proofread), "a run ends with its result"
-            if asked.is_set() and done < total:
+            if STOPPED in outcome.notes:
                 line = texts.STOPPED.format(done=done, total=total) if done else texts.STOPPED_EARLY
             else:
                 line = texts.DONE.format(seconds=time.monotonic() - started, model=outcome.model)
             made = {"options": options.to_dict(), "versions": shelf.versions()}
-            finished = shown(outcome) | {status: render.status(line, "done"), made_by: made}
+            finished = shown(outcome) | {
+                status: render.status(line, "done"),
+                made_by: made,
+                mail_of_last: mail,
+            }
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             finished = blank() | {status: render.status(told(error, texts.UNEXPECTED), "error")}
         finally:
@@ -171,10 +177,11 @@ def build(
             clear: gr.update(interactive=True),
         }
 
-    def give_back() -> Updates:
+    def give_back(request: gr.Request) -> Updates:
         """The buttons, when the queue was full and no run has begun."""
+        stops.pop(_session(request), None)
         return {
-            status: render.status(texts.BUSY, "error"),
+            status: render.status(texts.NOT_BEGUN, "error"),
             run: gr.update(interactive=True),
             stop: gr.update(interactive=False),
             clear: gr.update(interactive=True),
@@ -183,6 +190,10 @@ def build(
     def stop_run(request: gr.Request) -> None:
         if event := stops.get(_session(request)):
             event.set()
+
+    def leave(request: gr.Request) -> None:
+        stop_run(request)
+        stops.pop(_session(request), None)
 
     def shown(value: Proofread) -> Updates:
         return {
@@ -202,37 +213,43 @@ def build(
             verdict: None,
             reasons: gr.update(value=[], visible=False),
             corrected: "",
+            comment: "",
             consent: False,
             send: gr.update(interactive=True),
             feedback_status: "",
             **{button: gr.update(interactive=True) for button in takers},
         }
 
-    def replace(text: str, new: str, mail: Mail | None = None) -> Updates:
+    def replace(text: str, old: Mail | None, new: str, mail: Mail | None = None) -> Updates:
         """A new draft in place of the old one, which stays one click away if it is more than an example."""
         worth = bool(text.strip()) and text not in {new, *texts.EXAMPLE_EMAILS.values()}
         return {
             draft: new,
-            replaced: text if worth else "",
+            replaced: (text, old) if worth else ("", None),
             restore: gr.update(visible=worth),
             draft_tone: measure(new),
             opened: mail,
             file_notes: render.notes(_about(mail)),
         }
 
-    def open_file(text: str, path: str) -> Updates:
+    def bring_back(text: str, old: Mail | None, away: tuple[str, Mail | None]) -> Updates:
+        return replace(text, old, *away)
+
+    def open_file(text: str, old: Mail | None, path: str) -> Updates:
         """The email of a file as the draft; the file itself is not kept."""
         file = Path(path)
         try:
             data = file.read_bytes()
-            return replace(text, (mail := open_mail(file.name, data)).body, mail)
+            mail = open_mail(file.name, data)
+            opened_line = render.status(texts.OPENED.format(name=file.name), "done")
+            return replace(text, old, mail.body, mail) | {status: opened_line}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             return {status: render.status(told(error, texts.UNEXPECTED), "error")}
         finally:
             file.unlink(missing_ok=True)
 
-    def clear_all(text: str) -> Updates:
-        return replace(text, "") | blank() | {status: render.status("")}
+    def clear_all(text: str, old: Mail | None) -> Updates:
+        return replace(text, old, "") | blank() | {status: render.status("")}
 
     def as_mail(value: Proofread | None, mail: Mail | None, choices: str) -> str:
         """The chosen email as an .eml file, in base64."""
@@ -281,13 +298,17 @@ def build(
         made_by: gr.State = gr.State(None)  # how it was made, as a feedback record says it
         pending: gr.State = gr.State(None)  # the feedback record on screen
         opened: gr.State = gr.State(None)  # the Mail that the draft was opened from
-        replaced = gr.State("")  # the draft that Clear or an example took away
+        mail_of_last: gr.State = gr.State(None)  # and that the result on screen was
+        replaced = gr.State(("", None))  # the draft that Clear or an example took away, and its Mail
+        picked = gr.Textbox(visible="hidden", elem_id="picked")  # a draft out of the browser's history
+        pick = gr.Button(visible="hidden", elem_id="pick")
         chosen = gr.Textbox(
             "[]", visible="hidden"
         )  # which changes are taken: the script fills it in on the way
         mail_data = gr.Textbox(visible="hidden")  # an .eml on its way to the browser
 
-        gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", elem_id="head")
+        server = texts.SERVER.format(name=shelf.server) if shelf and shelf.server else ""
+        gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE} {render.escaped(server)}</p>", elem_id="head")
         with gr.Row(equal_height=True, elem_id="desk"):
             with gr.Column(min_width=320):
                 draft = gr.Textbox(
@@ -311,11 +332,7 @@ def build(
                     count = gr.HTML(texts.COUNT.format(characters=0, words=0), elem_id="count")
                 file_notes = gr.HTML(elem_id="file-notes")
                 mode = gr.Radio(
-                    [
-                        (label, name)
-                        for name, label in texts.MODES.items()
-                        if shelf is None or name in shelf.modes
-                    ],
+                    [(label, name) for name, label in texts.MODES.items()],
                     value="proofread",
                     label=texts.MODE,
                     elem_id="mode",
@@ -335,7 +352,7 @@ def build(
                     )
                     save_txt = gr.Button(texts.SAVE_TXT, interactive=False, elem_id="save-txt", **small)
                     save_mail = gr.Button(texts.SAVE_EML, interactive=False, elem_id="save-eml", **small)
-                    hide = gr.Button(texts.CLEAN_VIEW, interactive=False, elem_id="hide", **small)
+                    hide = gr.Button(texts.HIDE_MARKS, interactive=False, elem_id="hide", **small)
                     takers = [copy, save_txt, save_mail, hide]
                 notes = gr.HTML(elem_id="notes")
                 result_tone = gr.HTML(blank_result_tone, elem_id="result-tone")
@@ -386,7 +403,7 @@ def build(
                 send = gr.Button(texts.SEND, scale=0, min_width=180, elem_id="send")
                 feedback_status = gr.HTML(elem_id="feedback-status")
 
-        page.unload(stop_run)
+        page.unload(leave)
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         chosen_last: dict[str, Any] = quiet | {"js": "proofreader.withChoices"}
         draft.change(None, draft, count, js="(text) => proofreader.count(text)")
@@ -395,37 +412,43 @@ def build(
         rescore.click(measure_chosen, [last, chosen], result_tone, **tone_queue, **chosen_last)
 
         outputs = [
-            last, made_by, result, status, notes, draft_tone, result_tone, changes, kept, why, prompts, prompts_panel, details,
-            run, stop, clear, verdict, reasons, corrected, consent, send, feedback_status, *takers,
+            last, made_by, mail_of_last, result, status, notes, draft_tone, result_tone, changes, kept, why, prompts, prompts_panel, details,
+            run, stop, clear, verdict, reasons, corrected, comment, consent, send, feedback_status, *takers,
         ]  # fmt: skip
         # One run at a time: the model is one, and two at once would only share the same two cores.
         worked = run.click(begin, None, outputs, queue=False, **quiet).then(
             work,
-            [draft, mode, *settings.values()],
+            [draft, opened, mode, *settings.values()],
             outputs,
             concurrency_limit=1,
             concurrency_id="model",
             **quiet,
         )
         worked.failure(give_back, None, outputs, queue=False, **quiet)
-        worked.then(None, draft, None, js="proofreader.arrived")
+        worked.then(None, None, None, js="proofreader.arrived")
         endpoints(shelf, journal, tone, problem, client_hash)
         stop.click(stop_run, None, None, queue=False, **quiet)
 
         changed = [draft, replaced, restore, draft_tone, opened, file_notes]
-        open_button.upload(open_file, [draft, open_button], [*changed, status], **quiet)
+        open_button.upload(open_file, [draft, opened, open_button], [*changed, status], **quiet)
         for button, email in examples:
-            button.click(lambda text, email=email: replace(text, email), draft, changed, **quiet)
-        restore.click(replace, [draft, replaced], changed, **quiet)
+            button.click(
+                lambda text, old, email=email: replace(text, old, email), [draft, opened], changed, **quiet
+            )
+        restore.click(bring_back, [draft, opened, replaced], changed, **quiet)
+        pick.click(replace, [draft, opened, picked], changed, **quiet)
         clear.click(
-            clear_all, draft, [*changed, last, result, status, notes, result_tone, details, *takers], **quiet
+            clear_all,
+            [draft, opened],
+            [*changed, last, result, status, notes, result_tone, details, *takers],
+            **quiet,
         )
         copy.click(None, None, copy, js="proofreader.copy").then(None, None, copy, js="proofreader.copyAgain")
         save_txt.click(None, None, None, js="proofreader.saveText")
-        save_mail.click(as_mail, [last, opened, chosen], mail_data, **chosen_last).then(
+        save_mail.click(as_mail, [last, mail_of_last, chosen], mail_data, **chosen_last).then(
             None, mail_data, None, js="proofreader.saveMail"
         )
-        hide.click(None, None, None, js="proofreader.hideMarks")
+        hide.click(None, None, hide, js="proofreader.hideMarks")
 
         kept_here = [settings["terms"], settings["dialect"]]
         page.load(None, None, kept_here, js="proofreader.recall")
@@ -436,7 +459,7 @@ def build(
 
         verdict.change(lambda chosen: gr.update(visible=chosen == "bad"), verdict, reasons, **quiet)
         said = [last, made_by, verdict, reasons, corrected, comment]
-        for event in (verdict.change, reasons.change, corrected.blur, comment.blur):
+        for event in (verdict.change, reasons.change, corrected.blur, comment.blur, rescore.click):
             event(preview, [*said, chosen], [pending, record_shown], **chosen_last)
         send.click(
             flag,
@@ -451,9 +474,11 @@ def _settings(shelf: Shelf | None) -> dict[str, Any]:
     """The controls of `Options`, in its order, after the mode."""
     usual = Options(model=shelf.loaded if shelf else "")
 
-    def number(name: str, label: str, step: float, info: str | None = None) -> Any:
+    def number(name: str, label: str, info: str = "") -> Any:
         low, high = RANGES[name]
-        return gr.Slider(low, high, getattr(usual, name), step=step, label=label, info=info, min_width=220)
+        whole = 0 if isinstance(low, int) else None
+        about = f"{texts.RANGE.format(low=low, high=high)} {info}"
+        return gr.Number(getattr(usual, name), label=label, info=about, precision=whole, min_width=160)
 
     with gr.Row():
         model = gr.Dropdown(
@@ -475,13 +500,13 @@ def _settings(shelf: Shelf | None) -> dict[str, Any]:
         )
     with gr.Row():
         sampling = {
-            "temperature": number("temperature", texts.TEMPERATURE, 0.05, texts.TEMPERATURE_NOTE),
-            "top_p": number("top_p", texts.TOP_P, 0.05),
-            "top_k": number("top_k", texts.TOP_K, 1, texts.TOP_K_NOTE),
-            "min_p": number("min_p", texts.MIN_P, 0.01),
-            "repeat_penalty": number("repeat_penalty", texts.REPEAT_PENALTY, 0.05),
-            "max_tokens": number("max_tokens", texts.MAX_TOKENS, 1, texts.MAX_TOKENS_NOTE),
-            "seed": gr.Number(usual.seed, label=texts.SEED, precision=0, minimum=0, min_width=220),
+            "temperature": number("temperature", texts.TEMPERATURE, texts.TEMPERATURE_NOTE),
+            "top_p": number("top_p", texts.TOP_P),
+            "top_k": number("top_k", texts.TOP_K, texts.TOP_K_NOTE),
+            "min_p": number("min_p", texts.MIN_P),
+            "repeat_penalty": number("repeat_penalty", texts.REPEAT_PENALTY),
+            "max_tokens": number("max_tokens", texts.MAX_TOKENS, texts.MAX_TOKENS_NOTE),
+            "seed": number("seed", texts.SEED),
         }
     return {"model": model, "dialect": dialect, "terms": terms, **sampling}
 

@@ -205,8 +205,11 @@ def test_the_history_keeps_ten_emails_in_this_browser_and_can_be_cleared(page: P
     entries = page.locator("#history li")
     expect(entries).to_have_count(10)
     expect(entries.first).to_contain_text("letter 10.")
+    draft(page).fill("My own words")
     entries.nth(9).get_by_role("button").click()
     expect(draft(page)).to_have_value("Thank you for letter 1.")
+    page.get_by_role("button", name=texts.RESTORE).click()
+    expect(draft(page)).to_have_value("My own words")
     page.get_by_role("button", name=texts.HISTORY_CLEAR).click()
     expect(entries).to_have_count(0)
     assert page.evaluate("localStorage.getItem('proofreader.history')") == "[]"
@@ -227,8 +230,11 @@ def test_an_eml_is_opened_proofread_and_saved_with_its_headers(page: Page) -> No
     chooser.value.set_files({"name": "offer.eml", "mimeType": "message/rfc822", "buffer": EML})
     expect(draft(page)).to_have_value(re.compile("I has recieve the offer."))
     expect(page.locator("#file-notes")).to_contain_text("The offer")
+    expect(status(page)).to_have_text(texts.OPENED.format(name="offer.eml"))
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
+    page.get_by_role("button", name="Try: clean").click()  # another draft is no other result
+    expect(draft(page)).to_have_value(CLEAN)
     with page.expect_download() as download:
         page.locator("#save-eml").click()
     saved = email.message_from_bytes(download.value.path().read_bytes(), policy=email.policy.default)
@@ -308,6 +314,20 @@ def test_what_an_example_or_clear_takes_away_can_be_brought_back(page: Page) -> 
     expect(draft(page)).to_have_value("")
     page.get_by_role("button", name=texts.RESTORE).click()
     expect(draft(page)).to_have_value("My own words")
+
+
+def test_a_setting_out_of_range_is_told_and_the_page_goes_on(page: Page) -> None:
+    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    page.get_by_label(texts.TEMPERATURE).fill("7")
+    draft(page).fill("I has recieve it.")
+    page.locator("#run").click()
+    expect(status(page).get_by_role("alert")).to_contain_text("temperature")
+    expect(page.locator("#run")).to_be_enabled()
+    page.get_by_role("button", name=texts.RESET).click()
+    expect(page.get_by_label(texts.TEMPERATURE)).to_have_value("0")
+    page.locator("#run").click()
+    expect(status(page)).to_contain_text(DONE)
+    no_traceback(page)
 
 
 def test_copy_puts_the_email_with_its_lines_on_the_clipboard(page: Page) -> None:
@@ -402,7 +422,7 @@ def test_an_email_in_another_language_comes_back_as_it_is_with_a_note(page: Page
 def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page) -> None:
     before = len(list(records(app.feedback)))
     proofread(page, MISTAKES)
-    text = result(page)
+    text = result(page)  # of the record, whatever is taken of it
     line = page.locator("#feedback-status")
     page.locator("#send").click()
     expect(line).to_have_text(texts.NEED_VERDICT)
@@ -412,6 +432,8 @@ def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page)
     assert not page.locator("#consent input").is_checked()
     page.locator("#preview").get_by_text(texts.PREVIEW).click()
     expect(page.locator("#preview .cm-content")).to_contain_text('"changed meaning"')
+    page.locator("#result .pr-change").first.click()
+    expect(page.locator("#preview .cm-content")).to_contain_text('"rejected"')
     page.locator("#send").click()
     expect(line).to_have_text(texts.NEED_CONSENT)
     assert len(list(records(app.feedback))) == before
@@ -426,7 +448,7 @@ def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page)
     assert record["comment"] == "Half \u00e9 <b>word</b>"
     assert record["consent"] == texts.CONSENT_VERSION
     assert record["before"]["politeness"]["label"] in texts.POLITENESS_SCALE
-    assert {change["verdict"] for change in record["changes"]} == {"accepted"}
+    assert [change["verdict"] for change in record["changes"]][:2] == ["rejected", "accepted"]
     assert record["options"]["mode"] == "proofread"
     assert record["versions"]["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
     expect(page.locator("#send")).to_be_disabled()
