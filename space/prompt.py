@@ -7,7 +7,7 @@ drift apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -63,9 +63,9 @@ WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
 _TOLD, _SURE = 0.2, 0.5  # confidence at which the tagger's fix is told, and at which it beats the word list's
 _LISTED = 0.85  # confidence of the word list: the share of codespell's misspellings that it mends
-# Probabilities at which a word is told: any, one that the list does not know (a rare word is no mistake), and a mark or a
-# capital (good writers differ); chosen on Enron emails of the training set.
-DOUBTFUL, _UNLISTED, _SUBTLE = 0.7, 0.1, 0.85
+# Probabilities at which a word is told: any, and one that the list does not know (a rare word is no mistake); chosen on
+# Enron emails of the training set.
+DOUBTFUL, _UNLISTED = 0.85, 0.1
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 
 # Addresses, links, file names and codes: never in doubt.
@@ -81,7 +81,7 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
     listed = dict(lexicon.unknown(text))
     literal = [match.span() for match in _LITERAL.finditer(text)]
     doubts = []
-    for doubt in tagged:
+    for doubt in _once(tagged):
         if any(low <= doubt.start and doubt.end <= high for low, high in literal):
             continue
         told = doubt.confidence >= _TOLD and doubt.fix != doubt.text and _is_known(doubt.fix, lexicon)
@@ -92,7 +92,7 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
             guess = listed[doubt.text]
             sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
             doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
-        elif doubt.probability >= (_SUBTLE if _is_subtle(doubt) else DOUBTFUL):
+        elif doubt.probability >= DOUBTFUL:
             doubts.append(replace(doubt, fix=fix))
     return Evidence(
         (tone.sentiment.label, tone.sentiment.score),
@@ -101,9 +101,25 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
     )
 
 
-def _is_subtle(doubt: Doubt) -> bool:
-    """Whether only a mark or a capital is in doubt, on which good writers differ."""
-    return not any(map(str.isalnum, doubt.text)) or (doubt.fix or "").lower() == doubt.text.lower()
+def _once(tagged: Sequence[Doubt]) -> Iterator[Doubt]:
+    """The words, of a doubled one the first without doubt: to take out either is the same, so their chances add up."""
+    left = list(tagged)
+    for i, doubt in enumerate(left):
+        following = left[i + 1] if i + 1 < len(left) else None
+        if (
+            following
+            and doubt.text.isalpha()
+            and doubt.text.lower() == following.text.lower()
+            and following.fix == ""
+        ):
+            also = doubt.confidence if doubt.fix == "" else 0.0
+            left[i + 1] = replace(
+                following,
+                probability=min(1.0, following.probability + also),
+                confidence=min(1.0, following.confidence + also),
+            )
+            doubt = replace(doubt, probability=0.0, fix=None)
+        yield doubt
 
 
 def _is_known(fix: str | None, lexicon: Lexicon) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from space.lexicon import Lexicon
@@ -114,12 +116,6 @@ def test_a_rare_word_that_the_tagger_finds_right_and_an_abbreviation_are_not_tol
     assert told("Take teh bus.", lexicon, teh=(0.9, None, 0.0)) == ["teh = the"]
 
 
-def test_a_mark_or_a_capital_needs_more_than_a_word(lexicon: Lexicon) -> None:
-    assert told("They go, home.", lexicon, **{",": (0.8, "", 0.8)}, go=(0.8, "goes", 0.8)) == ["go = goes"]
-    assert told("They go home.", lexicon, go=(0.8, "Go", 0.8)) == []
-    assert told("They go home.", lexicon, go=(0.9, "Go", 0.9)) == ["go = Go"]
-
-
 def test_a_fix_that_changes_nothing_is_not_told(lexicon: Lexicon) -> None:
     assert told("They go home.", lexicon, go=(0.9, "go", 0.9)) == ["go"]
 
@@ -149,3 +145,23 @@ def test_general_models_get_rules_with_the_evidence() -> None:
         "content"
     ]
     assert "make blunt or rude wording courteous" in general and "Sentiment negative 90%" in general
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (("", 0.5), ("", 0.4), ["the = -"]),  # either may go: the chances add up
+        (("", 0.3), ("", 0.3), []),
+        ((None, 0.0), ("", 0.9), ["the = -"]),
+        (("", 0.9), (None, 0.0), ["the = -"]),
+    ],
+)
+def test_of_a_doubled_word_one_is_told(
+    lexicon: Lexicon, first: tuple[str | None, float], second: tuple[str | None, float], said: list[str]
+) -> None:
+    text = "Send the the form."
+    words = tagged(text)
+    for place, (fix, chance) in ((1, first), (2, second)):
+        words[place] = replace(words[place], probability=chance, fix=fix, confidence=chance)
+    made = evidence(text, TONE, words, lexicon).doubts
+    assert [f"{doubt.text} = {doubt.fix or '-'}" for doubt in made] == said
