@@ -92,7 +92,7 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
             guess = listed[doubt.text]
             sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
             doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
-        elif doubt.probability >= DOUBTFUL:
+        elif doubt.probability >= DOUBTFUL and not _is_terse(doubt):
             doubts.append(replace(doubt, fix=fix))
     return Evidence(
         (tone.sentiment.label, tone.sentiment.score),
@@ -101,25 +101,34 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
     )
 
 
+# Words that good English never has twice in a row, as it may have "had had", "that that" or "is is".
+_NEVER_TWICE = frozenset(
+    "a am an and are at be by can for from if my of or our the to was we with your".split()
+)
+
+
 def _once(tagged: Sequence[Doubt]) -> Iterator[Doubt]:
     """The words, of a doubled one the first without doubt: to take out either is the same, so their chances add up."""
     left = list(tagged)
     for i, doubt in enumerate(left):
         following = left[i + 1] if i + 1 < len(left) else None
-        if (
-            following
-            and doubt.text.isalpha()
-            and doubt.text.lower() == following.text.lower()
-            and following.fix == ""
-        ):
-            also = doubt.confidence if doubt.fix == "" else 0.0
-            left[i + 1] = replace(
-                following,
-                probability=min(1.0, following.probability + also),
-                confidence=min(1.0, following.confidence + also),
-            )
+        if following and doubt.text.isalpha() and doubt.text.lower() == following.text.lower():
+            twice = [each for each in (doubt, following) if each.fix == ""]
+            if doubt.text.lower() in _NEVER_TWICE:
+                left[i + 1] = replace(following, probability=1.0, fix="", confidence=1.0)
+            elif twice:
+                chances = (sum(each.probability for each in twice), sum(each.confidence for each in twice))
+                left[i + 1] = replace(
+                    following, probability=min(1.0, chances[0]), fix="", confidence=min(1.0, chances[1])
+                )
             doubt = replace(doubt, probability=0.0, fix=None)
         yield doubt
+
+
+def _is_terse(doubt: Doubt) -> bool:
+    """Whether only an article is missing before the first word: in notes that is a style ("Catering costs rose")."""
+    article, _, word = (doubt.fix or "").lower().partition(" ")
+    return doubt.start == 0 and article in ("a", "an", "the") and word == doubt.text.lower()
 
 
 def _is_known(fix: str | None, lexicon: Lexicon) -> bool:

@@ -152,6 +152,8 @@
     } catch { /* full or forbidden: the page works without */ }
   }
 
+  let picked = ""; // of the history
+
   function listHistory() {
     const list = one("#history ol");
     if (!list) return;
@@ -160,8 +162,8 @@
       const button = document.createElement("button");
       button.type = "button";
       button.addEventListener("click", () => {
-        write("#picked textarea", email.draft);
-        later("#pick", 50);
+        picked = email.draft;
+        one("#pick").click();
         one("#draft").scrollIntoView({ block: "nearest" });
       });
       button.textContent = words.open;
@@ -177,13 +179,6 @@
   document.addEventListener("click", (event) => {
     if (event.target.closest("#history")) setTimeout(listHistory, 50); // its content is made when it is opened
   });
-
-  // Sets a text as if it had been typed, so that Gradio knows of it.
-  function write(selector, value) {
-    const area = one(selector);
-    area.value = value;
-    area.dispatchEvent(new Event("input", { bubbles: true }));
-  }
 
   function fill(form, values) {
     return form.replace(/{(\w+)}/g, (_, name) => values[name].toLocaleString(words.language));
@@ -201,6 +196,9 @@
 
     // The values of a handler, with which changes are taken as the last one.
     withChoices: (...values) => [...values.slice(0, -1), JSON.stringify(marks().map(isTaken))],
+
+    // The values of a handler, with the draft that was picked out of the history as the last one.
+    withPicked: (...values) => [...values.slice(0, -1), picked],
 
     // A result has come: counts its changes, and puts it on top of the history.
     arrived() {

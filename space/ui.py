@@ -300,7 +300,7 @@ def build(
         opened: gr.State = gr.State(None)  # the Mail that the draft was opened from
         mail_of_last: gr.State = gr.State(None)  # and that the result on screen was
         replaced = gr.State(("", None))  # the draft that Clear or an example took away, and its Mail
-        picked = gr.Textbox(visible="hidden", elem_id="picked")  # a draft out of the browser's history
+        picked = gr.Textbox(visible="hidden")  # a draft out of the browser's history
         pick = gr.Button(visible="hidden", elem_id="pick")
         chosen = gr.Textbox(
             "[]", visible="hidden"
@@ -436,7 +436,7 @@ def build(
                 lambda text, old, email=email: replace(text, old, email), [draft, opened], changed, **quiet
             )
         restore.click(bring_back, [draft, opened, replaced], changed, **quiet)
-        pick.click(replace, [draft, opened, picked], changed, **quiet)
+        pick.click(replace, [draft, opened, picked], changed, js="proofreader.withPicked", **quiet)
         clear.click(
             clear_all,
             [draft, opened],

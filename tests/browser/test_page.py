@@ -175,6 +175,7 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
     page.locator("#terms textarea").fill("recieve")
     page.locator("#terms textarea").blur()
+    page.wait_for_function("localStorage.getItem('proofreader.settings').includes('recieve')")
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     assert "recieve" in result(page)
@@ -199,7 +200,7 @@ def test_a_spelling_is_chosen(page: Page) -> None:
 def test_the_history_keeps_ten_emails_in_this_browser_and_can_be_cleared(page: Page) -> None:
     for number in range(11):
         proofread(page, f"Thank you for letter {number}.")
-        expect(page.locator("#result")).to_contain_text(f"letter {number}.")
+        page.wait_for_function(f"localStorage.getItem('proofreader.history').includes('letter {number}.')")
     page.reload()
     page.locator("#history").get_by_text(texts.HISTORY).first.click()
     entries = page.locator("#history li")

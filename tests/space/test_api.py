@@ -219,7 +219,7 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
     [
         ("proofread", {"text": " \n"}, texts.EMPTY_DRAFT),
         ("proofread", {"text": {"of": SECRET}}, "text: send a string."),
-        ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish."),
+        ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish, which proofreader knows."),
         ("proofread", {"text": SECRET, "mode": [SECRET]}, "mode: send a string."),
         (
             "proofread",
@@ -395,6 +395,7 @@ def test_a_client_that_goes_away_frees_its_place(http: httpx.Client, served: Ser
 
 def test_a_full_queue_says_so(http: httpx.Client, client: gradio_client.Client, served: Served) -> None:
     served.gate.clear()
+    before = len(served.runs)
     try:
         waiting = [join(http, "proofread", text="He have it.")]
         until(lambda: served.runs and served.runs[-1].end == "" and served.runs[-1].seen)
@@ -409,7 +410,7 @@ def test_a_full_queue_says_so(http: httpx.Client, client: gradio_client.Client, 
     finally:
         served.gate.set()
     assert [events(http, path)[-1][0] for path in waiting] == ["complete"] * (WAITING + 1)
-    assert SECRET not in {run.draft for run in served.runs}
+    assert SECRET not in {run.draft for run in served.runs[before:]}
 
 
 # ---- assistants ----
@@ -422,7 +423,8 @@ def with_mcp(served: Served, ask: Callable[[ClientSession], Any]) -> Any:
                 await opened.initialize()
                 return await ask(opened)
 
-    return asyncio.run(session())
+    with ThreadPoolExecutor(1) as other:  # a browser's test may have a loop in this one
+        return other.submit(asyncio.run, session()).result()
 
 
 def said(result: CallToolResult) -> str:
