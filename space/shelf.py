@@ -22,7 +22,7 @@ class Shelf:
         own = Path(settings.model)  # a file of the list may be set by its path
         same = (
             own.stem
-            if own.suffix == ".gguf" and own.resolve().parent == settings.models_dir.resolve()
+            if own.suffix == ".gguf" and own.parent.resolve() == settings.models_dir.resolve()
             else None
         )
         self.names = [settings.model, *(name for name in listed if name not in (settings.model, same))]

@@ -186,6 +186,27 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     expect(page.locator("#terms textarea")).to_have_value("")
 
 
+def test_another_model_is_chosen_and_one_that_is_broken_is_told(
+    start_app: Any, open_page: Open, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for path in MODEL.parent.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "second.gguf").symlink_to(MODEL)
+    (folder / "torn.gguf").write_bytes(MODEL.read_bytes()[:100_000])
+    page = open_page(start_app(MODELS_DIR=str(folder)))
+    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    draft(page).fill("I has recieve it.")
+    for name, said in (("torn", "torn.gguf"), ("second", "with second")):
+        page.locator("#model input").click()
+        page.get_by_role("option", name=name).click()
+        page.locator("#run").click()
+        expect(status(page)).to_contain_text(said)
+        expect(page.locator("#run")).to_be_enabled()
+    no_traceback(page)
+
+
 def test_a_spelling_is_chosen(page: Page) -> None:
     draft(page).fill("Please organise the colours by Friday.")
     page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
