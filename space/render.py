@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from space.proofreader import Kept
     from space.tone import Score, Tone
 
+KEPT_CHARACTERS = 160  # of a text that was left alone, enough to know it again
 Scale = Mapping[str, tuple[str, str]]
 
 # JSON in UTF-8 cannot carry half of a surrogate pair: one such character would cut the page off.
@@ -188,12 +189,18 @@ def _hints(prompt: str) -> list[str]:
     ]
 
 
+def _shortened(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= KEPT_CHARACTERS else text[:KEPT_CHARACTERS].rstrip() + "…"
+
+
 def kept(values: Sequence[Kept]) -> str:
     """The section of what was left alone, each with its reason; nothing when there is nothing to tell."""
     if not values:
         return ""
     items = "".join(
-        f"<li><q>{escaped(each.text.strip())}</q> <span>{escaped(each.reason)}</span></li>" for each in values
+        f"<li><q>{escaped(_shortened(each.text))}</q> <span>{escaped(each.reason)}</span></li>"
+        for each in values
     )
     return f'<section><h3>{texts.KEPT}</h3><ul class="pr-kept" tabindex="0">{items}</ul></section>'
 

@@ -16,7 +16,7 @@ from space.api import told
 from space.changes import Change, diff
 from space.errors import UserError
 from space.options import Options
-from space.proofreader import Proofread
+from space.proofreader import Kept, Proofread
 from space.reasons import reason
 from space.tone import LABELS, Score, Tone
 
@@ -265,6 +265,16 @@ def test_protected_terms_are_one_a_line_or_between_commas() -> None:
         "Kubernetes",
         "teh",
         "x",
+    )
+
+
+def test_what_was_left_alone_is_shown_by_its_beginning() -> None:
+    html = render.kept([Kept("<b>" * 100, "a quoted reply"), Kept(" Acme\n", "a name")])
+    assert (
+        Shown(html).text.count("<b>") == 53
+        and "…" in html
+        and "Acme" in html
+        and not {"b"} & Shown(html).tags
     )
 
 
