@@ -30,6 +30,7 @@ from feedback.redact import ClientHash, redact_record
 from feedback.schema import Record
 from space import render, texts
 from space.errors import UserError
+from space.mail import MAX_FILE_BYTES
 from space.proofreader import Progress, Proofread, Proofreader, spoken
 from space.shelf import Shelf
 from space.tone import ToneClassifier
@@ -46,7 +47,6 @@ MAX_WORD = 100  # characters of a mode, a verdict, a reason
 MAX_WAITING = 32  # requests, a page's included; at about a second each the last of them waits half a minute
 # A flag with both texts at their longest, each character escaped in JSON as two surrogates, needs 2.5 MB.
 MAX_BODY_BYTES = 4_000_000
-MAX_FILE_BYTES = 25_000_000  # an .eml with its attachments
 _FORM_BYTES = 100_000  # what a form adds to the file in it
 UPDATE_SECONDS = 0.2  # between two signs of life of a run; at each, a client that went away is noticed
 

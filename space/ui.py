@@ -16,7 +16,7 @@ import gradio as gr
 from feedback.redact import ClientHash, redact_record
 from feedback.schema import REASONS, Record
 from space import render, texts
-from space.api import endpoints, told
+from space.api import UPDATE_SECONDS, endpoints, told
 from space.changes import apply
 from space.errors import UserError
 from space.mail import Mail, open_mail, save_eml
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Updates = dict[Any, Any]  # component -> its new value or properties, as Gradio's handlers return them
 
-UPDATE_SECONDS = 0.2  # between two looks at a run: clean sentences fly by, and each update sends the email
 CSS = Path(__file__).with_name("ui.css")
 SCRIPT = Path(__file__).with_name("ui.js")
 # System fonts only: the page must look the same on a machine with no network.
