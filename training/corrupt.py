@@ -19,12 +19,14 @@ from space.prompt import WORDS
 from training import phrases
 from training.words import (
     ARTICLES,
+    BARE,
     BE,
     CONFUSIONS,
     DROPPABLE,
     EXTRA_PREPOSITION,
     HAVE,
     MODALS,
+    NUMBERS,
     PLURAL_SUBJECT,
     PREPOSITIONS,
     SINGULAR_SUBJECT,
@@ -65,7 +67,10 @@ def _spelling(tokens: list[str], i: int, rng: random.Random) -> bool:
     word = _word(tokens, i)
     if word[:1].isupper() and i > 0:  # names stay
         return False
-    return _put(tokens, i, misspell(word, rng))
+    wrong = misspell(word, rng) or ""
+    if inflections(wrong.lower()) or wrong.lower() in CONFUSIONS:  # another word, perhaps as good
+        return False
+    return _put(tokens, i, wrong)
 
 
 def _verb_form(tokens: list[str], i: int, rng: random.Random) -> bool:
@@ -100,9 +105,7 @@ def _verb_form(tokens: list[str], i: int, rng: random.Random) -> bool:
     ):
         wrong = [forms.get("VBN"), forms.get("VBG")]
     elif before in {"I", "we", "they", "he", "she"} and word == forms.get("VBD") and rng.random() < 0.3:
-        wrong = [forms.get("VBG"), "did " + forms["VB"]]
-    elif word == forms.get("VBD") and word.endswith("ed") and rng.random() < 0.3:
-        wrong = [forms["VB"]]
+        wrong = [forms.get("VBG")]
     else:
         return False
     return _put(tokens, i, rng.choice([w for w in wrong if w and w != word] or [word]))
@@ -155,45 +158,58 @@ def _noun_number(tokens: list[str], i: int, rng: random.Random) -> bool:
     forms = inflections(word.lower())
     if not word.islower() or "NN" not in forms or len(word) < 4:
         return False
+    after = _word(tokens, i + 1)
     if word == forms.get("NNS") and word != forms["NN"]:
-        return _put(tokens, i, forms["NN"])
-    if word == forms["NN"] and (
-        before in {"a", "an", "this", "that", "each", "every", "another", "one"} or rng.random() < 0.15
-    ):
+        either = before in _OWNERS and after not in {"are", "were", "have"}  # "our report" is as good
+        return _put(tokens, i, forms["NN"]) if not either or rng.random() < 0.1 else False
+    if word == forms["NN"] and (before in _OF_ONE or after in {"is", "was", "has"}):
         return "is-VERB" not in forms and _put(tokens, i, forms.get("NNS"))
     return False
+
+
+_POSSESSIVE = frozenset("my our your his her their its".split())
+_OF_ONE = frozenset("a an this that each every another one".split())
+_OWNERS = _POSSESSIVE | {"the", "any", "some", "no"}
 
 
 def _article(tokens: list[str], i: int, rng: random.Random) -> bool:
     word = _word(tokens, i)
     lower = word.lower()
-    if lower in ARTICLES:
-        roll = rng.random()
-        if roll < 0.6:
+    if lower == "the":  # "a" for it may be as good, but not before a plural
+        if _needs_the(tokens, i + 1):
             return _delete(tokens, i)
-        other = {"a": "an", "an": "a", "the": "a"}[lower]
-        if roll < 0.8 and lower == "the":
-            return False
-        return _put(
-            tokens, i, swap_case_like(word, other if roll < 0.9 else "the" if lower != "the" else other)
-        )
+        return rng.random() < 0.3 and _put(tokens, i, swap_case_like(word, "a"))
+    if lower in ARTICLES:
+        other = "an" if lower == "a" else "a"
+        return _delete(tokens, i) if rng.random() < 0.75 else _put(tokens, i, swap_case_like(word, other))
     before = _word(tokens, i - 1).lower()
     if lower in UNCOUNTABLE and i > 0 and before not in ARTICLES and rng.random() < 0.5:
         return _insert(tokens, i, "an" if word[0] in VOWELS else "a")
+    if lower in BARE.get(before, ()) or (lower in _POSSESSIVE and rng.random() < 0.05):
+        return _insert(tokens, i, "the")
     forms = inflections(lower)
-    noun = "is-NOUN" in forms and word.islower() and (word == forms.get("NNS") or "is-VERB" not in forms)
-    if (
-        noun
-        and i > 0
-        and before in {*PREPOSITIONS, "is", "are", "and", "have", "has", "need", "like", "about"}
-        and rng.random() < 0.5
-    ):
-        return _insert(
-            tokens,
-            i,
-            "the" if rng.random() < 0.75 or word == forms.get("NNS") else "an" if word[0] in VOWELS else "a",
-        )
+    plural = word.islower() and word == forms.get("NNS") != forms.get("NN") and "is-VERB" not in forms
+    if plural and before in {*PREPOSITIONS, "are", "and", "have", "has", "need", "like"}:
+        roll = rng.random()  # "the" before a plural is seldom wrong
+        return roll < 0.3 and _insert(tokens, i, "the" if roll < 0.07 else "an" if word[0] in VOWELS else "a")
     return False
+
+
+# What makes "the" needed whatever the noun.
+_UNIQUE = frozenset(
+    "same first second third last only best worst most latest following next whole rest end".split()
+)
+
+
+def _needs_the(tokens: list[str], i: int) -> bool:
+    """Whether the words at i cannot do without "the": "office" cannot, "costs" and "information" can."""
+    if _word(tokens, i) in _UNIQUE:
+        return True
+    head = ""
+    while _word(tokens, i).islower() and {"is-NOUN", "is-ADJ"} & inflections(_word(tokens, i)).keys():
+        head, i = _word(tokens, i), i + 1
+    forms = inflections(head)
+    return "NN" in forms and head != forms.get("NNS") and head not in UNCOUNTABLE
 
 
 def _preposition(tokens: list[str], i: int, rng: random.Random) -> bool:
@@ -207,9 +223,11 @@ def _preposition(tokens: list[str], i: int, rng: random.Random) -> bool:
         lower == "to" and "is-VERB" in inflections(_word(tokens, i + 1).lower()) and rng.random() < 0.7
     ):
         return False
-    roll = rng.random()
+    roll, before, after = rng.random(), _word(tokens, i - 1), _word(tokens, i + 1)
     if roll < 0.3 and word.islower():
-        return _delete(tokens, i)
+        optional = before in {"all", "both", "half", "inside", "outside", "off"} or after in NUMBERS
+        optional |= after[:1].isdigit() or (lower == "on" and after.endswith("day"))  # "we meet Monday"
+        return not optional and _delete(tokens, i)
     return _put(tokens, i, swap_case_like(word, rng.choice(options.split())))
 
 
@@ -233,6 +251,10 @@ def _confusion(tokens: list[str], i: int, rng: random.Random) -> bool:
 def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
     word = _word(tokens, i)
     if word == ",":
+        if (
+            _word(tokens, i + 1) in {"and", "or", "but", "so"} and rng.random() < 0.8
+        ):  # often a matter of taste
+            return False
         return _delete(tokens, i) if rng.random() < 0.85 else _put(tokens, i, rng.choice([";", "."]))
     if word in {".", "?", "!"}:
         if i == len(tokens) - 1:
@@ -262,7 +284,7 @@ def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
         return _put(tokens, i, word[:-1] + "'s")
     if word in {";", ":", "-"} and rng.random() < 0.5:
         return _put(tokens, i, ",")
-    if "-" in word and len(word) > 3 and word[0].isalpha():
+    if "-" in word and len(word) > 3 and word[0].isalpha() and rng.random() < 0.3:
         return _put(tokens, i, word.replace("-", " ", 1))
     if (
         word.islower()
@@ -282,7 +304,7 @@ def _capitals(tokens: list[str], i: int, rng: random.Random) -> bool:
         return _put(tokens, i, "i" + word[1:])
     if word[:1].isupper() and word[1:].islower():
         return _put(tokens, i, word.lower())
-    if word.islower() and "is-NOUN" in inflections(word) and len(word) > 3 and rng.random() < 0.15:
+    if word.islower() and "is-NOUN" in inflections(word) and len(word) > 3 and rng.random() < 0.05:
         return _put(tokens, i, word.capitalize())
     return False
 

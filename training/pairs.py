@@ -19,6 +19,9 @@ from training.corpus import read_rows
 from training.corrupt import blunt, corrupt
 
 _EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen often, with other mistakes
+_RUN_SHARE = 0.5  # of the pairs of a maker of runs: several units that follow one another, from one writer
+_RUN_CHARACTERS = (120, 480)
+_RATE_OF_RUNS = 0.06  # mistakes a word, on average
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
@@ -59,11 +62,21 @@ class PairMaker:
     """Draws pairs from clean units.
 
     `general` and `email` are texts of one or two sentences. `identity_share` of the pairs are left as they are, so that
-    the model learns to leave good text alone; a model that is given doubtful text only needs fewer.
+    the model learns to leave good text alone; a model that is given doubtful text only needs fewer. With `runs` some
+    texts are whole paragraphs, in which one writer errs often and another hardly ever: who reads them learns that a
+    text without mistakes so far has few.
     """
 
-    def __init__(self, general: Sequence[str], email: Sequence[str], identity_share: float = 0.22) -> None:
+    def __init__(
+        self,
+        general: Sequence[str],
+        email: Sequence[str],
+        identity_share: float = 0.22,
+        *,
+        runs: bool = False,
+    ) -> None:
         self._general, self._email, self._identity_share = general, email, identity_share
+        self._runs = runs
         self._courteous = [text for text in email if blunt(text, random.Random(0))]
 
     def draw(self, rng: random.Random) -> Pair:
@@ -73,8 +86,19 @@ class PairMaker:
         if rng.random() < _GREETING_SHARE:
             good = rng.choice(_GREETINGS).rstrip(",").format(rng.choice(_NAMES)) + ","
             return Pair(corrupt(good, rng, 0.0) if rng.random() < 0.4 else good, good)
-        good = rng.choice(self._email if self._email and rng.random() < _EMAIL_SHARE else self._general)
+        texts = self._email if self._email and rng.random() < _EMAIL_SHARE else self._general
+        if self._runs and rng.random() < _RUN_SHARE:
+            return self._run(texts, rng)
+        good = rng.choice(texts)
         return Pair(good if rng.random() < self._identity_share else corrupt(good, rng), good)
+
+    def _run(self, texts: Sequence[str], rng: random.Random) -> Pair:
+        at, length = rng.randrange(len(texts)), rng.uniform(*_RUN_CHARACTERS)
+        good = texts[at]
+        while (at := at + 1) < len(texts) and len(good) + len(texts[at]) < length:
+            good += " " + texts[at]
+        rate = min(0.3, rng.expovariate(1 / _RATE_OF_RUNS))
+        return Pair(good if rng.random() < self._identity_share else corrupt(good, rng, rate), good)
 
     def _polish(self, rng: random.Random) -> Pair:
         if rng.random() < 0.4:  # nothing to soften: only mistakes, or nothing at all

@@ -22,6 +22,7 @@ _SPAN = "minutes|hours|days|weeks|months|years"
 _DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
 _MONTH = "January|February|March|April|June|July|August|September|October|November|December"
 _PAST = r"(?=.*\b(?:yesterday|ago|last (?:week|month|year|night|summer|time)|in (?:19|20)\d\d)\b)"
+_LASTING = r"(?=.*\b(?:for|since)\b)"
 
 
 def _form(group: int, tag: str, frame: str = "{}", only: str = "") -> Callable[[re.Match[str]], str | None]:
@@ -57,9 +58,9 @@ def _build() -> list[tuple[re.Pattern[str], tuple[_Wrong, ...]]]:
         (r"\b(What|Where|When|Why|How) (do|does|did) (you|we|they|I|he|she|it)\b", (r"\1 \3", r"\1 \3 \2")),
         (rf"{_I} (\w+)\b{_PAST}", (_form(2, "VBN", "have {}", "VBD"), _form(2, "VB", only="VBD"))),
         (rf"\b([Hh]e|[Ss]he|[Ii]t) (\w+)\b{_PAST}", (_form(2, "VBN", "has {}", "VBD"), _form(2, "VBZ", only="VBD"))),
-        (r"\bI have been (\w+ing)\b", (r"I am \1", r"I was \1")),
-        (r"\b([Ww]e|[Tt]hey|[Yy]ou) have been (\w+ing)\b", (r"\1 are \2",)),
-        (r"\b(has) been (\w+ing)\b", (r"is \2",)),
+        (rf"\bI have been (\w+ing)\b{_LASTING}", (r"I am \1", r"I was \1")),
+        (rf"\b([Ww]e|[Tt]hey|[Yy]ou) have been (\w+ing)\b{_LASTING}", (r"\1 are \2",)),
+        (rf"\b(has) been (\w+ing)\b{_LASTING}", (r"is \2",)),
         (r"\b((?:[Ii]f|[Ww]hen|[Aa]fter|[Bb]efore|[Uu]ntil|[Aa]s soon as) (?:you|we|they|I)) (\w+)\b",
          (_form(2, "VB", "will {}", "VB"),)),
         (r"\b([Ii]f (?:I|you|he|she|we|they)) had (\w+(?:ed|en|wn|ne|t|d))\b", (r"\1 would have \2",)),
@@ -86,7 +87,7 @@ def _build() -> list[tuple[re.Pattern[str], tuple[_Wrong, ...]]]:
                 "contribute", "object", "subscribe") + r" to\b", (r"\1", r"\1 at", r"\1 for")),
         (_verbs("wait", "ask", "look", "apply", "apologize") + rf" for ({_OWNER}|{_PRONOUN}|a|an)\b",
          (r"\1 \2", r"\1 to \2", r"\1 of \2")),
-        (_verbs("depend", "rely", "insist", "focus", "concentrate", "decide", "agree", "work") + r" on\b", (r"\1 of", r"\1 in", r"\1 from", r"\1")),
+        (_verbs("depend", "rely", "insist", "focus", "concentrate", "decide", "agree") + r" on\b", (r"\1 of", r"\1 in", r"\1 from", r"\1")),
         (_verbs("arrive") + r" (?:at|in)\b", (r"\1 to", r"\1")),
         (_verbs("participate", "succeed", "result", "believe", "invest", "specialize") + r" in\b", (r"\1 on", r"\1 to", r"\1")),
         (_verbs("agree", "deal", "help", "provide", "disagree", "cooperate") + r" with\b", (r"\1 to", r"\1 about", r"\1")),
@@ -95,7 +96,7 @@ def _build() -> list[tuple[re.Pattern[str], tuple[_Wrong, ...]]]:
         (_verbs("consist", "approve", "dispose") + r" of\b", (r"\1 in", r"\1 from", r"\1")),
         (_verbs("congratulate") + rf" ({_PRONOUN}) on\b", (r"\1 \2 for", r"\1 \2 about")),
         (_verbs("tell", "ask", "remind", "inform", "call", "email", "contact", "answer") + rf" ({_PRONOUN})\b", (r"\1 to \2",)),
-        (_verbs("send", "give", "show", "bring", "write") + rf" (it|them) to ({_PRONOUN})\b", (r"\1 \3 \2", r"\1 \2 \3")),
+        (_verbs("send", "give", "show", "bring", "write") + rf" (it|them) to ({_PRONOUN})\b", (r"\1 \2 \3",)),
         (_verbs("prefer") + r"( .{3,30}) to\b", (r"\1\2 than",)),
         (r"\b(interested|involved|experienced) in\b", (r"\1 on", r"\1 at", r"\1 for", r"\1 about")),
         (r"\b(responsible|famous|ready|available|suitable|necessary|sorry) for\b", (r"\1 of", r"\1 to", r"\1 on")),

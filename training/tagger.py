@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     general, email = _hold_out(load_texts(args.clean)), _hold_out(load_texts(args.email))
-    maker, unseen = PairMaker(general[0], email[0]), PairMaker(general[1], email[1])
+    maker, unseen = (PairMaker(*texts, runs=True) for texts in zip(general, email, strict=True))
     learner = learner_pairs(args.learner) if args.learner else []
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tags = _tags(args.out / "tags.json", maker, args.vocab_size, args.seed)

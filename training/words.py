@@ -65,9 +65,26 @@ EXTRA_PREPOSITION = {
     "reach": "to", "join": "to", "consider": "about", "mention": "about", "return": "back", "repeat": "again", "meet": "with",
     "ask": "to", "visit": "to", "phone": "to", "attend": "to", "lack": "of", "access": "to", "approach": "to", "marry": "with", "order": "for", "demand": "for", "investigate": "into",
 }  # fmt: skip
+# Words that leave a gap; "that", "not" or "would" may go and leave good English.
 DROPPABLE = frozenset(
-    "to of for in on at is are be am was were have has had will would that it the a an and do not with as been so you I we by".split()
+    "to of for in on at is are be am was were it a an and do with as been so you I we by".split()
 )
+# Nouns that stand without an article after a preposition.
+BARE = {
+    preposition: frozenset(nouns.split())
+    for preposition, nouns in {
+        "by": "email phone post mail train car bus hand default accident mistake",
+        "on": "time behalf holiday vacation average purpose",
+        "at": "home work night noon least present first last once",
+        "in": "person advance general detail contact touch addition writing stock",
+        "for": "example instance sale free now lunch dinner",
+        "of": "course",
+        "to": "bed work",
+        "from": "home scratch memory",
+        "under": "control pressure",
+    }.items()
+}
+NUMBERS = frozenset("one two three four five six seven eight nine ten several many a an about".split())
 _KEYS = {
     "q": "wa", "w": "qes", "e": "wrd", "r": "etf", "t": "ryg", "y": "tuh", "u": "yij", "i": "uok", "o": "ipl", "p": "ol",
     "a": "qsz", "s": "awdx", "d": "sefc", "f": "drgv", "g": "fthb", "h": "gyjn", "j": "huk", "k": "jil", "l": "kop",
