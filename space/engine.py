@@ -260,13 +260,16 @@ def open_engine(
     return LlamaCpp(locate(model, models_dir), n_ctx, n_threads)
 
 
-def locate(model: str, models_dir: Path) -> Path:
+Told = Callable[[int, int], None]  # bytes that have come, of how many; what it raises ends the download
+
+
+def locate(model: str, models_dir: Path, told: Told | None = None) -> Path:
     """The file of a model, downloaded if it is a Hub repo id that is not here yet. UserError says what to do."""
     path = models_dir / f"{model}.gguf"
     if not path.is_file() and (model.endswith(".gguf") and ":" not in model or Path(model).exists()):
         path = Path(model)
     elif not path.is_file() and REPO_ID.fullmatch(model):
-        path = _download(*model.split(":"))
+        path = _download(*model.split(":"), told=told)
     return path
 
 
@@ -275,7 +278,7 @@ def available(models_dir: Path, extra: Sequence[str] = ()) -> list[str]:
     return [*dict.fromkeys([*sorted(path.stem for path in models_dir.glob("*.gguf")), *extra])]
 
 
-def _download(repo_id: str, filename: str = "") -> Path:
+def _download(repo_id: str, filename: str = "", told: Told | None = None) -> Path:
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import (
         HfHubHTTPError,
@@ -293,7 +296,7 @@ def _download(repo_id: str, filename: str = "") -> Path:
                 )
             # Of several quantisations, the usual compromise for a CPU.
             filename = next((f for f in files if "q4_k_m" in f.lower()), files[0])
-        return Path(hf_hub_download(repo_id, filename))
+        return Path(hf_hub_download(repo_id, filename, tqdm_class=_teller(told) if told else None))
     except RepositoryNotFoundError as error:
         raise UserError(
             f"{repo_id}: no such repository on the Hub, or it is private; check the name and HF_TOKEN."
@@ -302,6 +305,22 @@ def _download(repo_id: str, filename: str = "") -> Path:
         raise UserError(
             f"{repo_id}: the Hub cannot be reached; use MODEL=proofreader, the embedded model."
         ) from error
+
+
+def _teller(told: Told) -> Any:
+    """A progress bar that is not shown: it tells how far a download has come."""
+    from tqdm import tqdm
+
+    class Teller(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **(options | {"disable": True}))
+            self._came, self._of = options.get("initial") or 0, options.get("total") or 0
+
+        def update(self, n: float | None = 1) -> None:
+            self._came += int(n or 0)
+            told(self._came, self._of)
+
+    return Teller
 
 
 def _template(source: str, path: Path) -> Any:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from space import __version__
 from space.engine import Engine, available, locate, open_engine
+from space.errors import UserError
 from space.prompt import PROMPT_VERSION
 from space.proofreader import Proofreader
 from space.settings import Settings
+
+_TOLD_EVERY = 0.5  # seconds
 
 
 class Shelf:
@@ -38,13 +43,35 @@ class Shelf:
         known = {"gguf_sha256": self._digest} if self._digest else {}
         return {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION, **known}
 
+    def fetch(self, name: str, stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
+        """Downloads the model if it is not here: yields the bytes that have come, and of how many, twice a second.
+
+        UserError if it cannot be had, or once `stop` says True; what has come by then is kept for the next time.
+        """
+        if name in (self.loaded, self.server):
+            return
+        came = (0, 0)
+
+        def told(*now: int) -> None:
+            nonlocal came
+            came = now
+            if stop():
+                raise UserError(f"{name}: the download was stopped; what has come is kept.")
+
+        with ThreadPoolExecutor(1) as pool:
+            task = pool.submit(locate, name, self._settings.models_dir, told)
+            while wait([task], _TOLD_EVERY).not_done:
+                if came[1]:
+                    yield came
+            task.result()
+
     def take(self, name: str) -> Proofreader:
         """The proofreader with this model in it. UserError if it cannot be loaded: then the default is again."""
         if name != self.loaded:
-            if name != self.server:
-                locate(
-                    name, self._settings.models_dir
-                )  # a download takes minutes: the old model serves until then
+            for _ in self.fetch(
+                name, lambda: False
+            ):  # a download takes minutes: the old model serves until then
+                pass
             self.loaded = ""
             self._proofreader.engine.close()  # first, for two large models do not fit beside each other
             try:

@@ -109,6 +109,7 @@ NO_PROMPTS = "Nothing was sent to the model: no sentence needed it."
 SETTINGS = "Settings"
 MODEL = "Model"
 LOADING = "Loading {model}… a large model takes a minute, a download longer."
+DOWNLOADING = "Downloading {model}: {came:,.0f} of {of:,.0f} MB…"
 DIALECT = "Spelling"
 DIALECTS = {"": "As written", "american": "American", "british": "British"}
 TERMS = "Protected words"

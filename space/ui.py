@@ -142,6 +142,9 @@ def build(
             outcome: Progress | Proofread | None = None
             if options.model != shelf.loaded:
                 yield {status: render.status(texts.LOADING.format(model=options.model), "busy")}
+                for came, of in shelf.fetch(options.model, asked.is_set):
+                    line = texts.DOWNLOADING.format(model=options.model, came=came / 1e6, of=of / 1e6)
+                    yield {status: render.status(line, "busy", came, of)}
             proofreader = shelf.take(options.model)
             yield {status: render.status(texts.READING, "busy")}
             for outcome in proofreader.run(text, **options.arguments(), stop=asked.is_set):
