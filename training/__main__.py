@@ -1,43 +1,99 @@
-"""python -m training corpus | pretrain | tone | sft | evaluate: makes and measures the models (--help each)."""
+"""python -m training COMMAND: makes the models and measures them (COMMAND --help tells its options)."""
 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import sys
 
 from space.errors import UserError
 
-# Each is a module with add_arguments(parser) and run(args); heavy imports stay inside run.
+# Each is a module with add_arguments(parser) and run(args), imported only when it is asked for.
 COMMANDS = {
     "corpus": "corpora -> clean sentences, documents and the word list",
     "emails": "business emails written by a grammar, clean targets of correction",
     "prune": "a small Llama out of a pretrained one",
     "pretrain": "tokenizer and a small Llama from scratch",
+    "pairs": "clean sentences -> rows of draft and corrected text",
     "tagger": "says of every word what should stand there",
     "tone": "sentiment, politeness and correctness classifiers",
-    "sft": "LoRA fine-tuning with measured evidence",
+    "sft": "LoRA fine-tuning of any causal language model",
+    "prefer": "DPO or KTO from rows of preferences",
+    "search": "hyperparameters by successive halving, random search or sweeps",
     "evaluate": "scores on held-out sets",
+    "compare": "runs and models side by side",
+    "judge": "win rate of one model over another, by a language model",
+    "benchmarks": "general benchmarks by lm-evaluation-harness",
+    "retrain": "feedback -> a new model, released only if it is better",
+    "speed": "tokens/s, MFU and memory of fine-tuning on this machine",
 }
+_SIGINT = 130  # exit code of a command that Ctrl+C stopped, as in a shell
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Runs one command. Returns 0; 2 with one line for bad input; 1 for a full disk; 130 for Ctrl+C."""
+    try:
+        args = _parse(sys.argv[1:] if argv is None else argv)
+        args.run(args)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. What was saved stays; the same command goes on from there.", file=sys.stderr)
+        return _SIGINT
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        print("The disk is full: make room, then give the same command again.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, what in COMMANDS.items():
+        if name not in argv[:1]:
+            commands.add_parser(name, help=what)
+            continue
         module = importlib.import_module(f"training.{name}")
         command = commands.add_parser(
             name, help=what, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
-    try:
-        args.run(args)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+        argv = [name, *(_as_spelt(word, command) for word in argv[1:])]
+        _take_recipe(command, argv)
+    return parser.parse_args(argv)
+
+
+def _as_spelt(word: str, command: argparse.ArgumentParser) -> str:
+    """`--lora-r=8` as `--lora_r=8`, or the other way round: people know options by either spelling."""
+    name, equals, value = word.partition("=")
+    if not name.startswith("--"):
+        return word
+    spelt = {option.replace("-", "_"): option for option in command._option_string_actions}
+    return spelt.get(name.replace("-", "_"), name) + equals + value
+
+
+def _take_recipe(command: argparse.ArgumentParser, argv: list[str]) -> None:
+    """Makes the values of --recipe FILE defaults, so that options on the command line win over them."""
+    if "--recipe" not in command._option_string_actions:
+        return
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--recipe", nargs="?")
+    if path := early.parse_known_args(argv)[0].recipe:
+        from training import recipes
+
+        recipes.set_defaults(command, recipes.read(path), path)
+
+
+def _is_full_disk(error: BaseException) -> bool:
+    """Whether it says that no room is left: as Python does, or as text, from safetensors and torch."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return any(words in str(error) for words in ("No space left on device", "PytorchStreamWriter failed"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Tiny models that training begins with: a BERT under the encoders, and a Llama that knows its texts, to be pruned."""
+"""Tiny models that training begins with: a BERT under the encoders, a Llama that knows its texts, to be pruned, and one that
+knows nothing, to be fine-tuned."""
 
 from __future__ import annotations
 
@@ -87,6 +88,36 @@ def pretrained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         optimizer.zero_grad()
     folder = tmp_path_factory.mktemp("pretrained")
     model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama of two layers (16 dimensions) that reads bytes, with a chat template: for any fine-tuning."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from space.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token=BEGIN, eos_token=END, pad_token=PAD
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=1024, tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
