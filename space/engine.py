@@ -269,7 +269,7 @@ def locate(model: str, models_dir: Path, told: Told | None = None) -> Path:
     if not path.is_file() and (model.endswith(".gguf") and ":" not in model or Path(model).exists()):
         path = Path(model)
     elif not path.is_file() and REPO_ID.fullmatch(model):
-        path = _download(*model.split(":"), told=told)
+        path = _download(told, *model.split(":"))
     return path
 
 
@@ -278,7 +278,7 @@ def available(models_dir: Path, extra: Sequence[str] = ()) -> list[str]:
     return [*dict.fromkeys([*sorted(path.stem for path in models_dir.glob("*.gguf")), *extra])]
 
 
-def _download(repo_id: str, filename: str = "", told: Told | None = None) -> Path:
+def _download(told: Told | None, repo_id: str, filename: str = "") -> Path:
     from huggingface_hub import HfApi, hf_hub_download
     from huggingface_hub.errors import (
         HfHubHTTPError,

@@ -52,9 +52,9 @@ class Shelf:
             return
         came = (0, 0)
 
-        def told(*now: int) -> None:
+        def told(now: int, of: int) -> None:
             nonlocal came
-            came = now
+            came = now, of
             if stop():
                 raise UserError(f"{name}: the download was stopped; what has come is kept.")
 

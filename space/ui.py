@@ -146,6 +146,7 @@ def build(
                     line = texts.DOWNLOADING.format(model=options.model, came=came / 1e6, of=of / 1e6)
                     yield {status: render.status(line, "busy", came, of)}
             proofreader = shelf.take(options.model)
+            units = texts.UNITS[proofreader.engine.unit]
             yield {status: render.status(texts.READING, "busy")}
             for outcome in proofreader.run(text, **options.arguments(), stop=asked.is_set):
                 if isinstance(outcome, Progress):
@@ -154,13 +155,16 @@ def build(
                         continue
                     shown_at = time.monotonic()
                     first = first or shown_at
+                    line = _progress(units, done, total, shown_at - first)
                     yield {
-                        status: render.status(_progress(done, total, shown_at - first), "busy", done, total),
+                        status: render.status(line, "busy", done, total),
                         result: render.marked(text, outcome.changes),
                     }
             assert isinstance(outcome, Proofread), "a run ends with its result"
             if STOPPED in outcome.notes:
-                line = texts.STOPPED.format(done=done, total=total) if done else texts.STOPPED_EARLY
+                line = (
+                    texts.STOPPED.format(done=done, total=total, units=units) if done else texts.STOPPED_EARLY
+                )
             else:
                 line = texts.DONE.format(seconds=time.monotonic() - started, model=outcome.model)
             made = {"options": options.to_dict(), "versions": shelf.versions()}
@@ -568,8 +572,8 @@ def _session(request: gr.Request) -> str:
     return request.session_hash or ""
 
 
-def _progress(done: int, total: int, seconds: float) -> str:
-    line = texts.PROGRESS.format(done=done, total=total)
+def _progress(units: str, done: int, total: int, seconds: float) -> str:
+    line = texts.PROGRESS.format(done=done, total=total, units=units)
     if 0 < done < total:
         left = round(seconds / done * (total - done))
         line += ", " + texts.TIME_LEFT.format(seconds=max(1, left))
