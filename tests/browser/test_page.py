@@ -3,14 +3,17 @@
 import email
 import email.policy
 import hashlib
+import itertools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -587,6 +590,42 @@ def test_two_pages_do_not_see_each_other(app: Any, open_page: Open) -> None:
         expect(status(page)).to_contain_text(DONE)
     assert result(one) != CLEAN
     assert result(other) == CLEAN
+
+
+class _SilentAtFirst(BaseHTTPRequestHandler):
+    """An engine's server: the first who asks waits until the connection is closed, the others get an answer."""
+
+    asked = itertools.count()
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        if next(self.asked) == 0:
+            self.connection.recv(1)
+            return
+        event = {"choices": [{"delta": {"content": "It is fine."}, "finish_reason": "stop"}]}
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n".encode())
+
+
+def test_a_page_that_is_closed_leaves_its_place_to_the_next(
+    start_app: Callable[..., Any], open_page: Open
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _SilentAtFirst) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        app = start_app(ENGINE_URL=f"http://127.0.0.1:{server.server_port}/v1", ENGINE_MODEL="slow")
+        one, other = open_page(app), open_page(app)
+        for page in (one, other):
+            draft(page).fill("It are fine.")
+            page.locator("#run").click()
+            expect(status(page)).to_contain_text("0 of 1" if page is one else texts.WAITING, ignore_case=True)
+        one.close()
+        expect(status(other)).to_contain_text(DONE)
+        assert result(other) == "It is fine."
+        server.shutdown()
 
 
 @pytest.mark.skipif("SCREENSHOT" not in os.environ, reason="writes README's picture: SCREENSHOT=path.png")
