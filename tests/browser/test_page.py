@@ -628,15 +628,20 @@ def test_a_page_that_is_closed_leaves_its_place_to_the_next(
         server.shutdown()
 
 
-@pytest.mark.skipif("SCREENSHOT" not in os.environ, reason="writes README's picture: SCREENSHOT=path.png")
-def test_the_picture_for_the_readme(app: Any, open_page: Open) -> None:
-    page = open_page(app, 1280, 900)
+@pytest.mark.skipif("SCREENSHOTS" not in os.environ, reason="writes pictures: SCREENSHOTS=folder")
+@pytest.mark.parametrize(
+    ("name", "width", "dark"), [("wide", 1280, False), ("dark", 1280, True), ("phone", 390, False)]
+)
+def test_pictures(app: Any, open_page: Open, name: str, width: int, dark: bool) -> None:
+    page = open_page(app, width, 900, dark=dark)
+    page.screenshot(path=Path(os.environ["SCREENSHOTS"], f"{name}-begin.png"), full_page=True)
     proofread(page, MISTAKES)
     page.mouse.move(0, 0)
     box = page.locator("#changes").bounding_box()
     assert box
-    clip = {"x": 0, "y": 0, "width": 1280, "height": box["y"] + box["height"] + 16}
-    page.screenshot(path=os.environ["SCREENSHOT"], full_page=True, clip=clip, animations="disabled")
+    clip = {"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + 16}
+    path = Path(os.environ["SCREENSHOTS"], f"{name}.png")  # of these, wide.png is README's
+    page.screenshot(path=path, full_page=True, clip=clip, animations="disabled")
 
 
 def test_the_script_is_there_before_the_first_key(page: Page) -> None:
