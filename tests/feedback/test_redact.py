@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -18,7 +20,11 @@ def cases() -> list[tuple[str, str, list[str]]]:
     rows = [line for line in CASES.read_text("utf-8").splitlines() if line and not line.startswith("#")]
     split = [[cell.strip() for cell in row.rsplit(" | ", 2)] for row in rows]
     split = [[row[0].split(" | ")[0], *row[1:]] if " | " not in row[0] else row for row in split]
-    return [(kind, text.replace("\\n", "\n"), parts.split("¦")) for kind, text, parts in split]
+    return [(kind, unescaped(text), unescaped(parts).split("¦")) for kind, text, parts in split]
+
+
+def unescaped(cell: str) -> str:
+    return re.sub(r"\\(?:n|t|u[0-9a-f]{4})", lambda match: json.loads(f'"{match.group()}"'), cell)
 
 
 def recall() -> tuple[dict[str, float], list[str]]:
@@ -69,6 +75,15 @@ def test_every_region_s_example_number_written_for_abroad_is_found() -> None:
     assert len(numbers) > 900
     redacted = redact([f"I am at {number}, on Monday." for number in numbers]).texts
     assert [text for text in redacted if "[PHONE_" not in text or sum(map(str.isdigit, text)) > 4] == []
+
+
+def test_the_same_thing_written_otherwise_gets_the_same_placeholder() -> None:
+    texts = [
+        "jana@example.com +420 601 234 567",
+        "JANA＠example.com +420\u00a0601\u2011234\u2011567",
+        "ja\u200bna@example.com",
+    ]
+    assert redact(texts).texts == ["[EMAIL_1] [PHONE_1]", "[EMAIL_1] [PHONE_1]", "[EMAIL_1]"]
 
 
 def test_both_sides_get_the_same_placeholders() -> None:
