@@ -84,9 +84,9 @@ def _take_recipe(command: argparse.ArgumentParser, argv: list[str]) -> None:
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--recipe", nargs="?")
     if path := early.parse_known_args(argv)[0].recipe:
-        from training import recipes
+        from training.recipes import read, set_defaults
 
-        recipes.set_defaults(command, recipes.read(path), path)
+        set_defaults(command, read(path), path)
 
 
 def _is_full_disk(error: BaseException) -> bool:

@@ -1,23 +1,30 @@
 """Correction pairs made on the fly: corrupted text, the evidence that goes with it, and the clean text.
 
-Every pool of pairs is drawn from (seed, pool number) alone: a run that resumes sees exactly the pairs it would have seen,
+    python -m training pairs --clean clean.jsonl --email email.jsonl --rows 2600 --out pairs.jsonl
+
+writes rows of draft, corrected and mode, for `training sft --task proofread --dataset pairs.jsonl`. In pretraining every pool of pairs is drawn from (seed, pool number) alone: a run that resumes sees exactly the pairs it would have seen,
 and no pair twice.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from space.errors import UserError
 from space.lexicon import Lexicon
 from space.prompt import Evidence
 from space.tags import Doubt
 from training.align import fixes
-from training.corpus import read_rows
+from training.corpus import detokenize, read_rows
 from training.corrupt import blunt, corrupt
 
+_LEARNER_SHARE = 0.06  # of the rows of the command, real mistakes of learners
 _EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen often, with other mistakes
 _RUN_SHARE = 0.5  # of the pairs of a maker of runs: several units that follow one another, from one writer
 _RUN_CHARACTERS = (120, 480)
@@ -155,3 +162,71 @@ def _bad_advice(word: str, lexicon: Lexicon, rng: random.Random) -> str | None:
 def load_texts(path: Path) -> list[str]:
     """The `text` column of a file of JSON lines."""
     return [row["text"] for row in read_rows(path)]
+
+
+# ---- the command ----
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--clean", type=Path, required=True, help="clean sentences: JSON lines with a text column"
+    )
+    parser.add_argument(
+        "--email", type=Path, required=True, help="clean sentences of business mail, the same"
+    )
+    parser.add_argument("--learner", type=Path, help="tokenised source and corrected columns (ErAConD)")
+    parser.add_argument("--rows", type=int, default=16_000, help="pairs to make (default 16000)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, help="file of JSON lines: draft, corrected, mode")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.rows < 1:
+        raise UserError(f"--rows {args.rows}: give 1 or more")
+    pairs = make_pairs(args.email, args.clean, args.learner, args.rows, args.seed)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    whole = args.out.with_name(f".{args.out.name}.{os.getpid()}")
+    try:
+        with whole.open("w", encoding="utf-8") as out:
+            for pair in pairs:
+                row = {"draft": pair.bad, "corrected": pair.good, "mode": pair.mode}
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+        os.replace(whole, args.out)
+    finally:
+        whole.unlink(missing_ok=True)
+    print(json.dumps({"rows": len(pairs), "unchanged": sum(pair.bad == pair.good for pair in pairs)}))
+
+
+def make_pairs(email: Path, clean: Path, learner: Path | None, count: int, seed: int) -> list[Pair]:
+    """`count` pairs from clean sentences, a few of them replaced by real ones of learners."""
+    rng = random.Random(seed)
+    maker = PairMaker(_some_texts(clean), _some_texts(email))
+    pairs = [maker.draw(rng) for _ in range(count)]
+    if learner:
+        real = learner_pairs(learner)
+        for _ in range(int(count * _LEARNER_SHARE)):
+            pairs[rng.randrange(count)] = rng.choice(real)
+    return pairs
+
+
+def _some_texts(path: Path) -> list[str]:
+    try:
+        texts = load_texts(path)
+    except KeyError as error:
+        raise UserError(f"{path} has rows without a text column") from error
+    if not texts:
+        raise UserError(f"{path} holds no sentence")
+    return texts
+
+
+def learner_pairs(path: Path) -> list[Pair]:
+    """Pairs of a file with tokenised `source` and `corrected` columns, as plain text. UserError if it has none."""
+    try:
+        pairs = [Pair(detokenize(row["source"]), detokenize(row["corrected"])) for row in read_rows(path)]
+    except KeyError as error:
+        raise UserError(
+            f"{path} has rows without a {error} column: source and corrected are needed"
+        ) from error
+    if not pairs:
+        raise UserError(f"{path} holds no pair")
+    return pairs

@@ -1,0 +1,75 @@
+"""Whether a model fits: what its fine-tuning needs, estimated before anything is loaded, against what is free.
+
+Weights stay frozen in their own precision; an adapter's weight takes 16 bytes: itself, its gradient and AdamW's two moments
+in 32 bits. Activations are counted by Korthikanti et al. 2022 (arXiv:2205.05198), table 2: 34 bytes for each token,
+dimension and layer where attention keeps no scores, and 2 with gradient checkpointing, besides one layer in full.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from space.errors import UserError
+
+_ADAPTER_BYTES = 16
+_ACTIVATION_BYTES, _CHECKPOINTED_BYTES = 34, 2
+_BYTES_4BIT = 0.56  # nf4 with double quantisation: 4.5 bits a weight; the embeddings stay as they are
+_GB = 1e9
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def check(model: str, config: Any, args: argparse.Namespace, tokens: int) -> None:
+    """UserError if fine-tuning with batches of rows of `tokens` tokens needs more memory than is free."""
+    required, available = needed(config, args, tokens), free()
+    if required <= available:
+        return
+    means = [
+        *(["--gradient_checkpointing"] if not args.gradient_checkpointing and tokens > 1 else []),
+        *(["a smaller --per_device_train_batch_size or --max_length"] if tokens > 1 else []),
+        *(["--load_in_4bit"] if not args.load_in_4bit else []),
+        "a smaller model",
+    ]
+    raise UserError(
+        f"{model} does not fit: about {required / _GB:.1f} GB needed, {available / _GB:.1f} GB free; try {', '.join(means)}"
+    )
+
+
+def needed(config: Any, args: argparse.Namespace, tokens: int) -> float:
+    """Bytes that fine-tuning takes, estimated from the model's configuration alone."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    head = model.get_output_embeddings()
+    matrices = [each for each in model.modules() if isinstance(each, torch.nn.Linear) and each is not head]
+    inside = sum(each.weight.numel() for each in matrices)
+    full = 2 if args.bf16 and torch.cuda.is_available() else 4  # bytes of a weight
+    weights = inside * (_BYTES_4BIT if args.load_in_4bit else full)
+    weights += (sum(each.numel() for each in model.parameters()) - inside) * full
+    adapter = sum(args.lora_r * (each.in_features + each.out_features) for each in matrices)
+    text = config.get_text_config()
+    layer = args.per_device_train_batch_size * tokens * text.hidden_size
+    if args.gradient_checkpointing:
+        activations = layer * (_CHECKPOINTED_BYTES * text.num_hidden_layers + _ACTIVATION_BYTES)
+    else:
+        activations = layer * _ACTIVATION_BYTES * text.num_hidden_layers
+    return weights + adapter * _ADAPTER_BYTES + activations
+
+
+def free() -> float:
+    """Bytes that this process may still take: of the GPU, or of the machine within the limit of its container."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    available = float(psutil.virtual_memory().available)
+    try:
+        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return min(available, float(limit) - float(used))
+    except (OSError, ValueError):  # no container, or none with a limit ("max")
+        return available
