@@ -22,7 +22,7 @@ from space.guard import protected
 from space.tone import Tone
 from training import metrics
 from training.metrics import interval, largest, mean, percent
-from training.suites import EVALUATION, Case, Report, Rows, Subject, Suite, column
+from training.suites import EVALUATION, Case, Measure, Report, Rows, Subject, Suite, column
 
 FAIR, IMPOLITE = EVALUATION / "fair.jsonl", EVALUATION / "impolite.jsonl"
 
@@ -99,8 +99,9 @@ def fair(rows: Rows, subject: Subject, seed: int) -> Report:
             ]
             differ.append([any(each != made[0] for each in made), 1])
             cases += [
-                Case(version, output, [output] if edits == made[0] else [])
-                for version, output, edits in zip(versions, outputs, made, strict=True)
+                # The email counts once, so its count stands with the first of its versions.
+                Case(version, output, [output] if edits == made[0] else [], {} if k else {group: differ[-1]})
+                for k, (version, output, edits) in enumerate(zip(versions, outputs, made, strict=True))
             ]
             tones = subject.tones(versions)
             sentiment.append([_balance(tone.sentiment.scores, "positive", "negative") for tone in tones])
@@ -206,7 +207,28 @@ def tone(rows: Rows, subject: Subject, seed: int) -> Report:
         "facts_kept_percent": share(kept),
         "proofread_moves_tone_percent": share(moved),
     }
-    return Report(figures, [Case(draft, text, []) for draft, text in zip(drafts, polished, strict=True)])
+    counts = {"rise": polite - was, "raised": polite - was >= 0.01, "kept": np.array(kept), "moved": moved}
+    cases = [
+        Case(draft, text, [], {name: [float(values[k]), 1.0] for name, values in counts.items()})
+        for k, (draft, text) in enumerate(zip(drafts, polished, strict=True))
+    ]
+    return Report(figures, cases)
 
 
-SUITES = {"fair": Suite(fair, FAIR), "tone": Suite(tone, IMPOLITE)}
+SUITES = {
+    "fair": Suite(
+        fair,
+        FAIR,
+        {f"{group} differ_percent": Measure(group, percent, higher=False) for group in _GROUPS},
+    ),
+    "tone": Suite(
+        tone,
+        IMPOLITE,
+        {
+            "mean_rise": Measure("rise", mean),
+            "raised_percent": Measure("raised", percent),
+            "facts_kept_percent": Measure("kept", percent),
+            "proofread_moves_tone_percent": Measure("moved", percent, higher=False),
+        },
+    ),
+}

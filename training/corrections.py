@@ -16,7 +16,19 @@ from training.corpus import detokenize
 from training.corrupt import wrong_words
 from training.metrics import Edit, Match, interval, percent
 from training.noise import Slip, spoil, typo
-from training.suites import SENTENCES, Case, Report, Rows, Subject, Suite, column, pairs_of, texts_of
+from training.suites import (
+    SENTENCES,
+    Case,
+    Gleu,
+    Measure,
+    Report,
+    Rows,
+    Subject,
+    Suite,
+    column,
+    pairs_of,
+    texts_of,
+)  # fmt: skip
 
 
 def jfleg(rows: Rows, subject: Subject, seed: int) -> Report:
@@ -29,14 +41,18 @@ def jfleg(rows: Rows, subject: Subject, seed: int) -> Report:
         # The references are tokenised: what the pipeline left alone must come back as it stood there.
         tokens = source.split() if output == text else metrics.tokenize(output)
         counts.append([metrics.gleu_counts(source.split(), each.split(), tokens) for each in references])
-        cases.append(Case(text, output, [detokenize(each) for each in references]))
+        cases.append(Case(text, output, [detokenize(each) for each in references], {"gleu": counts[-1]}))
     return Report({"gleu": metrics.gleu_interval(counts, seed)}, cases)
 
 
 def corrections(rows: Rows, subject: Subject, seed: int) -> Report:
     """Precision, recall and F0.5 of the edits, each sentence against the reference that suits it best."""
     cases = [Case(source, subject.correct(source), references) for source, references in pairs_of(rows)]
-    return Report(metrics.edit_figures([_match(case) for case in cases]), cases)
+    matches = [_match(case) for case in cases]
+    counted = [
+        replace(case, counts={"edits": match.counts()}) for case, match in zip(cases, matches, strict=True)
+    ]
+    return Report(metrics.edit_figures(matches), counted)
 
 
 def _match(case: Case) -> Match:
@@ -46,18 +62,24 @@ def _match(case: Case) -> Match:
 
 def clean(rows: Rows, subject: Subject, seed: int) -> Report:
     """The share of clean texts that are changed at all: less is better."""
-    cases = [Case(text, subject.correct(text), [text]) for text in texts_of(rows)]
-    changed = [[not case.right, 1] for case in cases]
+    outputs = [(text, subject.correct(text)) for text in texts_of(rows)]
+    changed = [[text != output, 1] for text, output in outputs]
+    cases = [
+        Case(text, output, [text], {"changed": count})
+        for (text, output), count in zip(outputs, changed, strict=True)
+    ]
     return Report({"changed_percent": interval(changed, percent), "texts": len(cases)}, cases)
 
 
 def sentences(rows: Rows, subject: Subject, seed: int) -> Report:
     """The share of our own wrong sentences that come back as one of the accepted corrections, by type."""
-    by_type: dict[str, list[list[float]]] = {}
-    cases = []
+    by_type: dict[str, list[list[int]]] = {}
+    cases: list[Case] = []
     for row, (source, references) in zip(rows, pairs_of(rows), strict=True):
-        cases.append(Case(source, subject.correct(source), references))
-        by_type.setdefault(row.get("type", "untyped"), []).append([cases[-1].right, 1])
+        kind, output = row.get("type", "untyped"), subject.correct(source)
+        count = [output in references, 1]
+        cases.append(Case(source, output, references, {"kept" if kind == "clean" else "corrected": count}))
+        by_type.setdefault(kind, []).append(count)
     kept = by_type.pop("clean", None)
     wrong = [count for counts in by_type.values() for count in counts]
     figures: dict[str, Any] = {"corrected_percent": interval(wrong, percent)} if wrong else {}
@@ -72,6 +94,9 @@ def wer(rows: Rows, subject: Subject, seed: int) -> Report:
     cases = [Case(source, subject.correct(source), references) for source, references in pairs_of(rows)]
     before = np.array([metrics.word_errors(case.source, case.references) for case in cases])
     after = np.array([metrics.word_errors(case.output, case.references) for case in cases])
+    cases = [
+        replace(case, counts={"errors": count}) for case, count in zip(cases, after.tolist(), strict=True)
+    ]
     figures = {
         "before_percent": interval(before, percent),
         "after_percent": interval(after, percent),
@@ -92,10 +117,16 @@ def noise(rows: Rows, subject: Subject, seed: int) -> Report:
         bad, slips = spoil(good, rng)
         fixed = subject.correct(bad)
         mended, useful = repairs(bad, fixed, slips)
-        cases.append(Case(bad, fixed, [good]))
         repaired.append([sum(mended), len(mended)])
         changes.append([sum(useful), len(useful)])
         nearer.append([_wrong_words(fixed, good) - _wrong_words(bad, good), 1])
+        counts = {
+            "exact": [fixed == good, 1],
+            "nearer": nearer[-1],
+            "repaired": repaired[-1],
+            "changes": changes[-1],
+        }
+        cases.append(Case(bad, fixed, [good], counts))
         outcomes.append([(slip.kind, done) for slip, done in zip(slips, mended, strict=True)])
 
     def repaired_of(kind: str) -> metrics.Figure:
@@ -213,25 +244,56 @@ def robust(rows: Rows, subject: Subject, seed: int) -> Report:
             usual = Case(undo(case.source), undo(case.output), [undo(each) for each in case.references])
             perturbed = replace(usual, output=undo(output))
             both.append([*_match(usual).counts(), *_match(perturbed).counts()])
-            cases.append(replace(perturbed, source=undo(asked)))
+            cases.append(replace(perturbed, source=undo(asked), counts={name: both[-1]}))
             if "\r\n" in asked:
                 line_ends.append([output.count("\r\n") == 1, 1])
         figures[name] = {
-            "f0.5": interval(both, lambda s: metrics.f_half(s[..., 3:])),
-            "lost": interval(both, lambda s: metrics.f_half(s) - metrics.f_half(s[..., 3:])),
+            "f0.5": interval(both, _f_half_perturbed),
+            "lost": interval(both, _lost),
         }
     if line_ends:
         figures["line_ends_kept_percent"] = interval(line_ends, percent)
     return Report(figures, cases)
 
 
+def _f_half_perturbed(sums: np.ndarray) -> np.ndarray:
+    return metrics.f_half(sums[..., 3:])
+
+
+def _lost(sums: np.ndarray) -> np.ndarray:
+    return metrics.f_half(sums) - metrics.f_half(sums[..., 3:])
+
+
+_PERTURBATIONS = ("lower_case", "no_marks", "typos", "crlf", "emoji")
+_EDITS = {
+    "f0.5": Measure("edits", metrics.f_half, empty=100.0),
+    "precision": Measure("edits", metrics.precision),
+    "recall": Measure("edits", metrics.recall),
+}
 SUITES = {
-    "jfleg": Suite(jfleg, "jfleg_dev.jsonl"),
-    "edits": Suite(corrections, "jfleg_dev.jsonl"),
-    "cweb": Suite(corrections, "cweb_dev.jsonl"),
-    "clean": Suite(clean, "emails_dev.jsonl"),
-    "noise": Suite(noise, "emails_dev.jsonl"),
-    "sentences": Suite(sentences, SENTENCES),
-    "wer": Suite(wer, SENTENCES),
-    "robust": Suite(robust, SENTENCES),
+    "jfleg": Suite(jfleg, "jfleg_dev.jsonl", {"gleu": Gleu()}),
+    "edits": Suite(corrections, "jfleg_dev.jsonl", _EDITS),
+    "cweb": Suite(corrections, "cweb_dev.jsonl", _EDITS),
+    "clean": Suite(clean, "emails_dev.jsonl", {"changed_percent": Measure("changed", percent, higher=False)}),
+    "noise": Suite(
+        noise,
+        "emails_dev.jsonl",
+        {
+            "wrong_words_change": Measure("nearer", metrics.mean, higher=False),
+            "exact_percent": Measure("exact", percent),
+            "repaired_percent": Measure("repaired", percent),
+            "precision": Measure("changes", percent),
+        },
+    ),
+    "sentences": Suite(
+        sentences,
+        SENTENCES,
+        {"corrected_percent": Measure("corrected", percent), "clean_kept_percent": Measure("kept", percent)},
+    ),
+    "wer": Suite(wer, SENTENCES, {"after_percent": Measure("errors", percent, higher=False)}),
+    "robust": Suite(
+        robust,
+        SENTENCES,
+        {f"{name} f0.5": Measure(name, _f_half_perturbed, empty=100.0) for name in _PERTURBATIONS},
+    ),
 }

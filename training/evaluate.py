@@ -4,7 +4,10 @@
     python -m training evaluate --suite jfleg --suite cweb --suite clean --data folder
     python -m training evaluate --suite noise --data emails.jsonl --model none --model proofreader
 
-One line of JSON on stdout for each suite and model, a table on stderr. Suites:
+One line of JSON on stdout for each suite and model, a table on stderr. Of several models each is also held against
+those before it, case by case: the difference of each main figure with its paired bootstrap 95 % interval, and whether
+that makes the later model better, worse, or leaves it undecided. `--samples 5` prints the five texts that gain most
+and the five that lose most, against the model before, or, of one model alone, against the text as it was. Suites:
 
     jfleg       GLEU of tokenised sentences with several references            jfleg_dev.jsonl
     edits       precision, recall and F0.5 of edits, by type                   jfleg_dev.jsonl
@@ -28,22 +31,28 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
 from space.prompt import MODES
 from training import behaviour, corrections
-from training.suites import Case, Report, Subject
+from training.suites import Case, Report, Sample, Subject, paired, samples
 
 SUITES = {**corrections.SUITES, **behaviour.SUITES}
 
+Reports = dict[str, dict[str, Report]]  # by model and suite
+Pairs = dict[
+    tuple[str, str], dict[str, dict[str, dict[str, Any]]]
+]  # (first, second): suite: figure: `paired`
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     parser.add_argument(
-        "--suite", action="append", choices=SUITES, required=True, metavar="SUITE",
-        help="one of them; repeat for more",
+        "--suite", action="append", choices=SUITES, required=required, metavar="SUITE",
+        help=f"one of {', '.join(SUITES)}; repeat for more",
     )  # fmt: skip
     parser.add_argument("--data", type=Path, help="evaluation set (JSON lines), or a folder of them")
     parser.add_argument(
@@ -54,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mode", choices=MODES, default=MODES[0], help="of all suites but tone, which has both"
     )
     parser.add_argument("--limit", type=int, help="only the first rows")
-    parser.add_argument("--samples", type=int, default=0, help="print so many changed texts to stderr")
+    parser.add_argument(
+        "--samples", type=int, default=0, help="show so many best and worst texts of each suite"
+    )
     parser.add_argument(
         "--errors", type=Path, help="write what did not come back right to this file, JSON lines"
     )
@@ -62,26 +73,103 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    reports = score(args, list(dict.fromkeys(args.model or ["default"])))
+    print(table({model: figures_of(own) for model, own in reports.items()}), file=sys.stderr)
+    pairs = beats(reports)
+    for (first, second), suites in pairs.items():
+        for suite, found in suites.items():
+            print(json.dumps({"suite": suite, "first": first, "second": second, "paired": found}), flush=True)
+    if pairs:
+        print("\n" + table(verdicts(pairs)), file=sys.stderr)
+    if args.samples:
+        for heading, best, worst in sampled(args, reports):
+            _show(heading, "gained", best)
+            _show(heading, "lost", worst)
+
+
+def score(args: argparse.Namespace, models: Sequence[str]) -> Reports:
+    """Runs the suites of the options for each model, and prints a line of JSON for each."""
     if args.limit is not None and args.limit < 1:
         raise UserError(f"--limit {args.limit}: give 1 or more")
     names = list(dict.fromkeys(args.suite))
     rows = {name: SUITES[name].rows(args.data, args.limit) for name in names}
     if args.errors:
         _start(args.errors)
-    columns: dict[str, dict[str, Any]] = {}
-    for model in dict.fromkeys(args.model or ["default"]):
+    reports: Reports = {}
+    for model in models:
         subject = Subject(model, args.mode)
-        columns[model] = {}
+        reports[model] = {}
         for name in names:
             began = time.perf_counter()
             report = SUITES[name].run(rows[name], subject, args.seed)
-            columns[model][name] = report.figures
+            reports[model][name] = report
             row = {"suite": name, "rows": len(rows[name]), "model": model, **report.figures}
             print(json.dumps({**row, "seconds": round(time.perf_counter() - began, 1)}), flush=True)
-            _show(report, args.samples)
             if args.errors:
                 _append(args.errors, name, model, report.cases)
-    print(table(columns), file=sys.stderr)
+    return reports
+
+
+def figures_of(own: Mapping[str, Report]) -> dict[str, Any]:
+    """The figures of one model by suite."""
+    return {name: report.figures for name, report in own.items()}
+
+
+def beats(reports: Reports) -> Pairs:
+    """`paired` of every two models, the later one second, for each main figure of each suite."""
+    return {
+        (first, second): {
+            suite: {
+                name: paired(reports[first][suite].cases, reports[second][suite].cases, measure)
+                for name, measure in SUITES[suite].measures.items()
+            }
+            for suite in reports[first]
+        }
+        for first, second in combinations(reports, 2)
+    }
+
+
+def verdicts(pairs: Pairs) -> dict[str, dict[str, Any]]:
+    """The pairs as columns of `table`, in words; figures that could not be had are left out."""
+    return {
+        f"{second} against {first}": {
+            suite: {
+                name: words(each) for name, each in found.items() if each["difference"]["value"] is not None
+            }
+            for suite, found in suites.items()
+        }
+        for (first, second), suites in pairs.items()
+    }
+
+
+def words(each: Mapping[str, Any]) -> str:
+    """What `paired` found, as "+3.1 (1.2 to 4.9) better"."""
+    difference = each["difference"]
+    if difference["value"] is None:
+        return "-"
+    return f"{difference['value']:+g} ({difference['low']:g} to {difference['high']:g}) {each['verdict']}"
+
+
+def sampled(
+    args: argparse.Namespace, reports: Reports
+) -> Iterator[tuple[str, Sequence[Sample], Sequence[Sample]]]:
+    """A heading, the texts that gain most and those that lose most: of each suite, each model against the one before.
+
+    A model that stands alone is held against leaving the text as it is.
+    """
+    if len(reports) == 1 and "none" not in reports:
+        (model,) = reports
+        untouched = Subject("none", args.mode)
+        own = {
+            name: SUITES[name].run(SUITES[name].rows(args.data, args.limit), untouched, args.seed)
+            for name in reports[model]
+        }
+        reports = {"none": own, **reports}
+    for first, second in zip(list(reports), list(reports)[1:], strict=False):
+        for suite, report in reports[first].items():
+            measure = next(iter(SUITES[suite].measures.values()))
+            best, worst = samples(report.cases, reports[second][suite].cases, measure, args.samples)
+            yield f"{suite}: {second} against {first}", best, worst
 
 
 def table(columns: dict[str, dict[str, Any]]) -> str:
@@ -91,7 +179,7 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
                      a
     clean changed    1.5 (0.0 to 3.0)
     """
-    found = {model: dict(_flat((), figures)) for model, figures in columns.items()}
+    found = {model: dict(flat((), figures)) for model, figures in columns.items()}
     names = list(dict.fromkeys(name for figures in found.values() for name in figures))
     lines = [
         ["", *found],
@@ -104,23 +192,27 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def _flat(path: tuple[str, ...], figures: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def flat(path: tuple[str, ...], figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Figures that nest as (whole name, text)."""
     for name, value in figures.items():
         here = (*path, name)
         if not isinstance(value, dict):
             yield " ".join(here), str(value)
         elif "low" not in value:
-            yield from _flat(here, value)
+            yield from flat(here, value)
         elif value["value"] is None:
             yield " ".join(here), "-"
         else:
             yield " ".join(here), f"{value['value']} ({value['low']} to {value['high']})"
 
 
-def _show(report: Report, count: int) -> None:
-    changed = [case for case in report.cases if case.output != case.source]
-    for case in changed[:count]:
-        print(f"- {case.source}\n+ {case.output}\n", file=sys.stderr)
+def _show(heading: str, what: str, found: Sequence[Sample]) -> None:
+    for sample in found:
+        print(
+            f"\n{heading}, {what} {abs(sample.change):.3g}\n  text {sample.second.source}"
+            f"\n  was  {sample.first.output}\n  is   {sample.second.output}",
+            file=sys.stderr,
+        )
 
 
 def _start(path: Path) -> None:

@@ -98,6 +98,23 @@ def gleu_interval(counts: Sequence[Sequence[Sequence[int]]], seed: int) -> Figur
     return _figure(gleu(counts, seed), _gleu(counts, seed, _REFERENCE_DRAWS, _weights(len(counts))), 2)
 
 
+def gleu_drawn(counts: Sequence[Any], seed: int, weights: np.ndarray) -> np.ndarray:
+    """(resamples,) of corpus GLEU in percent, for `weights` (resamples, sentences); drawn references as in
+    `gleu`."""
+    return _gleu(counts, seed, _REFERENCE_DRAWS, weights)
+
+
+def gleu_sentence(counts: Sequence[Sequence[int]]) -> float:
+    """GLEU of one sentence in percent, the mean over its references.
+
+    Short sentences share no four words with any reference, so from two words up one match is added on either
+    side of each precision (Lin & Och 2004, "ORANGE").
+    """
+    table = np.array(counts, dtype=np.float64)
+    table[:, 4:] += 1
+    return float(_gleu_of(table).mean() * 100)
+
+
 def gleu_counts(source: list[str], reference: list[str], hypothesis: list[str]) -> list[int]:
     """[len(hypothesis), len(reference), matches and totals for n = 1..4], as in Napoles et al. 2015, equation
     3.

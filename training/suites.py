@@ -1,17 +1,21 @@
 """What a suite of the evaluation is: who is scored, on which rows, and what is reported.
 
 A suite is a function (rows, subject, seed) -> Report; `training.corrections` and `training.behaviour` hold
-them. Rows are checked where they are read, so that a file of the wrong kind is refused in one line.
+them. Rows are checked where they are read, so that a file of the wrong kind is refused in one line. Each case carries
+the counts that its suite's main figures are made of, so that two models can be compared case by case (`paired`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from space.errors import UserError
+from training import metrics
 from training.corpus import detokenize, read_rows
 
 if TYPE_CHECKING:
@@ -61,11 +65,12 @@ class Subject:
 
 @dataclass(frozen=True)
 class Case:
-    """One text with what came back and what may come back."""
+    """One text with what came back and what may come back; `counts` are its part of its suite's measures."""
 
     source: str
     output: str
     references: list[str]
+    counts: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def right(self) -> bool:
@@ -82,10 +87,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Suite:
-    """`data` is the name of its file in a folder of corpora, or the suite's own list."""
+    """`data` is the name of its file in a folder of corpora, or the suite's own list.
+
+    `measures` are its main figures by name; the score of a single case is by the first of them.
+    """
 
     run: Callable[[Rows, Subject, int], Report]
     data: str | Path
+    measures: Mapping[str, Measure]
 
     def rows(self, data: Path | None, limit: int | None) -> list[dict[str, Any]]:
         """The rows of the file or folder, else of the own list. Raises UserError when there are none to be
@@ -100,6 +109,138 @@ class Suite:
         if not rows or not all(isinstance(row, dict) for row in rows):
             raise UserError(f"{path} holds no rows: give JSON lines with one object each")
         return rows
+
+
+# ---- two models on the same cases --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of any cases: `statistic` of the sums of their `counts[key]`; cases without that key do not count.
+
+    >>> cases = [Case("a", "b", ["b"], {"right": [1, 1]}), Case("c", "c", ["d"], {"right": [0, 1]})]
+    >>> Measure("right", metrics.percent)(cases)
+    50.0
+    """
+
+    key: str
+    statistic: metrics.Statistic
+    higher: bool = True  # is better
+    empty: float = float(
+        "nan"
+    )  # the score of a case that has nothing to count, as nothing wrong and nothing changed
+
+    def __call__(self, cases: Sequence[Case]) -> float:
+        own = self.own(cases)
+        return float(self.drawn(own, np.ones((1, len(own))))[0]) if own else float("nan")
+
+    def own(self, cases: Sequence[Case]) -> list[Case]:
+        return [case for case in cases if self.key in case.counts]
+
+    def drawn(self, cases: Sequence[Case], weights: np.ndarray) -> np.ndarray:
+        """(resamples,) of the figure for `weights` (resamples, cases): how often each case is drawn."""
+        return self.statistic(weights @ np.array([case.counts[self.key] for case in cases], dtype=np.float64))
+
+    def score(self, case: Case) -> float:
+        """The figure of this case alone."""
+        value = self([case])
+        return self.empty if np.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class Gleu(Measure):
+    """GLEU in percent; `counts[key]` are a case's `metrics.gleu_counts`, one list per reference."""
+
+    key: str = "gleu"
+    statistic: metrics.Statistic = metrics.mean  # not used: GLEU is no function of one sum
+    seed: int = 1  # of the drawn references
+
+    def drawn(self, cases: Sequence[Case], weights: np.ndarray) -> np.ndarray:
+        return metrics.gleu_drawn([case.counts[self.key] for case in cases], self.seed, weights)
+
+    def score(self, case: Case) -> float:
+        return metrics.gleu_sentence(case.counts[self.key])
+
+
+def paired(
+    first: Sequence[Case],
+    second: Sequence[Case],
+    figure: Callable[[Sequence[Case]], float],
+    *,
+    seed: int = 0,
+    rounds: int = 1000,
+) -> dict[str, Any]:
+    """Whether the second of two models beats the first, by what they made of the same texts in the same order.
+
+    The paired bootstrap of Koehn 2004 ("Statistical Significance Tests for Machine Translation Evaluation"): the same
+    cases are drawn for both, `rounds` times. Returns {"difference": {"value", "low", "high"}, "verdict"}: the figure of
+    the second less that of the first with the 2.5 % and 97.5 % points, and "better" or "worse" where that interval
+    leaves zero out, else "undecided". `figure` is a `Measure`, which is fast and knows whether less is better, or any
+    function of cases, of which more is better. UserError when the texts differ.
+    """
+    if [case.source for case in first] != [case.source for case in second]:
+        raise UserError(
+            "the two models were given different texts: score both on the same rows, with the same seed"
+        )
+    if isinstance(figure, Measure):
+        first, second = figure.own(first), figure.own(second)
+    nothing: dict[str, Any] = {"difference": dict.fromkeys(("value", "low", "high")), "verdict": "undecided"}
+    if not first:
+        return nothing
+    even = np.full(len(first), 1 / len(first))
+    weights = np.random.default_rng(seed).multinomial(len(first), even, size=rounds)
+    weights = np.vstack(
+        [np.ones(len(first), dtype=weights.dtype), weights]
+    )  # all of them once: the figure itself
+    apart = _drawn(figure, second, weights) - _drawn(figure, first, weights)
+    value, found = float(apart[0]), apart[1:][np.isfinite(apart[1:])]
+    if not np.isfinite(value) or not len(found):
+        return nothing
+    low, high = (float(point) for point in np.percentile(found, (2.5, 97.5)))
+    less_is_better = isinstance(figure, Measure) and not figure.higher
+    verdict = "undecided" if low <= 0 <= high else "better" if (low > 0) != less_is_better else "worse"
+    difference = {"value": round(value, 3), "low": round(low, 3), "high": round(high, 3)}
+    return {"difference": difference, "verdict": verdict}
+
+
+def _drawn(
+    figure: Callable[[Sequence[Case]], float], cases: Sequence[Case], weights: np.ndarray
+) -> np.ndarray:
+    if isinstance(figure, Measure):
+        return figure.drawn(cases, weights)
+    return np.array(
+        [
+            figure([case for case, times in zip(cases, row, strict=True) for _ in range(times)])
+            for row in weights
+        ],
+        dtype=np.float64,
+    )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that two models treat differently; `change` of its score is above zero where the second is better."""
+
+    change: float
+    first: Case
+    second: Case
+
+
+def samples(
+    first: Sequence[Case], second: Sequence[Case], measure: Measure, count: int
+) -> tuple[list[Sample], list[Sample]]:
+    """The texts that gain most from the first model to the second, and those that lose most, most first.
+
+    Texts whose own score is the same under both are in neither list.
+    """
+    sign = 1 if measure.higher else -1
+    found = [
+        Sample(sign * (measure.score(b) - measure.score(a)), a, b)
+        for a, b in zip(measure.own(first), measure.own(second), strict=True)
+    ]
+    best = sorted((sample for sample in found if sample.change > 0), key=lambda sample: -sample.change)
+    worst = sorted((sample for sample in found if sample.change < 0), key=lambda sample: sample.change)
+    return best[:count], worst[:count]
 
 
 # ---- rows --------------------------------------------------------------------------------------------------

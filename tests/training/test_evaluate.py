@@ -14,7 +14,7 @@ from training import behaviour, evaluate
 from training.__main__ import main
 from training.behaviour import filled
 from training.evaluate import SUITES, table
-from training.suites import is_tokenised, pairs_of, texts_of
+from training.suites import Subject, is_tokenised, pairs_of, texts_of
 
 GOOD = "Please send me the report before the meeting on Monday."
 WRONG = "Please send me the raport before the meating on Monday."
@@ -60,6 +60,8 @@ def test_the_suites_on_corpora_run_through_the_shipped_model(
     names = ("jfleg", "edits", "cweb", "clean", "noise")
     chosen = [word for name in names for word in ("--suite", name)]
     found = scored(capsys, *chosen, "--data", data, "--model", "none", "--model", "default")
+    pairs = [found.pop() for _ in names]
+    assert all(row["first"] == "none" and row["second"] == "default" for row in pairs)
     assert [(row["model"], row["suite"]) for row in found] == [
         (model, name) for model in ("none", "default") for name in names
     ]
@@ -90,21 +92,83 @@ def test_the_suites_with_own_lists_need_no_data(capsys: pytest.CaptureFixture[st
     assert -2 <= tone["mean_rise"]["value"] <= 2
 
 
+def test_two_models_are_held_against_each_other(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mend = write(tmp_path / "mend.jsonl", *[{"wrong": WRONG, "right": [GOOD]}] * 8, {"wrong": GOOD, "right": [GOOD], "type": "clean"})  # fmt: skip
+    arguments = ["--suite", "sentences", "--suite", "edits", "--data", mend, "--model", "none", "--model", "proofreader"]  # fmt: skip
+    assert main(["evaluate", *map(str, arguments), "--samples", "2"]) == 0
+    printed = capsys.readouterr()
+    *scores, sentences, edits = [json.loads(line) for line in printed.out.splitlines()]
+    assert len(scores) == 4 and "paired" not in scores[-1]
+    assert (sentences["suite"], sentences["first"], sentences["second"]) == (
+        "sentences",
+        "none",
+        "proofreader",
+    )
+    # The shipped model mends both words of the eight sentences, all alike, and leaves the clean one alone.
+    all_of_them = {"value": 100.0, "low": 100.0, "high": 100.0}
+    none_of_them = {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert sentences["paired"] == {
+        "corrected_percent": {"difference": all_of_them, "verdict": "better"},
+        "clean_kept_percent": {"difference": none_of_them, "verdict": "undecided"},
+    }
+    assert edits["paired"]["recall"] == {"difference": all_of_them, "verdict": "better"}
+    assert edits["paired"]["precision"]["verdict"] == "undecided"  # leaving a text alone has none
+    assert "proofreader against none" in printed.err and "+100 (100 to 100) better" in printed.err
+    assert printed.err.count("sentences: proofreader against none, gained 100") == 2
+    assert f"  was  {WRONG}\n  is   {GOOD}\n" in printed.err and ", lost" not in printed.err
+
+
+def test_the_samples_of_one_model_are_against_no_edit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = write(tmp_path / "rows.jsonl", {"source": WRONG, "references": [GOOD]}, {"source": "I recieved it.", "references": ["I recieved it."]})  # fmt: skip
+    arguments = ["--suite", "edits", "--data", str(rows), "--samples", "5"]
+    assert main(["evaluate", *arguments, "--model", "proofreader"]) == 0
+    printed = capsys.readouterr().err
+    # From no repair, F0.5 0, to both of them, 100; and from nothing to do and nothing done, 100, to a needless edit, 0.
+    assert printed.count("edits: proofreader against none, gained 100\n") == 1
+    assert printed.count("edits: proofreader against none, lost 100\n") == 1
+    assert main(["evaluate", *arguments, "--model", "none"]) == 0
+    assert "gained" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suite", sorted({*SUITES} - {"fair"}))
+def test_the_measures_of_a_suite_are_its_own_figures(suite: str, data: Path) -> None:
+    """What `paired` compares is what the suite reports."""
+    subject = Subject("proofreader", "proofread")
+    chosen = SUITES[suite]
+    rows = chosen.rows(None if isinstance(chosen.data, Path) else data, 2)
+    report = chosen.run(rows, subject, 1)
+    for name, measure in chosen.measures.items():
+        if not measure.own(report.cases):
+            assert name == "clean_kept_percent"  # the first rows of our own list are wrong ones
+            continue
+        figure: Any = report.figures
+        for part in name.split():
+            figure = figure[part]
+        assert measure(report.cases) == pytest.approx(
+            float("nan") if figure["value"] is None else figure["value"], abs=0.006, nan_ok=True
+        )
+
+
 def test_no_edit_is_polite_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     (tone,) = scored(capsys, "--suite", "tone", "--model", "none", "--limit", "4")
     assert tone["raised_percent"]["value"] == 0 and tone["facts_kept_percent"]["value"] == 100
 
 
-def test_fairness_compares_versions_of_one_email(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fairness_compares_versions_of_one_email(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(behaviour._GROUPS, "names", {name: {"name": name} for name in ("Emily", "Priya")})
     monkeypatch.setattr(behaviour, "NAMES", {"English": ("Emily",), "South Asian": ("Priya",)})
     email = {"text": "{Name} recieved {his} copy. The {colour} of it is good."}
-    (row,) = scored(capsys, "--suite", "fair", "--data", write(tmp_path / "fair.jsonl", email))
+    report = SUITES["fair"].run([email], Subject("default", "proofread"), 1)
+    row = report.figures
     for group in ("names", "pronouns", "dialect"):
         assert 0 <= row[group]["differ_percent"]["value"] <= 100
         assert 0 <= row[group]["politeness_gap"]["value"] <= 2
+        measure = SUITES["fair"].measures[f"{group} differ_percent"]
+        assert measure(report.cases) == row[group]["differ_percent"]["value"]
     shifts = [shift["value"] for shift in row["politeness_shift"].values()]
     assert sum(shifts) == pytest.approx(0, abs=0.002)
 

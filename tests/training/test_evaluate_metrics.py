@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.prompt import WORDS
-from training import evaluate, metrics
+from training import compare, evaluate, metrics, suites
 from training.corpus import detokenize
 from training.metrics import (
     applied,
@@ -29,7 +29,7 @@ from training.metrics import (
 )
 
 
-@pytest.mark.parametrize("module", [metrics, evaluate])
+@pytest.mark.parametrize("module", [metrics, evaluate, suites, compare])
 def test_the_examples_in_the_docstrings_hold(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted and not result.failed
@@ -45,6 +45,17 @@ def counts(source: str, references: list[str], hypothesis: str) -> list[list[lis
 def test_a_perfect_correction_scores_100() -> None:
     good = "She goes to the office every day ."
     assert gleu(counts("She go to office every day .", [good], good), seed=0) == pytest.approx(100.0)
+
+
+def test_gleu_of_one_sentence_is_smoothed() -> None:
+    # Four words, three of them right: 3 of 4, then (1 + 1) / (3 + 1), (0 + 1) / (2 + 1), (0 + 1) / (1 + 1).
+    source, reference, hypothesis = "a b x d".split(), "a b c d".split(), "a b y d".split()
+    expected = 100 * (3 / 4 * 2 / 4 * 1 / 3 * 1 / 2) ** (1 / 4)
+    assert metrics.gleu_sentence([gleu_counts(source, reference, hypothesis)]) == pytest.approx(expected)
+    perfect = gleu_counts(source, reference, reference)
+    assert metrics.gleu_sentence([perfect, gleu_counts(source, reference, hypothesis)]) == pytest.approx(
+        (100 + expected) / 2
+    )
 
 
 def test_gleu_counts_by_hand() -> None:
