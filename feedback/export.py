@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from feedback.errors import FeedbackError
-from feedback.schema import Record
+from feedback.schema import VERDICTS, Record, made_of
 from feedback.source import Seen, key, scratch
 
 KINDS = ("completions", "preferences", "quarantine")
@@ -67,42 +67,36 @@ def rows(records: Iterable[Record]) -> Iterator[tuple[str, Row]]:
 def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
     """The rows that one record makes by itself; what needs another record is left with `drafts`."""
     about = {"ids": [record.id], "reasons": list(record.reasons)}
-    verdicts = {change.get("verdict") for change in record.changes}
-    accepted = record.verdict == "good" and "rejected" not in verdicts
-    wanted, source = "", ""
-    if record.corrected.strip():
-        wanted, source = record.corrected, "corrected"
+    if record.verdict not in VERDICTS:  # of a later release
+        return
+    wanted, source = _wanted(record)
+    if source in ("corrected", "accepted"):
         yield {"prompt": record.draft, "completion": wanted, "source": source, **about}
-    elif accepted:
-        wanted, source = record.rewrite, "accepted"
-        yield {"prompt": record.draft, "completion": wanted, "source": source, **about}
-    elif "rejected" in verdicts:
-        wanted, source = _applied(record), "changes"
-    if wanted and source != "changes" and not ABUSE & set(record.reasons):
-        drafts.accepted(record, wanted, source)
-    if (
-        accepted
-        and not record.corrected.strip()
-        or set(record.reasons)
-        and set(record.reasons) <= NOT_THE_TEXT
-    ):
+        if not ABUSE & set(record.reasons):
+            drafts.accepted(record, wanted, source)
+    reasons = set(record.reasons)
+    if source == "accepted" or reasons and reasons <= NOT_THE_TEXT:
         return
     if wanted and wanted != record.rewrite:
         row = {"prompt": record.draft, "chosen": wanted, "rejected": record.rewrite, "source": source}
         yield row | about
-    elif not wanted:
+    elif not wanted and record.verdict == "bad":
         drafts.rejected(record)
 
 
-def _applied(record: Record) -> str:
-    """The draft with the changes that the user did not reject; of a bad rewrite only those accepted."""
-    wanted = {"accepted"} if record.verdict == "bad" else {"accepted", "undecided"}
-    parts, last = [], 0
-    for change in record.changes:
-        if change.get("verdict", "undecided") in wanted:
-            parts += [record.draft[last : change["start"]], change["after"]]
-            last = change["end"]
-    return "".join([*parts, record.draft[last:]])
+def _wanted(record: Record) -> tuple[str, str]:
+    """The text that the user would have had, and how it is known; two times nothing if it is not."""
+    if record.corrected.strip():
+        return record.corrected, "corrected"
+    verdicts = {change.get("verdict") for change in record.changes}
+    # What cannot be put together again was changed by hand or by a later release: it says nothing.
+    whole = not record.changes or made_of(record.draft, record.changes) == record.rewrite
+    if record.verdict == "good" and "rejected" not in verdicts:
+        return (record.rewrite, "accepted") if whole else ("", "")
+    if "rejected" in verdicts and whole:
+        taken = {"accepted"} if record.verdict == "bad" else {"accepted", "undecided"}
+        return made_of(record.draft, record.changes, taken) or "", "changes"
+    return "", ""
 
 
 class _Drafts:
@@ -189,7 +183,8 @@ def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
 
     Raises FeedbackError if the folder holds something that is no export.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+    ours = {name + end for name in (*(f"{kind}.jsonl" for kind in KINDS), MANIFEST) for end in ("", ".part")}
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
         raise FeedbackError(f"{folder} holds other things: name an empty or a new folder with --output.")
     folder.mkdir(parents=True, exist_ok=True)
     counts = Counter(dict.fromkeys(KINDS, 0))

@@ -140,12 +140,7 @@ def _people(text: str, start: int, end: int, lower_case: bool = False) -> Iterat
 
 
 def _alternatives(words: set[str]) -> re.Pattern[str]:
-    """Finds any of the words as written, capitalised or in capitals; nothing if there are none."""
-    forms = {form for word in words for form in (word, word.capitalize(), word.upper(), word.title())}
-    forms = {form for form in forms if form and not form.islower()} | {
-        word for word in words if word.islower()
-    }
-    if not forms:
-        return re.compile(r"(?!)")
-    longest_first = sorted(forms, key=len, reverse=True)
-    return re.compile(rf"(?<![\w\[])(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+    """Finds any of the words, in capitals or not; nothing if there are none."""
+    longest_first = sorted(words, key=len, reverse=True)
+    found = rf"(?<![\w\[])(?:{'|'.join(map(re.escape, longest_first))})(?!\w)" if words else r"(?!)"
+    return re.compile(found, re.IGNORECASE)

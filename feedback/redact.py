@@ -26,9 +26,10 @@ from typing import Any
 
 from feedback.names import names_in
 from feedback.personal import STRUCTURED, Span, disjoint, structured_in
-from feedback.schema import Record
+from feedback.schema import Record, made_of
 
 KINDS = (*STRUCTURED, "name")
+SHORTEST = 4  # characters of what is replaced wherever it stands; three digits may be anything
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class Redacted:
 
 
 def redact(texts: Sequence[str]) -> Redacted:
-    """The texts with placeholders; what one of them shows to be a name is replaced in all of them."""
+    """The texts with placeholders; what one of them shows to be a name or a secret is replaced in all of them."""
+    found = _alike(texts, [list(structured_in(text)) for text in texts])
     spans = [
-        sorted(disjoint(text, [*structured_in(text), *names]))
-        for text, names in zip(texts, names_in(texts), strict=True)
+        sorted(disjoint(text, [*structured, *names]))
+        for text, structured, names in zip(texts, found, names_in(texts), strict=True)
     ]
     placeholders = _placeholders(texts, spans)
     count: Counter[tuple[str, str]] = Counter((span.kind, span.key) for each in spans for span in each)
@@ -60,55 +62,123 @@ def redact(texts: Sequence[str]) -> Redacted:
     )
 
 
-def redact_record(record: Record) -> Record:
-    """The record that may be kept: every text redacted, the changes' offsets moved along.
+def _alike(texts: Sequence[str], found: Sequence[Sequence[Span]]) -> list[list[Span]]:
+    """The same characters as the same thing in every text, although only one may say what they are.
 
-    A change inside something that was taken out is dropped: it would show what stood there.
+    "mobil 601 234 567" is a long id, "mobile 601 234 567" a telephone number; "passwrd: hunter2" is nothing.
     """
-    afters = [change.get("after", "") for change in record.changes]
-    result = redact([record.draft, record.rewrite, record.corrected, record.comment, *afters])
-    draft, rewrite, corrected, comment, *redacted_afters = result.texts
+    known: dict[str, Span] = {}
+    for text, spans in zip(texts, found, strict=True):
+        for span in spans:
+            held = known.get(written := text[span.start : span.end])
+            if held is None or STRUCTURED.index(span.kind) < STRUCTURED.index(held.kind):
+                known[written] = span
+    words = sorted((word for word in known if len(word) >= SHORTEST), key=len, reverse=True)
+    anywhere = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)" if words else r"(?!)")
+    result = []
+    for text, spans in zip(texts, found, strict=True):
+        places = [(match.start(), match.end()) for match in anywhere.finditer(text)]
+        own = [(span.start, span.end) for span in spans]
+        alike = []
+        for start, end in [*own, *places]:
+            span = known[text[start:end]]
+            alike.append(Span(start, end, span.kind, span.key))
+        result.append(list(disjoint(text, alike)))
+    return result
+
+
+def redact_record(record: Record) -> Record:
+    """The record that may be kept: every text redacted, the changes moved along.
+
+    A change that reaches into something that was taken out grows to the whole of it, and what only changed in
+    there is dropped: it would show what stood there. So the changes still make the rewrite out of the draft;
+    where they did not before, none is kept, as nothing says what stands where.
+    """
+    result = redact([record.draft, record.rewrite, record.corrected, record.comment])
+    draft, rewrite, corrected, comment = result.texts
+    changes = list(_moved(_edits(record, result), result))
+    if made_of(draft, changes) != rewrite:
+        changes = []
     return replace(
         record,
         draft=draft,
         rewrite=rewrite,
         corrected=corrected,
         comment=comment,
-        changes=tuple(_moved(record.changes, redacted_afters, draft, result)),
+        changes=tuple(changes),
         redactions=(*record.redactions, *result.redactions),
     )
 
 
-def _moved(
-    changes: Iterable[Mapping[str, Any]], afters: Iterable[str], draft: str, result: Redacted
-) -> Iterator[dict[str, Any]]:
-    """The changes with offsets in the redacted draft."""
-    edges = []  # (start, end) in the original -> (start, end) in the redacted draft
-    shift = 0
-    for span in result.spans[0]:
-        start = span.start + shift
-        end = start + len(result.names[span.kind, span.key])
-        edges.append((span.start, span.end, start, end))
-        shift = end - span.end
+@dataclass
+class _Edit:
+    """Characters [start, end) of the draft that became [first, last) of the rewrite, by these changes."""
 
-    def moved(offset: int, at_end: bool) -> int:
-        gained = 0
-        for start, end, new_start, new_end in edges:
-            if offset <= start:
-                break
-            if offset < end:
-                return new_end if at_end else new_start
-            gained = new_end - end
-        return offset + gained
+    start: int
+    end: int
+    first: int
+    last: int
+    changes: list[Mapping[str, Any]]
 
-    last = 0
-    for change, after in zip(changes, afters, strict=True):
-        touched = any(start < change["end"] and change["start"] < end for start, end, *_ in edges)
-        start, end = moved(change["start"], False), moved(change["end"], True)
-        if touched or start < last:
+
+def _edits(record: Record, result: Redacted) -> list[_Edit]:
+    """The changes, grown until none begins or ends inside a span; none if they do not make the rewrite."""
+    if made_of(record.draft, record.changes) != record.rewrite:
+        return []
+    edits, shift = [], 0
+    for change in record.changes:
+        start, end, length = change["start"], change["end"], len(change["after"])
+        edits.append(_Edit(start, end, start + shift, start + shift + length, [change]))
+        shift += length - (end - start)
+    place = 0
+    while place < len(edits):
+        left, right = _missing(edits[place], result)
+        before = edits[place - 1] if place else None
+        after = edits[place + 1] if place + 1 < len(edits) else None
+        if before and left > edits[place].start - before.end:
+            place -= 1
+            edits[place : place + 2] = [_joined(before, edits[place + 1])]
+        elif after and right > after.start - edits[place].end:
+            edits[place : place + 2] = [_joined(edits[place], after)]
+        elif left or right:
+            edits[place].start, edits[place].first = edits[place].start - left, edits[place].first - left
+            edits[place].end, edits[place].last = edits[place].end + right, edits[place].last + right
+        else:
+            place += 1
+    return edits
+
+
+def _missing(edit: _Edit, result: Redacted) -> tuple[int, int]:
+    """How many characters to the left and to the right the spans go on that an edit cuts."""
+    left = right = 0
+    for spans, start, end in zip(result.spans, (edit.start, edit.first), (edit.end, edit.last), strict=False):
+        for span in spans:
+            if span.start < end and start < span.end:
+                left, right = max(left, start - span.start), max(right, span.end - end)
+    return left, right
+
+
+def _joined(one: _Edit, other: _Edit) -> _Edit:
+    return _Edit(one.start, other.end, one.first, other.last, [*one.changes, *other.changes])
+
+
+def _moved(edits: Iterable[_Edit], result: Redacted) -> Iterator[dict[str, Any]]:
+    """The edits as changes of the redacted texts."""
+    draft, rewrite, *_ = result.texts
+
+    def moved(offset: int, spans: Iterable[Span]) -> int:
+        gained = (len(result.names[s.kind, s.key]) - (s.end - s.start) for s in spans if s.end <= offset)
+        return offset + sum(gained)
+
+    for edit in edits:
+        start, end = moved(edit.start, result.spans[0]), moved(edit.end, result.spans[0])
+        before = draft[start:end]
+        after = rewrite[moved(edit.first, result.spans[1]) : moved(edit.last, result.spans[1])]
+        if before == after:
             continue
-        last = end
-        yield {**change, "start": start, "end": end, "before": draft[start:end], "after": after}
+        verdicts = {change.get("verdict") for change in edit.changes}
+        own = {"verdict": "undecided"} if len(verdicts) > 1 else {}
+        yield {**edit.changes[0], **own, "start": start, "end": end, "before": before, "after": after}
 
 
 def _placeholders(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> dict[tuple[str, str], str]:

@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -153,7 +153,7 @@ def now() -> str:
 class Record:
     """A user's verdict on one rewrite; `SCHEMA` says what each field holds.
 
-    `extra` holds fields that only later releases know. Raises ValueError, naming the field and never quoting a
+    `extra` holds fields that only later releases know, or write otherwise. Raises ValueError, naming the field and never quoting a
     text, on what `SCHEMA` does not allow; in a record of a later release only what every release needs is checked.
     """
 
@@ -177,12 +177,12 @@ class Record:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS:
+        if self.verdict not in VERDICTS and self.v <= VERSION:
             raise ValueError(f"verdict {self.verdict!r} is none of: {', '.join(VERDICTS)}")
         datetime.fromisoformat(self.time)
         if not self.consent:
             raise ValueError("a record without consent is not kept: give the version of the text agreed to")
-        if self.v > VERSION:  # a later release may have added reasons, or more
+        if self.v > VERSION:  # a later release may have added verdicts, reasons, or more
             return
         if problem := _problem(self.to_dict(), SCHEMA, "the record"):
             raise ValueError(problem)
@@ -205,10 +205,32 @@ class Record:
         missing = [name for name in REQUIRED if not isinstance(value.get(name), str)]
         if missing:
             raise ValueError(f"not a feedback record: {missing[0]} is missing")
-        known = {name: value[name] for name in FIELDS if name in value}
-        known |= {name: tuple(value.get(name) or ()) for name in LISTS}
-        extra = {name: value[name] for name in value if name not in known and name != "v"}
+        later = value.get("v", 1) > VERSION
+        known: dict[str, Any] = {
+            name: tuple(value[name]) if name in LISTS else value[name]
+            for name in FIELDS
+            if value.get(name) is not None and (not later or _folds(value[name], SCHEMA["properties"][name]))
+        }
+        known_as_none = {name for name in FIELDS if value.get(name) is None}
+        extra = {name: value[name] for name in value if name not in {*known, *known_as_none, "v"}}
         return cls(**known, v=value.get("v", 1), extra=extra)
+
+
+def made_of(
+    draft: str, changes: Iterable[Mapping[str, Any]], verdicts: Container[str] = CHANGE_VERDICTS
+) -> str | None:
+    """The draft with the changes of these verdicts made; None if one of them does not fit the draft."""
+    parts, last = [], 0
+    try:
+        for change in changes:
+            start, end, before, after = (change[name] for name in ("start", "end", "before", "after"))
+            if not last <= start <= end or draft[start:end] != before:
+                return None
+            parts += [draft[last:start], after if change.get("verdict", "undecided") in verdicts else before]
+            last = end
+        return "".join([*parts, draft[last:]])
+    except (KeyError, TypeError):  # of a later release
+        return None
 
 
 FIELDS = tuple(each.name for each in fields(Record) if each.name not in ("v", "extra"))

@@ -29,7 +29,7 @@ def count(records: Iterable[Record]) -> dict[str, Any]:
         total += 1
         counts["verdict"][record.verdict] += 1
         counts["reason"].update(record.reasons)
-        counts["model"][record.versions.get("model", "unknown")] += 1
+        counts["model"][str(record.versions.get("model") or "unknown")] += 1
         counts["week"][week(record.time)] += 1
     order = {"verdict": VERDICTS, "reason": REASONS}
     return {"records": total} | {

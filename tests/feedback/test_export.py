@@ -66,6 +66,19 @@ def test_rejected_changes_make_a_preference_for_the_rest(verdict: str, undecided
     ]
 
 
+@pytest.mark.parametrize("verdict", ["good", "bad"])
+def test_changes_that_do_not_make_the_rewrite_make_no_row(verdict: str) -> None:
+    """One of them is missing, and with it what the user said of it."""
+    first = changes("accepted", "rejected")[:1]
+    found = made(flag(verdict=verdict, changes=first), flag(rewrite=OTHER) if verdict == "good" else flag())
+    assert found["preferences"] == [] and len(found["completions"]) == 1
+    assert len(made(flag(verdict=verdict, changes=first, corrected=OTHER))["completions"]) == 1
+
+
+def test_a_verdict_of_a_later_release_makes_no_row() -> None:
+    assert not any(made(flag(verdict="mixed", v=9)).values())
+
+
 def test_one_user_s_rejected_text_meets_another_s_wanted_one() -> None:
     records = bad, good, better = (
         flag(verdict="bad", reasons=("changed meaning",)),
@@ -130,6 +143,12 @@ def test_english_is_told_from_other_languages() -> None:
         "Grazie per il messaggio, le invio i documenti richiesti come allegato questa mattina stessa.",
     ):
         assert not is_english(other)
+
+
+def test_a_first_export_that_was_killed_can_be_made_again(tmp_path: Path) -> None:
+    (tmp_path / "completions.jsonl.part").write_text('{"prompt": "half a r')
+    assert export([flag()], tmp_path)["completions"] == 1
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_an_interrupted_export_leaves_the_last_one_whole(tmp_path: Path) -> None:

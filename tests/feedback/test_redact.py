@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from feedback.redact import SALT_SECONDS, STRUCTURED, ClientHash, redact, redact_record
+from feedback.schema import Record, made_of
 from tests.feedback.conftest import record
 
 CASES = Path(__file__).with_name("redaction_cases.txt")
@@ -104,35 +109,122 @@ def test_redacting_again_changes_nothing_and_numbers_go_on() -> None:
     assert redact(["[EMAIL_7] and a@example.com"]).texts == ["[EMAIL_7] and [EMAIL_8]"]
 
 
-def change(start: int, end: int, before: str, after: str) -> dict[str, object]:
+def change(start: int, end: int, before: str, after: str) -> dict[str, Any]:
     return {"start": start, "end": end, "before": before, "after": after, "kind": "x", "verdict": "accepted"}
 
 
+def edited(draft: str, rewrite: str, *words: tuple[str, str], verdicts: str = "") -> Record:
+    """A record of changes given as (before, after), in order; r in `verdicts` marks one that was rejected."""
+    changes, last = [], 0
+    for number, (before, after) in enumerate(words):
+        start = draft.index(before, last)
+        last = start + len(before)
+        changes.append(change(start, last, before, after))
+        if verdicts[number : number + 1] == "r":
+            changes[-1]["verdict"] = "rejected"
+    made = record(draft=draft, rewrite=rewrite, changes=tuple(changes))
+    assert made_of(draft, changes) == rewrite
+    return made
+
+
+def shown(kept: Record) -> list[tuple[str, str, str]]:
+    assert all(kept.draft[c["start"] : c["end"]] == c["before"] for c in kept.changes)
+    assert made_of(kept.draft, kept.changes) == kept.rewrite
+    return [(c["before"], c["after"], c["verdict"]) for c in kept.changes]
+
+
 def test_a_record_is_redacted_everywhere_and_its_changes_move_along() -> None:
-    draft = "Hi Jana,\nmy mail is jana@example.com. I has time, ask petr@example.com.\n"
+    made = edited(
+        "Hi Jana,\nmy mail is jana@example.com. I has time, ask petr@example.com.\n",
+        "Hi Jana,\nMy mail is Jana@example.com. I have time, ask Jana or petr@example.com.\n",
+        ("my", "My"),
+        ("jana", "Jana"),
+        ("has", "have"),
+        ("ask", "ask Jana or"),
+        verdicts="aara",
+    )
     kept = redact_record(
-        record(
-            draft=draft,
-            rewrite=draft.replace("has", "have"),
-            corrected="Hi Jana, ask petr@example.com",
-            comment="tell Jana at jana@example.com",
-            changes=(
-                change(9, 11, "my", "My"),
-                change(draft.index("jana@"), draft.index("jana@") + 4, "jana", "Jana"),
-                change(draft.index("has"), draft.index("has") + 3, "has", "have"),
-                change(draft.index("ask"), draft.index("ask") + 3, "ask", "ask Jana or"),
-            ),
-        )
+        replace(made, corrected="Hi Jana, ask petr@example.com", comment="tell Jana at jana@example.com")
     )
     assert "jana" not in str(kept.to_dict()).lower() and "petr@" not in str(kept.to_dict())
     assert kept.draft == "Hi [NAME_1],\nmy mail is [EMAIL_1]. I has time, ask [EMAIL_2].\n"
     assert kept.comment == "tell [NAME_1] at [EMAIL_1]"
-    assert [(c["before"], c["after"]) for c in kept.changes] == [
-        ("my", "My"), ("has", "have"), ("ask", "ask [NAME_1] or"),
+    assert shown(kept) == [
+        ("my", "My", "accepted"), ("has", "have", "rejected"), ("ask", "ask [NAME_1] or", "accepted"),
     ]  # fmt: skip
-    assert all(kept.draft[c["start"] : c["end"]] == c["before"] for c in kept.changes)
     found = {each["placeholder"]: each["count"] for each in kept.redactions}
-    assert found == {"[NAME_1]": 6, "[EMAIL_1]": 3, "[EMAIL_2]": 3}
+    assert found == {"[NAME_1]": 5, "[EMAIL_1]": 3, "[EMAIL_2]": 3}
+
+
+def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
+    made = edited(
+        "dear jana novak\nplease call tomorow",
+        "Dear Ms Jana Novak,\nPlease call tomorrow",
+        ("dear", "Dear"),
+        ("", " Ms"),
+        ("jana", "Jana"),
+        ("novak\nplease", "Novak,\nPlease"),
+        ("tomorow", "tomorrow"),
+        verdicts="aarrr",
+    )
+    kept = redact_record(made)
+    assert kept.draft == "dear [NAME_1] [NAME_2]\nplease call tomorow"
+    assert shown(kept) == [
+        ("dear", "Dear", "accepted"),
+        ("", " Ms", "accepted"),
+        ("[NAME_2]\nplease", "[NAME_2],\nPlease", "rejected"),
+        ("tomorow", "tomorrow", "rejected"),
+    ]
+
+
+def test_changes_within_one_thing_that_is_taken_out_become_one_and_are_undecided_if_they_disagree() -> None:
+    made = edited(
+        "see https://example.com/?token=aaa1&x=ccc2 now",
+        "see https://example.com/?token=bbb1&x=ddd2 now",
+        ("aaa1", "bbb1"),
+        ("ccc2", "ddd2"),
+        verdicts="ar",
+    )
+    assert shown(redact_record(made)) == [("[URL_1]", "[URL_2]", "undecided")]
+
+
+def test_what_one_text_shows_to_be_a_secret_is_taken_out_of_the_other() -> None:
+    made = edited(
+        "passwrd: hunter2, mobil 601 234 567, hi jana",
+        "Password: hunter2, mobile 601 234 567, hi Jana",
+        ("passwrd", "Password"),
+        ("mobil", "mobile"),
+        ("jana", "Jana"),
+    )
+    kept = redact_record(replace(made, comment="My name is Jana."))
+    assert kept.draft == "passwrd: [SECRET_1], mobil [PHONE_1], hi [NAME_1]"
+    assert shown(kept) == [("passwrd", "Password", "accepted"), ("mobil", "mobile", "accepted")]
+
+
+def test_changes_that_do_not_make_the_rewrite_are_not_kept() -> None:
+    made = record(draft="helo jana", rewrite="Hello", changes=(change(0, 4, "helo", "Hi"),))
+    assert redact_record(made).changes == ()
+
+
+words = st.sampled_from(
+    ["hi", "jana", "Jana", "x", ",", "\n", "a@b.co", "601234567", "Best", "regards", "tel", "", " "]
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(words, words, st.booleans()), max_size=9))
+def test_whatever_is_taken_out_the_changes_make_the_rewrite_or_none_is_kept(
+    parts: list[tuple[str, str, bool]],
+) -> None:
+    """Each part is a word that stays or one that becomes another."""
+    draft, rewrite, changes = "", "", []
+    for before, after, changed in parts:
+        if changed and before != after:
+            changes.append(change(len(draft), len(draft) + len(before), before, after))
+        draft, rewrite = draft + before + " ", rewrite + (after if changed else before) + " "
+    kept = redact_record(record(draft=draft, rewrite=rewrite, changes=tuple(changes)))
+    assert not kept.changes or made_of(kept.draft, kept.changes) == kept.rewrite
+    assert "a@b.co" not in str(kept.to_dict())
 
 
 @pytest.mark.parametrize("unit", ["a", "1-", "a.", "a@", "0/", "\t", "Hi ", "thanks\n", "A b ", "with "])

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from feedback.export import rows
 from feedback.schema import FIELDS, REASONS, SCHEMA, Record, columns, features, from_row, new_id, to_row
+from feedback.stats import count
 
 
 def record(**fields: Any) -> Record:
@@ -38,6 +40,29 @@ def test_a_record_survives_json() -> None:
 def test_fields_and_reasons_of_a_later_release_survive() -> None:
     later = record().to_dict() | {"v": 9, "reasons": ["too long"], "changes": [{"start": 0}], "extra": 1}
     assert Record.from_dict(later).to_dict() == later
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"verdict": "mixed"},
+        {"reasons": [["nested"]]},
+        {"reasons": "too long"},
+        {"changes": "none"},
+        {"options": ["polish"], "versions": "small", "client": 7},
+        {"before": 3, "redactions": {"email": 2}},
+    ],
+)
+def test_what_a_later_release_writes_otherwise_survives_and_harms_nothing(fields: dict[str, Any]) -> None:
+    later = record().to_dict() | {"v": 9, "after": {"label": 1}} | fields
+    read = Record.from_dict(later)
+    assert read.to_dict() == later
+    assert isinstance(read.reasons, tuple) and all(isinstance(reason, str) for reason in read.reasons)
+    assert isinstance(read.options, dict) and isinstance(read.versions, dict)
+    assert Record.from_dict(from_row(json.loads(json.dumps(to_row(later))))).to_dict() == later
+    counts = count([read])
+    assert counts["records"] == 1
+    list(rows([read, record(verdict="bad")]))
 
 
 def test_a_record_of_the_first_release_is_read() -> None:
