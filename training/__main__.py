@@ -8,6 +8,7 @@ import importlib
 import sys
 
 from space.errors import UserError
+from training.checkpoints import Stopped
 
 # Each is a module with add_arguments(parser) and run(args), imported only when it is asked for.
 COMMANDS = {
@@ -28,17 +29,26 @@ COMMANDS = {
     "retrain": "feedback -> a new model, released only if it is better",
     "speed": "tokens/s, MFU and memory of fine-tuning on this machine",
 }
-_SIGINT = 130  # exit code of a command that Ctrl+C stopped, as in a shell
+_WRITE_FAILED = (
+    "No space left on device",
+    "PytorchStreamWriter failed",
+    "inline_container.cc",
+    "iostream error",
+)
+_SIGINT, _SIGTERM = 130, 143  # exit codes of a command that such a signal stopped, as in a shell
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command. Returns 0; 2 with one line for bad input; 1 for a full disk; 130 for Ctrl+C."""
+    """Runs one command. Returns 0; 2 with one line for bad input; 1 for a full disk; 130 for Ctrl+C; 143 for SIGTERM."""
     try:
         args = _parse(sys.argv[1:] if argv is None else argv)
         args.run(args)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return _SIGTERM
     except KeyboardInterrupt:
         print("Stopped. What was saved stays; the same command goes on from there.", file=sys.stderr)
         return _SIGINT
@@ -90,10 +100,10 @@ def _take_recipe(command: argparse.ArgumentParser, argv: list[str]) -> None:
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    """Whether it says that no room is left: as Python does, or as text, from safetensors and torch."""
+    """Whether a write failed for want of room: told by number, by safetensors as text, by torch in riddles."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    return any(words in str(error) for words in ("No space left on device", "PytorchStreamWriter failed"))
+    return any(words in str(error) for words in _WRITE_FAILED)
 
 
 if __name__ == "__main__":

@@ -238,7 +238,8 @@ class HubFolder:
             def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
                 if state.is_world_process_zero:
                     folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-                    hub.push(folder, PUSHED, f"Step {state.global_step}")
+                    last = control.should_training_stop  # soon the machine may be gone
+                    hub.push(folder, PUSHED, f"Step {state.global_step}", wait=last)
 
         return Push()
 

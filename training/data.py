@@ -190,7 +190,10 @@ def _clean(
 ) -> list[_Item]:
     """The usable rows of one data set, with their lengths; what is not usable goes to `dropped`."""
     rows = read(name, split)
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if not rows:
+        raise UserError(f"{name} has no row")
+    # csv puts what is beyond the last column under None
+    columns = list(dict.fromkeys(column for row in rows for column in row if column is not None))
     inputs, output = _columns(name, columns, args)
     items, before = [], len(dropped)
     for index, row in enumerate(rows):

@@ -27,7 +27,6 @@ from training.pairs import learner_pairs as learner_pairs
 from training.pretrain import save_about
 
 _HUB = "hub:"
-_SIGTERM = 143  # exit code of a process that SIGTERM ended, as in a shell
 _LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy", "entropy")
 
 
@@ -105,11 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    try:
-        result = fine_tune(args)
-    except checkpoints.Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        raise SystemExit(_SIGTERM) from stopped
+    result = fine_tune(args)
     if os.environ.get("RANK", "0") == "0":
         print(json.dumps(result))
 
@@ -271,20 +266,20 @@ def _trainer(
             report_to="none",
             disable_tqdm=True,
         )
-    except ValueError as error:
+        trainer = _trainer_class()(
+            model=_model(args),
+            args=settings,
+            train_dataset=Dataset.from_list(rows.train),
+            eval_dataset=Dataset.from_list(rows.validation) if rows.validation else None,
+            processing_class=tokenizer,
+            peft_config=LoraConfig(
+                r=args.lora_r, lora_alpha=args.lora_alpha, lora_dropout=args.lora_dropout, task_type="CAUSAL_LM",
+                target_modules=targets[0] if targets == ["all-linear"] else list(targets),
+            ),
+            callbacks=callbacks,
+        )  # fmt: skip
+    except ValueError as error:  # transformers, trl and peft say so of options that cannot be
         raise UserError(" ".join(str(error).split())) from error
-    trainer = _trainer_class()(
-        model=_model(args),
-        args=settings,
-        train_dataset=Dataset.from_list(rows.train),
-        eval_dataset=Dataset.from_list(rows.validation) if rows.validation else None,
-        processing_class=tokenizer,
-        peft_config=LoraConfig(
-            r=args.lora_r, lora_alpha=args.lora_alpha, lora_dropout=args.lora_dropout, task_type="CAUSAL_LM",
-            target_modules=targets[0] if targets == ["all-linear"] else list(targets),
-        ),
-        callbacks=callbacks,
-    )  # fmt: skip
     trainer.remove_callback(PrinterCallback)  # ours prints the same and more
     return trainer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from space.lexicon import Lexicon
 from space.prompt import Evidence
+from training.__main__ import main
+from training.corpus import detokenize
 from training.pairs import Pair, PairMaker, load_texts, simulated_evidence
 
 
@@ -75,3 +78,78 @@ def test_a_courteous_text_is_not_called_impolite_in_polish_mode(lexicon: Lexicon
     text = "Could you please send me the report?"
     seen = imitations(Pair(text, text, "polish"), lexicon)
     assert {e.politeness[0] for e in seen if e.politeness} == {"neutral", "polite"}
+
+
+# ---- the command ----
+
+
+def made(out: Path, *more: str) -> list[dict[str, str]]:
+    assert main(["pairs", f"--out={out}", *more]) == 0
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def test_the_command_writes_rows(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    units = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email")]
+    rows = made(tmp_path / "new" / "pairs.jsonl", *units, "--rows=60")
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"rows": 60, "unchanged": sum(row["draft"] == row["corrected"] for row in rows)}
+    assert len(rows) == 60 and {row["mode"] for row in rows} == {"proofread", "polish"}
+    assert made(tmp_path / "again.jsonl", *units, "--rows=60") == rows
+    assert made(tmp_path / "other.jsonl", *units, "--rows=60", "--seed=1") != rows
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.jsonl", "new", "other.jsonl"]
+
+
+def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -> None:
+    learner = {"source": "He go home , is n't he ?", "corrected": "He went home , did n't he ?"}
+    (tmp_path / "learner.jsonl").write_text(json.dumps(learner) + "\n")
+    units = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email")]
+    rows = made(tmp_path / "pairs.jsonl", *units, "--rows=100", f"--learner={tmp_path / 'learner.jsonl'}")
+    real = [row for row in rows if row["draft"] == "He go home, isn't he?"]
+    assert 1 <= len(real) <= 6
+    assert all(row["corrected"] == "He went home, didn't he?" for row in real)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "told"),
+    [
+        ("clean", '{"sentence": "Hi."}', "has rows without a text column"),
+        ("email", "", "holds no sentence"),
+        ("learner", '{"source": "a"}', "source and corrected are needed"),
+        ("learner", "", "holds no pair"),
+        ("learner", None, "does not exist"),
+    ],
+)
+def test_bad_input_is_one_line(
+    option: str,
+    content: str | None,
+    told: str,
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = {name: corpus / f"{name}.jsonl" for name in ("clean", "email")} | {
+        option: tmp_path / "given.jsonl"
+    }
+    if content is not None:
+        files[option].write_text(content)
+    given = [f"--{name}={path}" for name, path in files.items()]
+    assert main(["pairs", f"--out={tmp_path / 'pairs.jsonl'}", *given]) == 2
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+    assert not (tmp_path / "pairs.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("tokenised", "written"),
+    [
+        ("He 's late , is n't he ?", "He's late, isn't he?"),
+        ("I can not ( really ) come .", "I can not (really) come."),
+        ('He said " no " .', 'He said "no".'),
+        ("a well - known price of $ 5", "a well-known price of $5"),
+        ("a well - known ( old ) film !", "a well-known (old) film!"),
+        ('He said " hello there " to me', 'He said "hello there" to me'),
+        ("What 's on ?", "What's on?"),
+    ],
+)
+def test_detokenize(tokenised: str, written: str) -> None:
+    assert detokenize(tokenised) == written
