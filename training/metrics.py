@@ -47,6 +47,12 @@ def interval(counts: Sequence[Sequence[float]] | np.ndarray, statistic: Statisti
     return _figure(statistic(table.sum(axis=0)), statistic(_weights(len(table)) @ table), digits)
 
 
+def resampled(rows: int, figure: Callable[[np.ndarray], np.ndarray], digits: int = 2) -> Figure:
+    """Any figure over rows and its bootstrap interval; `figure` gives (resamples,) for weights (resamples,
+    rows)."""
+    return _figure(figure(np.ones((1, rows)))[0], figure(_weights(rows)), digits)
+
+
 def largest(values: Sequence[float], digits: int = 2) -> Figure:
     """The largest of one value per row, and its bootstrap interval (whose upper end can only be the
     value)."""
