@@ -131,7 +131,7 @@ def forget(options: argparse.Namespace) -> int:
     from feedback.hub import Dataset, HubError
     from feedback.hub import forget as forget_in_dataset
 
-    ids = set(options.ids)
+    ids = {name.strip() for name in options.ids}  # as they are copied from a page or an email
     found: set[str] = set()
     failed: HubError | None = None
     repo_id = os.environ.get("FEEDBACK_DATASET", "").strip()
@@ -139,7 +139,7 @@ def forget(options: argparse.Namespace) -> int:
         try:
             found |= forget_in_dataset(Dataset(repo_id, os.environ.get("HF_TOKEN", "").strip()), ids)
         except HubError as error:
-            failed = HubError(f"{error} {repo_id} still holds what was sent to it: run this again.")
+            failed = HubError(f"{error} {repo_id} may still hold what was sent to it: run this again.")
     found |= journal.erase(options.folder, ids)
     rows, gone = export.forget(options.folder, ids)
     print(f"{len(found)} of {len(ids)} records and {rows} exported rows deleted", file=sys.stderr)

@@ -23,10 +23,12 @@ import re
 import signal
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ MAX_SHARDS = (
     50  # in a commit: https://huggingface.co/docs/hub/repositories-recommendations says under 100 files
 )
 CONFLICTS = 20  # commits of others in a row before `forget` gives up
+TRIES = 3  # before it gives up for any other reason that may pass
 TRANSIENT = {408, 409, 412, 423, 425, 429}  # and every 5xx; 412 is a commit of somebody else's in between
 
 INDEX = "index.json"
@@ -105,6 +108,7 @@ class Dataset:
     def read(self, path: str, revision: str) -> bytes | None:
         """A file's bytes, None if there is none. Held in memory, never in the client's cache on disk."""
         from huggingface_hub import hf_hub_url
+        from huggingface_hub.errors import EntryNotFoundError
         from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_backoff
 
         url = hf_hub_url(filename=path, **self._repo, revision=revision, endpoint=self._api.endpoint)
@@ -114,9 +118,18 @@ class Dataset:
                 hf_raise_for_status(response)
                 return response.content
         except HubError as error:
-            if _status(error) == 404:
+            if isinstance(
+                error.__cause__, EntryNotFoundError
+            ):  # any other 404 must not read as "nothing kept"
                 return None
             raise
+
+    def shard(self, path: str, revision: str) -> list[bytes]:
+        """The rows of a shard that `shards` named, each with its newline."""
+        content = self.read(path, revision)
+        if content is None:
+            raise HubError(f"The dataset {self.repo_id} lacks {path}, which it lists: try again.")
+        return content.splitlines(keepends=True)
 
     def shards(self, revision: str) -> list[str]:
         """The paths of the shards, oldest first."""
@@ -151,7 +164,7 @@ class Dataset:
     @contextmanager
     def _explained(self) -> Iterator[None]:
         """Every error as a HubError in our words: the client's may quote what was sent."""
-        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 
         try:
             yield
@@ -159,6 +172,8 @@ class Dataset:
             raise HubError(
                 "HF_HUB_OFFLINE is set: unset it to send feedback to the Hub.", retry=False
             ) from error
+        except RevisionNotFoundError as error:  # `forget` made the history one commit in the meantime
+            raise HubError(f"The dataset {self.repo_id} was changed while it was read: try again.") from error
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status in TRANSIENT or status >= 500:
@@ -211,10 +226,10 @@ class Index:
     @classmethod
     def read(cls, dataset: Dataset, revision: str) -> Index:
         content = dataset.read(INDEX, revision)
-        if content is None:
+        if content is None and not dataset.shards(revision):
             return cls()
         try:
-            value = json.loads(content)
+            value = json.loads(content or b"")
             return cls(
                 journals=dict(value["journals"]),
                 records=value["records"],
@@ -224,15 +239,16 @@ class Index:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise HubError(
-                f"{INDEX} in the dataset {dataset.repo_id} is not what was written there: restore it.",
+                f"{INDEX} in the dataset {dataset.repo_id} is gone or is not what was written there: restore it.",
                 retry=False,
             ) from error
 
-    def count(self, record: Mapping[str, Any], sign: int = 1) -> None:
+    def count(self, row: Mapping[str, Any], sign: int = 1) -> None:
+        """Counts a row of a shard, or with -1 no longer counts it."""
         self.records += sign
         for counter, names in (
-            (self.verdicts, [record["verdict"]]),
-            (self.reasons, record.get("reasons") or []),
+            (self.verdicts, [row["verdict"]]),
+            (self.reasons, row["reasons"] or []),
         ):
             for name in names:
                 counter[name] += sign
@@ -252,12 +268,27 @@ class Index:
 
 def waiting(folder: Path, index: Index) -> bool:
     """Does the journal hold bytes that the dataset does not?"""
-    return any(path.stat().st_size > index.journals.get(path.stem, 0) for path in files(folder))
+    return not _held(sizes(folder), index)
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes of each journal file, by the name without its ending."""
+    found = {}
+    for path in files(folder):
+        with suppress(FileNotFoundError):  # deleted since it was listed
+            found[path.stem] = path.stat().st_size
+    return found
+
+
+def _held(ends: Mapping[str, int], index: Index) -> bool:
+    return all(index.journals.get(name, 0) >= end for name, end in ends.items())
 
 
 def batch(folder: Path, index: Index) -> tuple[dict[str, bytes], int]:
     """Shards of what the dataset does not hold yet, and how many records; the index moves on to their end."""
     forgotten = set(index.forgotten)
+    # A folder a day: with a commit a minute a folder a month would pass the 10,000 files that the Hub advises.
+    folder_in_dataset = f"{DATA}{datetime.now(timezone.utc):%Y-%m-%d}/"
     shards: dict[str, bytes] = {}
     count = size = 0
     for path in files(folder):
@@ -271,12 +302,12 @@ def batch(folder: Path, index: Index) -> tuple[dict[str, bytes], int]:
             end = place + len(line)
             size += len(line)
             if (record := _record(line, path, place)) and record["id"] not in forgotten:
-                rows.append(json.dumps(to_row(record)))
-                index.count(record)
+                row = to_row(record)
+                rows.append(json.dumps(row))
+                index.count(row)
         if rows:
-            shards[f"{DATA}{path.stem[:4]}-{path.stem[4:6]}/{path.stem}-{start}.jsonl"] = "\n".join(
-                [*rows, ""]
-            ).encode()
+            content = "\n".join([*rows, ""]).encode()
+            shards[f"{folder_in_dataset}{path.stem}-{start}.jsonl"] = content
             count += len(rows)
         if end > start:
             index.journals[path.stem] = end
@@ -297,7 +328,7 @@ def rows(dataset: Dataset) -> Iterator[dict[str, Any]]:
     """Every record of the dataset as its JSON object, one shard in memory at a time."""
     revision = dataset.head(create=False)
     for path in dataset.shards(revision):
-        for line in (dataset.read(path, revision) or b"").splitlines():
+        for line in dataset.shard(path, revision):
             yield from_row(json.loads(line))
 
 
@@ -308,37 +339,38 @@ def forget(dataset: Dataset, ids: Iterable[str]) -> set[str]:
     """
     wanted = set(ids)
     for attempt in range(CONFLICTS):
-        revision = dataset.head(create=False)
-        index = Index.read(dataset, revision)
-        found = wanted & set(index.forgotten)
-        changed: dict[str, bytes | None] = {}
-        for path in dataset.shards(revision):
-            content = dataset.read(path, revision) or b""
-            if not any(name.encode() in content for name in wanted):
-                continue
-            kept = []
-            for line in content.splitlines(keepends=True):
-                row = json.loads(line)
-                if row["id"] not in wanted:
-                    kept.append(line)
-                    continue
-                index.count(row, -1)
-                found.add(row["id"])
-            changed[path] = b"".join(kept) or None
-        known, index.forgotten = index.forgotten, sorted({*index.forgotten, *wanted})
         try:
-            if changed or known != index.forgotten:
-                dataset.commit(
-                    {**changed, **index.files(dataset.repo_id)}, "Records deleted on request", revision
-                )
+            found = _without(dataset, wanted)
+            dataset.squash()
+            return found
         except HubError as error:
-            if not error.retry or attempt == CONFLICTS - 1:
+            conflict = _status(error) in (404, 409, 412)
+            if not error.retry or attempt + 1 >= (CONFLICTS if conflict else TRIES):
                 raise
             time.sleep(random.uniform(0, 1))
-            continue
-        dataset.squash()
-        return found
     raise AssertionError("unreachable")
+
+
+def _without(dataset: Dataset, wanted: set[str]) -> set[str]:
+    """One commit that takes the records out of shards and index; returns the ids found."""
+    revision = dataset.head(create=False)
+    index = Index.read(dataset, revision)
+    found = wanted & set(index.forgotten)
+    changed: dict[str, bytes | None] = {}
+    for path in dataset.shards(revision):
+        lines, kept = dataset.shard(path, revision), []
+        for line in lines:
+            if any(name.encode() in line for name in wanted) and (row := json.loads(line))["id"] in wanted:
+                index.count(row, -1)
+                found.add(row["id"])
+            else:
+                kept.append(line)
+        if len(kept) < len(lines):
+            changed[path] = b"".join(kept) or None
+    known, index.forgotten = index.forgotten, sorted({*index.forgotten, *wanted})
+    if changed or known != index.forgotten:
+        dataset.commit({**changed, **index.files(dataset.repo_id)}, "Records deleted on request", revision)
+    return found
 
 
 # ---- in the background ----
@@ -393,18 +425,19 @@ class Sync:
 
     def step(self) -> int:
         """One commit of what is waiting; returns its records, 0 when nothing was. Raises HubError, JournalError."""
-        if self.dataset is None or (self._index is not None and not waiting(self.folder, self._index)):
-            return 0
-        repair(self.folder)  # else a torn line would wait for ever
-        revision = self.dataset.head()
-        index = Index.read(self.dataset, revision)
-        before = dict(index.journals)
-        shards, count = batch(self.folder, index)
-        if index.journals != before:
-            message = f"{count} record{'s' * (count != 1)}"
-            self.dataset.commit({**shards, **index.files(self.dataset.repo_id)}, message, revision)
-        self._index = index
-        return count
+        while self.dataset is not None and (self._index is None or waiting(self.folder, self._index)):
+            repair(self.folder)  # else a torn line would wait for ever
+            revision = self.dataset.head()
+            index = Index.read(self.dataset, revision)
+            before = dict(index.journals)
+            shards, count = batch(self.folder, index)
+            if index.journals != before:
+                message = f"{count} record{'s' * (count != 1)}"
+                self.dataset.commit({**shards, **index.files(self.dataset.repo_id)}, message, revision)
+            self._index = index
+            if count or index.journals == before:
+                return count  # a commit of none, as of forgotten ones, says nothing of what comes after
+        return 0
 
     def flush(self, seconds: float) -> bool:
         """Sends now; True once everything the journal held is in the dataset, False if that took too long."""
@@ -419,7 +452,9 @@ class Sync:
 
     def close(self, seconds: float = GRACE_SECONDS) -> bool:
         """Flushes and ends the thread; what could not be sent goes with the next start."""
-        flushed = self.flush(seconds)
+        end = time.monotonic() + seconds
+        # Twice: while the first commit was on its way somebody may have been thanked for another record.
+        flushed = self.flush(seconds) and self.flush(end - time.monotonic())
         with self._changed:
             self._ended = True
             self._changed.notify_all()
@@ -431,30 +466,44 @@ class Sync:
             asked = self._asked
             wait = self.every_seconds
             try:
-                while self.step():
-                    failures = 0
+                self._drain()
                 failures = 0
                 with self._changed:
                     self._answered = asked
                     self._changed.notify_all()
-            except (HubError, JournalError) as error:
+            except Exception as error:  # noqa: BLE001  a thread that ended would lose what comes, and tell nobody
+                said = _said(error)
                 if isinstance(error, HubError) and not error.retry:
-                    logger.error("%s Feedback stays in %s; restart when it is mended.", error, self.folder)
+                    logger.error("%s Feedback stays in %s; restart when it is mended.", said, self.folder)
                     with self._changed:
-                        self.problem = str(error)
+                        self.problem = said
                         self._changed.notify_all()
                     return
                 failures += 1
                 first, longest = self.backoff_seconds
                 # Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
                 wait = random.uniform(0, min(longest, first * 2 ** min(failures - 1, 30)))
-                logger.warning("%s Feedback waits in %s; next try in %.0f s.", error, self.folder, wait)
+                logger.warning("%s Feedback waits in %s; next try in %.0f s.", said, self.folder, wait)
             with self._changed:
                 self._wait(asked, wait)
+
+    def _drain(self) -> None:
+        """Sends what the journal holds now; what comes meanwhile goes with the next, or commits would never pause."""
+        ends = sizes(self.folder)
+        while self.step() and self._index is not None and not _held(ends, self._index):
+            pass
 
     def _wait(self, asked: int, seconds: float) -> None:
         """Until it is time again, somebody flushes, or the end."""
         self._changed.wait_for(lambda: self._ended or self._asked > asked, seconds)
+
+
+def _said(error: Exception) -> str:
+    """An error in a line that quotes nobody: one that was not foreseen by its kind and place alone."""
+    if isinstance(error, (HubError, JournalError)):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}."
 
 
 def flush_on_sigterm(sync: Sync, seconds: float = GRACE_SECONDS) -> None:

@@ -38,6 +38,8 @@ ADVICE = {
     errno.EROFS: "set FEEDBACK_DIR to a folder on a disk that can be written",
     errno.ENOTDIR: "set FEEDBACK_DIR to a folder",
     errno.EEXIST: "set FEEDBACK_DIR to a folder",
+    errno.ENOLCK: "set FEEDBACK_DIR to a folder on a disk that can lock files",
+    errno.EOPNOTSUPP: "set FEEDBACK_DIR to a folder on a disk that can lock files",
 }
 
 
@@ -113,8 +115,13 @@ class Journal:
         path = self.folder / f"{started}-{os.getpid()}-{uuid.uuid4().hex}{SUFFIX}"
         # Readable by this user alone: it holds what people wrote.
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)  # "its writer lives", for `repair`
-        _sync_folder(self.folder)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # "its writer lives", for `repair`
+            _sync_folder(self.folder)
+        except OSError:
+            self._close()
+            path.unlink(missing_ok=True)
+            raise
         self._path, self._pid = path, os.getpid()
 
     def _write(self, line: bytes) -> None:
@@ -221,6 +228,10 @@ def erase(folder: Path | str, ids: set[str]) -> set[str]:
 
 def _overwrite(path: Path, start: int, length: int, name: str) -> None:
     bare = len(_line({TOMBSTONE: name, "pad": ""}))
+    if bare > length:  # no feedback record is so short; the line after it must not be touched
+        raise JournalError(
+            f"The record {name} was not erased from {path}: its line is too short; delete it by hand."
+        )
     stone = _line({TOMBSTONE: name, "pad": " " * (length - bare)})
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)

@@ -275,6 +275,128 @@ def test_an_index_that_somebody_broke_stops_it(hub: HubServer, dataset: Dataset,
         sync(tmp_path, dataset).step()
 
 
+def test_an_index_that_somebody_deleted_stops_it(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:
+    keep(tmp_path)
+    sync(tmp_path, dataset).step()
+    del hub.repos[REPO].files["index.json"]
+    keep(tmp_path)
+    with pytest.raises(HubError, match="is gone"):
+        sync(tmp_path, dataset).step()
+    assert len(hub.rows(REPO)) == 1
+
+
+def test_a_404_that_is_not_about_the_file_is_not_read_as_an_empty_dataset(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    made = keep(tmp_path, 2)
+    sync(tmp_path, dataset).step()
+    forget(dataset, [made[0]])
+    hub.faults = lambda method, path: 404 if "/resolve/" in path else None
+    with pytest.raises(HubError, match="answered 404"):
+        sync(tmp_path, dataset).step()
+    for read in (lambda: list(rows(dataset)), lambda: forget(dataset, [made[1]])):
+        with pytest.raises(HubError, match="404"):
+            read()
+    assert ids(hub) == [made[1]]
+    assert json.loads(hub.repos[REPO].files["index.json"])["forgotten"] == [made[0]]
+
+
+def test_forgetting_while_the_dataset_is_read_is_told_and_truncates_nothing(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        made = keep(tmp_path, 2)
+        sync(tmp_path, dataset).step()
+    reading = rows(dataset)
+    next(reading)
+    forget(dataset, [made[0]])
+    with pytest.raises(HubError, match="changed while it was read") as raised:
+        list(reading)
+    assert raised.value.retry and len(list(rows(dataset))) == 3
+
+
+def test_an_error_that_nobody_foresaw_ends_nothing_and_quotes_nobody(
+    hub: HubServer,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    whole, left = feedback_hub.batch, [KeyError("my secret"), RuntimeError("my secret")]
+
+    def batch(folder: Path, index: Index) -> tuple[dict[str, bytes], int]:
+        if left:
+            raise left.pop()
+        return whole(folder, index)
+
+    monkeypatch.setattr(feedback_hub, "batch", batch)
+    made = keep(tmp_path, 2)
+    assert sync(tmp_path, dataset).start().flush(30)
+    assert ids(hub) == sorted(made)
+    assert "KeyError at test_hub.py:" in caplog.text and "secret" not in caplog.text
+
+
+def test_what_a_later_release_wrote_is_sent_whatever_its_fields_hold(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    later = record().to_dict() | {"v": 9, "verdict": "mixed", "reasons": [["nested"]], "options": None}
+    Journal(tmp_path).append(later)
+    assert sync(tmp_path, dataset).step() == 1
+    (row,) = rows(dataset)
+    assert row["reasons"] == [["nested"]] and row["verdict"] == "mixed"
+    assert forget(dataset, [later["id"]]) == {later["id"]}
+
+
+def test_commits_of_nothing_do_not_hide_what_comes_after(
+    hub: HubServer, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forgotten records fill the first commits."""
+    monkeypatch.setattr(feedback_hub, "MAX_COMMIT_BYTES", 2000)
+    gone = keep(tmp_path, 20)
+    dataset.head()
+    forget(dataset, gone)
+    made = keep(tmp_path, 3)
+    worker = sync(tmp_path, dataset).start()
+    assert worker.flush(30) and ids(hub) == sorted(made)
+
+
+def test_a_steady_stream_is_sent_at_the_pace_of_the_clock(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    """Records that come while others are sent wait for the next time: the Hub takes 128 commits an hour."""
+    journal, commits = Journal(tmp_path), 0
+
+    def faults(method: str, path: str) -> None:
+        nonlocal commits
+        if "/commit/" in path:
+            commits += 1
+            journal.append(record().to_dict())
+
+    hub.faults = faults
+    keep(tmp_path)
+    worker = Sync(tmp_path, dataset, every_seconds=600).start()
+    until(lambda: len(hub.rows(REPO)) == 1)
+    time.sleep(0.3)
+    assert commits == 1
+    assert worker.flush(30) and commits == 2
+
+
+def test_what_is_thanked_for_during_the_last_flush_is_sent_too(
+    hub: HubServer, dataset: Dataset, tmp_path: Path
+) -> None:
+    journal, late = Journal(tmp_path), [record().to_dict()]
+    dataset.head()
+
+    def faults(method: str, path: str) -> None:
+        if "/commit/" in path and late:
+            journal.append(late.pop())
+
+    worker = Sync(tmp_path, dataset, every_seconds=600).start()
+    keep(tmp_path)
+    hub.faults = faults
+    assert worker.close(30) and len(ids(hub)) == 2
+
+
 def test_the_waits_grow_and_vary(
     hub: HubServer, dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

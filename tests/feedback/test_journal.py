@@ -288,6 +288,32 @@ def test_erased_records_leave_their_id_and_nothing_moves(tmp_path: Path) -> None
     assert erase(tmp_path, {"id-1", "id-3"}) == {"id-1", "id-3"}  # again, and one more
 
 
+def test_a_line_too_short_for_a_tombstone_leaves_the_next_one_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.append({"id": "1"})
+    journal.append({"id": "2", "draft": "kept"})
+    with pytest.raises(JournalError, match="by hand"):
+        erase(tmp_path, {"1"})
+    assert [record["id"] for record in records(tmp_path)] == ["1", "2"]
+
+
+def test_a_disk_that_cannot_lock_files_is_told_and_nothing_is_left_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    journal = Journal(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("feedback.journal.fcntl.flock", refuse)
+        for _ in range(2):
+            with pytest.raises(JournalError, match="on a disk that can lock files"):
+                journal.append({"n": 1})
+    assert list(tmp_path.iterdir()) == []
+    journal.append({"n": 1})
+    assert list(records(tmp_path)) == [{"n": 1}]
+
+
 WRITER = """
 import sys
 from feedback.journal import Journal
