@@ -100,9 +100,10 @@ def stats(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     from feedback.export import export as write
-    from feedback.export import register
+    from feedback.export import prepare, register
 
     found = records(options)
+    prepare(options.output)
     register(options.folder, options.output)  # first: `forget` must find what a crash leaves half written
     counts = write(found, options.output)
     print(", ".join(f"{count} {kind}" for kind, count in counts.items()), file=sys.stderr)

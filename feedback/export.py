@@ -26,6 +26,8 @@ from feedback.source import Seen, key, scratch
 
 KINDS = ("completions", "preferences", "quarantine")
 MANIFEST = "manifest.json"
+FILES = (*(f"{kind}.jsonl" for kind in KINDS), MANIFEST)
+UNFINISHED = tuple(f"{name}.part" for name in FILES)
 REGISTRY = "exports.txt"  # in the journal's folder: where its exports are, for `forget`
 
 ABUSE = {"rude", "biased or unfair to a person or group"}
@@ -178,15 +180,15 @@ def is_english(text: str) -> bool:
 # ---- files ----
 
 
-def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
-    """Writes the rows into a folder, every file whole or none; returns how many of each kind.
-
-    Raises FeedbackError if the folder holds something that is no export.
-    """
-    ours = {name + end for name in (*(f"{kind}.jsonl" for kind in KINDS), MANIFEST) for end in ("", ".part")}
-    if folder.is_dir() and {path.name for path in folder.iterdir()} - ours:
+def prepare(folder: Path) -> None:
+    """Makes the folder; FeedbackError if it is there and holds something that is no export."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} - {*FILES, *UNFINISHED}:
         raise FeedbackError(f"{folder} holds other things: name an empty or a new folder with --output.")
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
+    """Writes the rows into a folder that `prepare` made, every file whole or none; returns how many of each kind."""
     counts = Counter(dict.fromkeys(KINDS, 0))
     with ExitStack() as stack:
         files: dict[str, TextIO] = {
@@ -197,7 +199,7 @@ def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
             counts[kind] += 1
     with _private(folder / f"{MANIFEST}.part") as manifest:
         json.dump(dict(counts), manifest)
-    for name in (*(f"{kind}.jsonl" for kind in KINDS), MANIFEST):
+    for name in FILES:
         (folder / f"{name}.part").replace(folder / name)
     return dict(counts)
 
@@ -213,14 +215,18 @@ def register(journal: Path, folder: Path) -> None:
     journal.mkdir(mode=0o700, parents=True, exist_ok=True)
     known = exports(journal)
     if folder.resolve() not in known:
-        with (journal / REGISTRY).open("a") as registry:
+        with (journal / REGISTRY).open("a", encoding="utf-8", errors="surrogateescape") as registry:
             registry.write(f"{folder.resolve()}\n")
 
 
 def exports(journal: Path) -> list[Path]:
     """The folders of the exports made from a journal."""
     try:
-        return [Path(line) for line in (journal / REGISTRY).read_text().splitlines()]
+        return [
+            Path(line)
+            for line in (journal / REGISTRY).read_text("utf-8", "surrogateescape").split("\n")
+            if line
+        ]
     except FileNotFoundError:
         return []
 
@@ -229,8 +235,8 @@ def forget(journal: Path, ids: set[str]) -> tuple[int, list[Path]]:
     """Takes the rows made from these records out of every export; returns how many, and the folders that are gone."""
     removed, gone = 0, []
     for folder in exports(journal):
-        for unfinished in folder.glob("*.part"):  # a crash left them
-            unfinished.unlink()
+        for name in UNFINISHED:  # a crash left them
+            (folder / name).unlink(missing_ok=True)
         paths = {kind: path for kind in KINDS if (path := folder / f"{kind}.jsonl").exists()}
         if not paths:
             gone.append(folder)

@@ -132,12 +132,25 @@ def test_forget_tells_of_exports_that_are_gone_and_ids_that_are_none(
     assert f"{tmp_path / 'rows'} is gone" in err and "There is no record id-9" in err
 
 
-def test_an_export_goes_into_no_folder_of_other_things(
+def test_an_export_goes_into_no_folder_of_other_things_and_forget_leaves_it_alone(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "letter.txt").touch()
+    (tmp_path / "film.part").touch()
     code, _, err = run(capsys, "export", "--folder", journal, "--output", tmp_path)
     assert code == 2 and "holds other things" in err and err.count("\n") == 1
+    code, _, err = run(capsys, "forget", "--folder", journal, "--id", " id-1\n")
+    assert code == 0 and "gone" not in err
+    assert (tmp_path / "film.part").exists()
+
+
+def test_what_a_killed_export_left_is_forgotten_too(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a folder\u2028of rows"
+    run(capsys, "export", "--folder", journal, "--output", out)
+    (out / "completions.jsonl.part").write_text(DRAFT)
+    assert run(capsys, "forget", "--folder", journal, "--id", "id-2")[0] == 0
+    assert DRAFT not in "".join(path.read_text() for path in out.iterdir())
 
 
 @pytest.mark.parametrize("command", ["stats", "sync"])
