@@ -188,7 +188,11 @@ def prepare(folder: Path) -> None:
 
 
 def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
-    """Writes the rows into a folder that `prepare` made, every file whole or none; returns how many of each kind."""
+    """Writes the rows into a folder, every file whole or none; returns how many of each kind.
+
+    Raises FeedbackError as `prepare` does.
+    """
+    prepare(folder)
     counts = Counter(dict.fromkeys(KINDS, 0))
     with ExitStack() as stack:
         files: dict[str, TextIO] = {

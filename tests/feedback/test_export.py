@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from feedback.export import KINDS, export, fault, is_english, prepare, rows
+from feedback.export import KINDS, export, fault, is_english, rows
 from feedback.schema import REASONS, Record
 from tests.feedback.conftest import record
 
@@ -147,13 +147,11 @@ def test_english_is_told_from_other_languages() -> None:
 
 def test_a_first_export_that_was_killed_can_be_made_again(tmp_path: Path) -> None:
     (tmp_path / "completions.jsonl.part").write_text('{"prompt": "half a r')
-    prepare(tmp_path)
     assert export([flag()], tmp_path)["completions"] == 1
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_an_interrupted_export_leaves_the_last_one_whole(tmp_path: Path) -> None:
-    prepare(tmp_path / "rows")
     export([flag()], tmp_path / "rows")
     before = {path.name: path.read_bytes() for path in (tmp_path / "rows").iterdir()}
 
