@@ -47,7 +47,7 @@ def _mask(text: str, spans: Iterable[tuple[int, int]]) -> bytearray:
 _SCHEMES = r"(?:https?|s?ftp|ssh|git|ldaps?|smtps?|imaps?|mysql|postgres(?:ql)?|mongodb(?:\+srv)?|rediss?|amqps?|wss?)"
 _URL = re.compile(rf"\b{_SCHEMES}://[^\s<>\"“”]+|\bwww\.[^\s<>\"“”]+", re.IGNORECASE)
 _BARE_URL = re.compile(
-    r"(?<![\w@./-])(?:[\w-]{1,63}\.){1,5}[a-z]{2,}/[^\s<>\"“”]*[?#][^\s<>\"“”]+", re.IGNORECASE
+    r"(?<![\w@./-])(?:[\w-]{1,63}\.){1,5}[a-z]{2,}/[^\s<>\"“”]{0,500}[?#][^\s<>\"“”]{1,500}", re.IGNORECASE
 )
 _USERINFO = re.compile(r"://[^/?#\s]*@")
 _KEY_PARAMETER = re.compile(
@@ -193,7 +193,7 @@ def as_it_reads(text: str) -> tuple[str, Sequence[int]]:
     return "".join(letter for letter, _ in kept), [place for _, place in kept]
 
 
-@functools.cache
+@functools.lru_cache(4096)  # characters: more than people write with
 def _plain(letter: str) -> str:
     """A character as the patterns below know it; nothing for one that takes no room."""
     category = unicodedata.category(letter)

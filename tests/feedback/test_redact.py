@@ -227,7 +227,29 @@ def test_whatever_is_taken_out_the_changes_make_the_rewrite_or_none_is_kept(
     assert "a@b.co" not in str(kept.to_dict())
 
 
-@pytest.mark.parametrize("unit", ["a", "1-", "a.", "a@", "0/", "\t", "Hi ", "thanks\n", "A b ", "with "])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        "1-",
+        "a.",
+        "a@",
+        "0/",
+        "\t",
+        "Hi ",
+        "thanks\n",
+        "A b ",
+        "with ",
+        "a.bc/,",
+        "4111 ",
+        "&#64;",
+        "a:",
+        "x_at_",
+        "1\xa0",
+        "u@b.co ",
+        "\u200b",
+    ],
+)
 def test_hostile_texts_come_back(unit: str) -> None:
     (text,) = redact([unit * 500]).texts
     assert text
