@@ -40,6 +40,9 @@ from feedback.schema import Record, from_row, to_row
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 60.0  # between two commits; beyond 128 an hour in one repository the Hub answers 429
+POLL_SECONDS = (
+    2.0  # between two looks at the journal; a disk that is wiped without a warning takes no more with it
+)
 BACKOFF_SECONDS = (2.0, 600.0)  # the first wait after an error, doubled each time, and the longest
 TIMEOUT_SECONDS = 30.0  # for one answer; the client's own default is to wait for ever
 GRACE_SECONDS = 20.0  # for the last flush: Kubernetes kills 30 s after SIGTERM unless told otherwise
@@ -464,9 +467,12 @@ class Sync:
         failures = 0
         while not self._ended:
             asked = self._asked
-            wait = self.every_seconds
+            known = self._index
             try:
-                self._drain()
+                sent = self._drain()
+                asked_hub = known is not None and self._index is not known
+                # The first record after a quiet time goes at once, the ones after it together.
+                wait = self.every_seconds if sent or asked_hub else min(POLL_SECONDS, self.every_seconds)
                 failures = 0
                 with self._changed:
                     self._answered = asked
@@ -487,11 +493,15 @@ class Sync:
             with self._changed:
                 self._wait(asked, wait)
 
-    def _drain(self) -> None:
-        """Sends what the journal holds now; what comes meanwhile goes with the next, or commits would never pause."""
+    def _drain(self) -> bool:
+        """Sends what the journal holds now; was there anything? What comes meanwhile goes with the next commit."""
         ends = sizes(self.folder)
-        while self.step() and self._index is not None and not _held(ends, self._index):
-            pass
+        sent = False
+        while self.step():
+            sent = True
+            if self._index is not None and _held(ends, self._index):
+                break
+        return sent
 
     def _wait(self, asked: int, seconds: float) -> None:
         """Until it is time again, somebody flushes, or the end."""

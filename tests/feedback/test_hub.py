@@ -381,6 +381,19 @@ def test_a_steady_stream_is_sent_at_the_pace_of_the_clock(
     assert worker.flush(30) and commits == 2
 
 
+def test_the_first_record_after_a_quiet_time_does_not_wait_for_the_clock(
+    hub: HubServer, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feedback_hub, "POLL_SECONDS", 0.05)
+    worker = Sync(tmp_path, dataset, every_seconds=600).start()
+    assert worker.flush(30)
+    calls = len(hub.calls)
+    time.sleep(0.3)
+    assert len(hub.calls) == calls  # it looks at the journal, not at the Hub
+    made = keep(tmp_path)
+    until(lambda: ids(hub) == made)
+
+
 def test_what_is_thanked_for_during_the_last_flush_is_sent_too(
     hub: HubServer, dataset: Dataset, tmp_path: Path
 ) -> None:
