@@ -31,8 +31,8 @@ dataset_info:
 # Feedback on proofread emails
 
 What users of the email proofreader said about its rewrites. {records} records. Personal data that has a form (email
-addresses, telephone numbers, IBANs, card numbers, long ids, URLs with credentials, names in greetings and signatures)
-was replaced by placeholders before the sender saw and sent the record.
+addresses, telephone numbers, IBANs, card numbers, long ids, labelled passwords, URLs with credentials, names in greetings
+and signatures) was replaced by placeholders before the sender saw and sent the record.
 
 **Keep this dataset private.** It is written by the app with `FEEDBACK_DATASET` and `HF_TOKEN`; the app writes nothing
 to a dataset that is public.
