@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -173,6 +174,13 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 def test_bad_options_are_told(options: dict[str, object], told: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=told):
         started(tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
+def test_a_tracker_that_is_asked_for_and_not_installed_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="needs Weights & Biases: pip install wandb"):
+        started(tmp_path / "run", tracker="wandb")
     assert not (tmp_path / "run").exists()
 
 
