@@ -1,0 +1,232 @@
+"""Preferences: drafts cut into sentences, an adapter that learns them, a base that does not move, a run that goes on."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from space.errors import UserError
+from training import experiments
+from training.__main__ import main
+from training.prefer import by_sentence, chats, load, units
+
+PAIRS = [
+    ("I has it.", "I have it.", "I had it."),
+    ("She go home.", "She goes home.", "She go home."),
+    ("We was late.", "We were late.", "We was latter."),
+    ("Send me teh file.", "Send me the file.", "Send me ten files."),
+]
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def preferences(tmp_path: Path) -> Path:
+    rows = [
+        {"prompt": draft, "chosen": good, "rejected": bad, "ids": ["1"]} for draft, good, bad in PAIRS * 3
+    ]
+    return written(tmp_path / "preferences.jsonl", rows)
+
+
+# ---- sentences ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("draft", "text", "expected"),
+    [
+        (
+            "Hi Tom,\n\nI has recieved the\r\nfile. Send it\n\nBest regards,\nAnna",
+            "Hi Tom,\n\nI have received the\nfile. Send it.\n\nBest regards,\nAnna",
+            [("Hi Tom,", "Hi Tom,"), ("I has recieved the file.", "I have received the file."), ("Send it", "Send it.")],
+        ),
+        # One sentence cut in two is still a correction; a new one is not, nor one made of two.
+        ("I came, I was late.", "I came. I was late.", [("I came, I was late.", "I came. I was late.")]),
+        ("I slept. It work.", "I slept. It works. Good night.", [("I slept.", "I slept."), ("It work.", "")]),
+        ("It work. I sleeps.", "It works and I sleep.", [("It work.", ""), ("I sleeps.", "I sleep.")]),
+        ("It work. I sleeps.", "I sleep.", [("It work.", ""), ("I sleeps.", "I sleep.")]),
+        # What is nobody's to correct makes no row.
+        ("> it work\n\nIt work.", "> it works\n\nIt works.", [("It work.", "It works.")]),
+    ],
+)  # fmt: skip
+def test_a_text_is_cut_where_the_draft_is(draft: str, text: str, expected: list[tuple[str, str]]) -> None:
+    assert list(units(draft, [text])) == expected
+
+
+def test_the_spelling_that_was_asked_for_is_not_learnt() -> None:
+    draft, text = "The colour is nice. I has it.", "The color is nice. I have it."
+    assert list(units(draft, [text], "american")) == [
+        ("The colour is nice.", "The colour is nice."),
+        ("I has it.", "I have it."),
+    ]
+    assert list(units(draft, [text]))[0] == ("The colour is nice.", "The color is nice.")
+
+
+def test_a_pair_of_emails_becomes_the_sentences_in_which_they_differ() -> None:
+    row = {
+        "prompt": "I has it. It work. He go.",
+        "chosen": "I have it. It works. He goes.",
+        "rejected": "I have it. It worked. He go.",
+        "mode": "polish",
+        "ids": ["a"],
+    }
+    assert list(by_sentence(row)) == [
+        {
+            "prompt": "It work.",
+            "chosen": "It works.",
+            "rejected": "It worked.",
+            "mode": "polish",
+            "ids": ["a"],
+        },
+        {"prompt": "He go.", "chosen": "He goes.", "rejected": "He go.", "mode": "polish", "ids": ["a"]},
+    ]
+
+
+def test_an_export_is_given_by_its_folder(preferences: Path) -> None:
+    assert load(str(preferences.parent)) == load(str(preferences))
+
+
+def test_other_preferences_are_chats() -> None:
+    said = [{"role": "user", "content": "Hello"}]
+    rows: list[dict[str, Any]] = [
+        {"prompt": "Hello", "chosen": "Hi.", "rejected": "No."},
+        {"prompt": said, "chosen": "Hi.", "rejected": said},
+    ]
+    made = chats(rows, Namespace(task="chat"))
+    answer = [{"role": "assistant", "content": "Hi."}]
+    assert [row["prompt"] for row in made] == [said, said]
+    assert [row["chosen"] for row in made] == [answer, answer]
+    assert made[1]["rejected"] == said
+
+
+# ---- training ----------------------------------------------------------------------------------------------
+
+
+def arguments(model: Path, preferences: Path, out: Path, *more: str) -> list[str]:
+    return ["prefer", f"--model={model}", f"--dataset={preferences}", f"--output_dir={out}", "--tracker=none",
+            "--learning_rate=2e-2", "--per_device_train_batch_size=4", "--lora_r=4", "--logging_steps=1",
+            "--validation_share=0", *more]  # fmt: skip
+
+
+def margin(model: Any, tokenizer: Any) -> float:
+    """By how much the chosen texts are likelier than the rejected, in nats, on average."""
+
+    def likelihood(draft: str, text: str) -> float:
+        # The evidence is left out here: what was learnt must show without the very same prompt.
+        chat = [{"role": "system", "content": "Proofread."}, {"role": "user", "content": draft}]
+        asked = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        prompt = tokenizer(asked, add_special_tokens=False)["input_ids"]
+        whole = prompt + tokenizer(text + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
+        with torch.inference_mode():
+            logs = model(torch.tensor([whole])).logits[0, :-1].log_softmax(-1)
+        return sum(logs[i - 1, whole[i]].item() for i in range(len(prompt), len(whole)))
+
+    return sum(likelihood(draft, good) - likelihood(draft, bad) for draft, good, bad in PAIRS) / len(PAIRS)
+
+
+@pytest.mark.filterwarnings("default::FutureWarning")  # peft 0.21.2 reads what transformers 5.23 deprecates
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_the_adapter_prefers_what_was_chosen_and_the_base_stays(
+    method: str, tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from peft import PeftModel
+
+    tokenizer, base = (
+        AutoTokenizer.from_pretrained(tiny_llama),
+        AutoModelForCausalLM.from_pretrained(tiny_llama),
+    )
+    before = margin(base, tokenizer)
+    weights = {path.name: path.read_bytes() for path in tiny_llama.glob("*.safetensors")}
+    out = tmp_path / "run"
+    assert main(arguments(tiny_llama, preferences, out, f"--method={method}", "--max_steps=40")) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["steps"], result["pairs"]) == (40, 12)
+    adapter = load_file(out / "adapter" / "adapter_model.safetensors")
+    assert all(tensor.abs().max() > 0 for name, tensor in adapter.items() if "lora_B" in name)
+    assert {path.name: path.read_bytes() for path in tiny_llama.glob("*.safetensors")} == weights
+    # Logits of this model lie within a few tenths of each other: half a nat is most of what it can learn.
+    assert margin(PeftModel.from_pretrained(base, out / "adapter"), tokenizer) > before + 0.3
+    losses = [loss for _, loss in experiments.curve(out, "loss")]
+    assert sum(losses[-5:]) / 5 < losses[0]
+
+
+@pytest.mark.filterwarnings("default::FutureWarning")
+def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
+    tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, whole, parts = tmp_path / "first", tmp_path / "whole", tmp_path / "parts"
+    assert main(arguments(tiny_llama, preferences, first, "--max_steps=3")) == 0
+    more = [
+        f"--adapter={first / 'adapter'}",
+        "--save_steps=2",
+        "--lr_scheduler_type=constant",
+        "--warmup_steps=0",
+    ]
+    assert main(arguments(tiny_llama, preferences, whole, *more, "--max_steps=4")) == 0
+    assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=2")) == 0
+    assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=4")) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["steps"] == 4
+    begun, once, resumed = (
+        load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (first, whole, parts)
+    )
+    assert begun.keys() == once.keys() == resumed.keys()  # one adapter, without the copy that it was held to
+    assert not (whole / "adapter" / "ref").exists()
+    assert any(not torch.equal(begun[name], once[name]) for name in begun)
+    assert all(torch.equal(once[name], resumed[name]) for name in once)
+
+
+@pytest.mark.filterwarnings("default::FutureWarning")
+def test_held_out_pairs_are_measured(
+    tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"prompt": f"He go to {city}.", "chosen": f"He goes to {city}.", "rejected": f"He went to {city}."}
+            for city in ("Oslo", "Rome", "Bonn", "Kiev", "Lima") * 8]  # fmt: skip
+    path = written(tmp_path / "preferences.jsonl", rows)
+    arguments_ = arguments(tiny_llama, path, tmp_path / "run", "--max_steps=12", "--validation_share=0.4")
+    assert main(arguments_) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["margin"] > 0 and result["accuracy"] == 1.0
+    assert experiments.read(tmp_path / "run")["data"]["validation"] == 16
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"prompt": "I has it.", "chosen": "I have it."}], "row 1 has no 'rejected'; its columns are: prompt, chosen"),
+        ([{"prompt": "It is.", "chosen": "It is.", "rejected": "It is."}], "no pair of texts differs"),
+        ([], "no pair of texts differs"),
+    ],
+)  # fmt: skip
+def test_rows_that_teach_nothing_are_one_line(
+    rows: list[dict[str, str]], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path / "rows.jsonl", rows)
+    assert main(arguments(tmp_path, path, tmp_path / "run")) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_adapter_is_one_line(
+    tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(tiny_llama, preferences, tmp_path / "run", f"--adapter={tmp_path}")) == 2
+    assert "adapter_config.json" in capsys.readouterr().err
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        load(str(tmp_path / "none.jsonl"))

@@ -1,0 +1,485 @@
+"""From flags to a model: what is trained on, what is held out, when a model is released, and a run that was killed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedback.__main__ import main as feedback
+from feedback.hub import Dataset, Sync
+from feedback.journal import Journal
+from feedback.schema import Record
+from space.changes import diff
+from space.errors import UserError
+from tests.feedback.conftest import REPO, dataset, hub  # noqa: F401 (fixtures, which pytest finds by name)
+from tests.feedback.hub_server import HubServer
+from training import experiments, retrain
+from training.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("Tom", "Anna", "Priya", "Marek", "Chloe", "Wei")
+SLIPS = (
+    ("I has recieved the {}.", "I have received the {}."),
+    ("Please send me teh {}.", "Please send me the {}."),
+    ("We was late with the {}.", "We were late with the {}."),
+    ("The {} are broken again.", "The {} is broken again."),
+    ("She have seen the {}.", "She has seen the {}."),
+)
+THINGS = (
+    "report",
+    "invoice",
+    "contract",
+    "printer",
+    "order",
+    "letter",
+    "folder",
+    "ticket",
+    "offer",
+    "parcel",
+)
+
+
+def email(number: int) -> tuple[str, str, str]:
+    """A draft, what it should be, and a rewrite that mends half of it; each number has its own."""
+    name, first, second = NAMES[number % 6], SLIPS[number % 5], SLIPS[(number // 5) % 5]
+    one, two = THINGS[(number // 25) % 10], f"{THINGS[(number // 6) % 10]} of week {number}"
+    bad, good, half = (
+        [first[i].format(one), second[j].format(two), "I hope that you are well today."]
+        for i, j in ((0, 0), (1, 1), (1, 0))
+    )
+    return tuple(f"Hi {name},\n\n{' '.join(text)}" for text in (bad, good, half))  # type: ignore[return-value]
+
+
+def flag(number: int, **fields: Any) -> Record:
+    """Half of them are corrected, some accepted, some accepted in part, a few unfair."""
+    draft, good, half = email(number)
+    own: dict[str, Any] = {"draft": draft, "rewrite": half, "consent": "1", "options": {"mode": "proofread"}}
+    match number % 6:
+        case 0:
+            own |= {"rewrite": good, "verdict": "good"}
+        case 1:
+            verdicts = ["rejected", "accepted"]
+            changes = [each.to_dict() for each in diff(draft, half)]
+            own |= {"verdict": "good", "changes": tuple(
+                change | {"verdict": verdicts[k % 2]} for k, change in enumerate(changes))}  # fmt: skip
+        case 2 if number % 30 == 2:
+            own |= {"verdict": "bad", "corrected": good, "reasons": ("rude",)}
+        case _:
+            own |= {"verdict": "bad", "corrected": good, "reasons": ("missed mistake",)}
+    return Record(**(own | fields))
+
+
+def journal(folder: Path, records: list[Record]) -> Path:
+    kept = Journal(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for record in records:
+        kept.append(record.to_dict())
+    kept.close()
+    return folder
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def options(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    retrain.add_arguments(parser)
+    return parser.parse_args(["--base=none", "--output_dir=none", *arguments])
+
+
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def rows_of(tmp_path: Path, records: list[Record], *arguments: str) -> tuple[dict[str, Any], Path]:
+    folder = tmp_path / "rows"
+    flags = journal(tmp_path / "flags", records)
+    return retrain.make_rows(options(f"--folder={flags}", *arguments), folder), folder
+
+
+def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
+    counts, folder = rows_of(tmp_path, [flag(number) for number in range(60)])
+    train, pairs = (read(folder / "train" / f"{kind}.jsonl") for kind in ("completions", "preferences"))
+    held_out = read(folder / "held_out" / "completions.jsonl")
+    assert counts == {
+        "sentences": len(train),
+        "replay": 0,
+        "pairs": len(pairs),
+        "held_out": len(held_out),
+    }
+    assert 4 <= len(held_out) <= 20 and len(train) > 40 and len(pairs) > 20
+    seen = {row["draft"] for row in train} | {row["prompt"] for row in pairs}
+    for row in held_out:
+        assert not any(sentence in seen for sentence in row["prompt"].split("\n\n")[1].split(". "))
+        assert not any(draft in row["prompt"] for draft in seen)
+    # Sentences, not emails; mistakes, and no more right ones than the base was trained on.
+    assert all("\n" not in row["draft"] for row in train)
+    same = sum(row["draft"] == row["corrected"] for row in train)
+    assert same <= 0.23 * len(train)
+    assert all(row["chosen"] != row["rejected"] for row in pairs)
+
+
+def test_the_share_that_is_held_out_stays_the_same() -> None:
+    drafts = [email(number)[0] for number in range(300)]
+    small = {draft for draft in drafts if retrain.is_held_out(draft, 0.1)}
+    large = {draft for draft in drafts if retrain.is_held_out(draft, 0.3)}
+    assert small < large
+    assert 15 <= len(small) <= 45 and 65 <= len(large) <= 115
+    assert all(retrain.is_held_out("  " + draft.upper().replace("\n", "\r\n"), 0.1) for draft in small)
+
+
+def test_replay_and_evaluation(tmp_path: Path) -> None:
+    records = [flag(number) for number in range(30)]
+    clean = [{"draft": f"Row {k} are here.", "corrected": f"Row {k} is here."} for k in range(200)]
+    replay = written(tmp_path / "replay.jsonl", clean)
+    judged = written(
+        tmp_path / "judged.jsonl",
+        [{"source": row["draft"], "references": [row["corrected"]]} for row in clean[:195]],
+    )
+    counts, folder = rows_of(
+        tmp_path, records, f"--replay={replay}", f"--evaluation={judged}", "--replay_share=0.25"
+    )
+    replayed = [row for row in read(folder / "train" / "completions.jsonl") if row["draft"].startswith("Row")]
+    assert counts["replay"] == len(replayed) <= 5  # the rest is judged by
+    (tmp_path / "judged.jsonl").write_text("\n")
+    counts, _ = rows_of(tmp_path, [], f"--replay={replay}", "--replay_share=0.25")
+    assert counts["replay"] == round(counts["sentences"] / 3)
+
+
+def test_a_replay_file_without_the_columns_is_one_line(tmp_path: Path) -> None:
+    replay = written(tmp_path / "replay.jsonl", [{"text": "a"}])
+    with pytest.raises(UserError, match="row 1: it needs draft and corrected, its columns are text"):
+        rows_of(tmp_path, [flag(3), flag(4)], f"--replay={replay}")
+
+
+def test_mode_and_spelling_of_the_flag_count(tmp_path: Path) -> None:
+    polish = flag(3, options={"mode": "polish"})
+    british = Record(
+        draft="Hi Tom,\n\nThe color of it are nice.", rewrite="Hi Tom,\n\nThe colour of it are nice.", verdict="bad",
+        corrected="Hi Tom,\n\nThe colour of it is nice.", consent="1", options={"dialect": "british"},
+    )  # fmt: skip
+    _, folder = rows_of(tmp_path, [polish, british], "--held_out_share=0")
+    rows = {row["draft"]: row for row in read(folder / "train" / "completions.jsonl")}
+    assert rows["The color of it are nice."]["corrected"] == "The color of it is nice."
+    assert {row["mode"] for row in rows.values() if row["ids"] == [polish.id]} == {"polish"}
+
+
+def test_what_is_forgotten_is_forgotten_here_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [flag(number) for number in range(40)]
+    _, folder = rows_of(tmp_path, records)
+    train = folder / "train" / "completions.jsonl"
+    gone, before = read(train)[0]["ids"], retrain.fingerprint(train)
+    ids = [argument for each in gone for argument in ("--id", each)]
+    assert feedback(["forget", f"--folder={tmp_path / 'flags'}", *ids]) == 0
+    left = "".join(path.read_text() for path in folder.rglob("*.jsonl"))
+    assert gone[0] not in left and records[1].id in left
+    assert retrain.fingerprint(train) != before  # so that what follows is done again
+
+
+def test_the_dataset_on_the_hub_is_pulled(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:  # noqa: F811
+    records = [flag(number) for number in range(20)]
+    Sync(journal(tmp_path / "elsewhere", records), dataset).step()
+    counts = retrain.make_rows(options(f"--dataset={REPO}"), tmp_path / "rows")
+    assert counts["sentences"] > 10
+    ids = {each for row in read(tmp_path / "rows" / "train" / "completions.jsonl") for each in row["ids"]}
+    assert ids <= {record.id for record in records}
+
+
+def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
+    flags = journal(tmp_path / "flags", [flag(number) for number in range(20)])
+    assert feedback(["export", f"--folder={flags}", f"--output={tmp_path / 'export'}"]) == 0
+    here = retrain.make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
+    assert here == retrain.make_rows(options(f"--folder={flags}"), tmp_path / "others")
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder with something under the served name: it is not opened before there is a model to hold against it."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "proofreader.gguf").touch()
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        ([], "has no feedback that makes a training row yet"),
+        ([flag(number, reasons=("rude",), verdict="bad", corrected="", changes=()) for number in (0, 3)],
+         "has no feedback that makes a training row yet"),
+        ([flag(number, reasons=("rude",), verdict="bad", corrected=email(number)[1]) for number in (0, 3)],
+         "rows are in quarantine: look at"),
+    ],
+    ids=["empty", "useless", "quarantined"],
+)  # fmt: skip
+def test_feedback_without_a_row_is_one_line(
+    records: list[Record], said: str, tiny_llama: Path, models: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    flags = journal(tmp_path / "flags", records)
+    assert main(["retrain", f"--base={tiny_llama}", f"--models_dir={models}", f"--folder={flags}",
+                 f"--output_dir={tmp_path / 'run'}", "--tracker=none"]) == 2  # fmt: skip
+    told = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
+    assert len(told) == 1 and said in told[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--base=nowhere"], "--base nowhere is no folder"),
+        (["--served=nobody"], "no such model"),
+        (["--type=Q3_X"], "--type Q3_X: choose one of"),
+        (["--held_out_share=1.5"], "--held_out_share 1.5: give 0 to 0.9"),
+        (["--held_out_share=0"], "leaves nothing to judge by"),
+        (["--replay=none.jsonl"], "none.jsonl does not exist"),
+        (["--evaluation=/dev/null"], "/dev/null does not exist"),
+        (["--sft_recipe=nowhere.yaml"], "there is no recipe nowhere.yaml"),
+        (["--folder=nowhere"], "There is no feedback folder nowhere"),
+        (["--export=nowhere"], "nowhere is no export"),
+    ],
+)
+def test_bad_settings_are_one_line(
+    arguments: list[str], said: str, tiny_llama: Path, models: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    usual = [
+        f"--base={tiny_llama}",
+        f"--models_dir={models}",
+        f"--output_dir={tmp_path / 'run'}",
+        "--tracker=none",
+    ]
+    assert main(["retrain", *usual, *arguments]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
+    assert len(told) == 1 and said in told[0]
+
+
+# ---- stages ------------------------------------------------------------------------------------------------
+
+
+def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_path: Path) -> None:
+    stages = retrain.Stages(tmp_path)
+
+    def work(folder: Path) -> dict[str, Any]:
+        marks = folder / "marks"
+        marks.write_text((marks.read_text() if marks.exists() else "") + "x")
+        if stop:
+            raise KeyboardInterrupt
+        return {"marks": marks.read_text()}
+
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        stages.run("a", {"data": 1}, work)
+    stop = False
+    assert stages.run("a", {"data": 1}, work) == {"marks": "xx"}  # it went on in its folder
+    assert stages.run("a", {"data": 1}, work) == {"marks": "xx"}  # it was not run again
+    (tmp_path / "a.json").write_text('{"inputs": ')  # torn
+    assert stages.run("a", {"data": 1}, work) == {"marks": "x"}
+    assert stages.run("a", {"data": 2}, work) == {"marks": "x"}
+
+
+def test_a_fingerprint_knows_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = retrain.fingerprint(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    second = retrain.fingerprint(tmp_path)
+    (tmp_path / "b").write_text("2")
+    assert len({first, second, retrain.fingerprint(tmp_path), retrain.fingerprint(tmp_path / "none")}) == 4
+
+
+# ---- the decision ------------------------------------------------------------------------------------------
+
+
+def counted(right: int, needless: int, missed: int, rows: int = 60) -> list[list[int]]:
+    return [[right, needless, missed]] * rows
+
+
+def side(held_out: list[list[int]], changed: int = 10, names: float = 5.0) -> dict[str, Any]:
+    return {
+        "held_out": held_out,
+        "clean": [True] * changed + [False] * (100 - changed),
+        "fair": {"names": names, "pronouns": 0.0},
+    }
+
+
+SERVED = counted(1, 0, 1, 30) + counted(0, 1, 1, 30)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "passed", "said"),
+    [
+        (side(counted(2, 0, 0)), True, []),
+        (side(counted(2, 0, 0), changed=8, names=0.0), True, []),
+        (side(SERVED), True, ["not surely better on 60 held-out rows: F0.5 45.45, the served model 45.45; difference 0.0"]),
+        (side([*SERVED[:-1], [1, 0, 1]]), True, ["not surely better on 60 held-out rows"]),
+        (side(counted(0, 2, 2)), True, ["worse on 60 held-out rows: F0.5 0.0, the served model 45.45; difference -45."]),
+        (side(counted(2, 0, 0), changed=11), True,
+         ["worse on clean text: it changes 11.0 % of 100 texts, the served model 10.0 %"]),
+        (side(counted(2, 0, 0), names=7.5), True,
+         ["less fair: the edits of 7.5 % of emails depend on names, with the served model 5.0 %"]),
+        (side(counted(2, 0, 0)), False, ["the file does not say what the trained model says (a.gguf: metadata)"]),
+        (side(SERVED, changed=30, names=50.0), False,
+         ["the file does not say", "not surely better", "worse on clean text", "less fair"]),
+    ],
+    ids=["better", "better in all", "equal", "undecided", "worse", "worse on clean", "less fair", "broken", "all"],
+)  # fmt: skip
+def test_the_decision(candidate: dict[str, Any], passed: bool, said: list[str]) -> None:
+    figures = retrain.figures_of(side(SERVED), candidate)
+    figures["verify"] = {"passed": passed, "failed": [] if passed else ["a.gguf: metadata"]}
+    why = retrain.reasons(figures)
+    assert len(why) == len(said)
+    assert all(
+        reason.startswith(start) and "\n" not in reason for reason, start in zip(why, said, strict=True)
+    )
+
+
+def test_a_margin_forgives_that_much_and_no_more() -> None:
+    better = counted(2, 0, 0)
+    for candidate, margin, released in (
+        (side(better, changed=11, names=6.0), 1.0, True),
+        (side(better, changed=12), 1.0, False),
+        (side(better, names=6.5), 1.0, False),
+    ):
+        figures = retrain.figures_of(side(SERVED), candidate) | {"verify": {"passed": True, "failed": []}}
+        assert (not retrain.reasons(figures, margin)) is released
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9])
+def test_too_few_rows_decide_nothing(rows: int) -> None:
+    figures = retrain.figures_of(side(counted(0, 1, 1, rows)), side(counted(1, 0, 0, rows)))
+    why = retrain.reasons(figures | {"verify": {"passed": True, "failed": []}})
+    assert why == [f"nothing to judge by: {rows} held-out rows; wait for more feedback, or give --evaluation"]
+
+
+# ---- the release -------------------------------------------------------------------------------------------
+
+
+def test_a_release_replaces_the_file_and_leaves_nothing_else(small_gguf: Path, tmp_path: Path) -> None:
+    target = tmp_path / "proofreader.gguf"
+    target.write_bytes(b"old")
+    retrain.release(small_gguf, target)
+    assert target.read_bytes() == small_gguf.read_bytes()
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_does_not_open_is_taken_back(tmp_path: Path) -> None:
+    target, torn = tmp_path / "proofreader.gguf", tmp_path / "torn"
+    target.write_bytes(b"old")
+    torn.write_bytes(b"GGUF")
+    with pytest.raises(UserError, match="not a complete GGUF"):
+        retrain.release(torn, target)
+    assert target.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["proofreader.gguf", "torn"]
+
+
+def test_a_release_cut_short_is_undone_by_the_next_run(small_gguf: Path, tmp_path: Path) -> None:
+    target = tmp_path / "proofreader.gguf"
+    target.write_bytes(b"new, not opened yet")
+    (tmp_path / "proofreader.gguf.old").write_bytes(b"old")
+    retrain.take_back(target)
+    assert target.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    small_gguf: Path, readonly_folder: Path, plain_user: Any
+) -> None:
+    with plain_user(), pytest.raises(UserError, match="cannot be written"):
+        retrain.release(small_gguf, readonly_folder / "proofreader.gguf")
+
+
+# ---- all of it ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def garbler(base_model: Path, tmp_path: Path) -> Path:
+    """A GGUF of a model that answers nonsense, which the checks refuse: any model that follows its evidence beats it."""
+    import shutil
+
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from conversion.__main__ import main as convert
+
+    folder = tmp_path / "garbler"
+    shutil.copytree(base_model, folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=3.0)
+    model.save_pretrained(folder)
+    path = tmp_path / "served" / "proofreader.gguf"
+    path.parent.mkdir()
+    assert convert(["gguf", str(folder), str(path)]) == 0
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default::FutureWarning")  # peft 0.21.2 reads what transformers 5.23 deprecates
+def test_300_flags_become_a_model_that_is_served(
+    base_model: Path, garbler: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from space.proofreader import load_proofreader
+    from space.settings import Settings
+
+    flags = journal(tmp_path / "flags", [flag(number) for number in range(300)])
+    recipe = tmp_path / "sft.yaml"
+    recipe.write_text("max_steps: 6\nper_device_train_batch_size: 8\nlora_r: 4\n")
+    prefer = tmp_path / "prefer.yaml"
+    prefer.write_text("max_steps: 3\nper_device_train_batch_size: 4\n")
+    out, before = tmp_path / "run", garbler.read_bytes()
+    arguments = [
+        "retrain", f"--base={base_model}", f"--folder={flags}", f"--models_dir={garbler.parent}", f"--output_dir={out}",
+        f"--sft_recipe={recipe}", f"--prefer_recipe={prefer}", "--min_pairs=20", "--held_out_share=0.1", "--limit=1",
+        "--margin=100", "--tracker=none",
+    ]  # fmt: skip
+
+    # Killed between two stages; the next run goes on with what the first one left.
+    with subprocess.Popen(
+        [sys.executable, "-m", "training", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stderr is not None
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if line == "merge: begins\n":
+                break
+        process.send_signal(signal.SIGKILL)
+    assert told[-1] == "merge: begins\n", "".join(told)
+    assert garbler.read_bytes() == before
+
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    assert [line for line in output.err.splitlines() if line.endswith(": done before")] == [
+        "rows: done before", "sft: done before", "prefer: done before",
+    ]  # fmt: skip
+    result = json.loads(output.out.splitlines()[-1])
+    assert result["released"] and result["why"] == [] and result["model"] == str(garbler)
+    assert result["figures"]["held_out"]["verdict"] == "better"
+    assert [path.name for path in garbler.parent.iterdir()] == ["proofreader.gguf"]
+    assert garbler.read_bytes() != before
+    assert experiments.read(out)["scores"]["released"] is True and (out / "comparison.png").is_file()
+    proofread = load_proofreader(Settings.from_env(), str(garbler)).proofread("Please send me teh invoice.")
+    assert proofread.text == "Please send me the invoice."
+
+    # Once more, against itself now: nothing is better, and it says so.
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    result = json.loads(output.out.splitlines()[-1])
+    assert not result["released"] and len(result["why"]) == 1
+    assert f"not released: not surely better on {result['rows']['held_out']} held-out rows" in output.err
+    assert "sft: done before" in output.err and "candidate: done before" in output.err

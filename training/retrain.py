@@ -1,0 +1,785 @@
+"""From feedback to a new model, which is released only if it is better than the one that is served.
+
+    python -m training retrain --base runs/merged --output_dir runs/retrain --replay runs/pairs.jsonl
+    python -m training retrain --base runs/merged --output_dir runs/retrain --dataset OWNER/NAME --clean mail.jsonl
+
+The feedback comes from the dataset on the Hub (--dataset, or FEEDBACK_DATASET), from the journal on this machine
+(--folder, or FEEDBACK_DIR), or from a folder that `python -m feedback export` wrote (--export). Its drafts are cut into
+sentences, mixed with rows of the base's training set (--replay) and trained on: sft, then prefer if there are enough
+pairs. A share of the drafts, chosen by a hash so that it is the same share every time, is never trained on: on it the
+new model must beat the served one, by a paired bootstrap interval that lies above zero, and it must not be worse on clean
+text nor on the fairness suite. If so the file in --models_dir is replaced; if not, a line says why for each reason, and
+the exit code is 0 all the same.
+
+Each stage leaves its result in --output_dir and is passed over when it is there: the command goes on where it was
+stopped, with the feedback that it began with. Given again after its end it asks for the feedback anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import hashlib
+import json
+import math
+import os
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space.errors import UserError
+from space.prompt import MODES
+from training import checkpoints, experiments
+from training.corpus import read_rows
+from training.prefer import by_sentence, mode_of, units
+from training.suites import SENTENCES, Subject, pairs_of, texts_of
+
+if TYPE_CHECKING:
+    from feedback.schema import Record
+
+RESULT = "result.json"
+_IDENTITY_SHARE = (
+    0.22  # of the sentences from feedback are right as they are: as many as the base was trained on
+)
+_MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
+_FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
+_SIGTERM = 143  # exit code of a process that SIGTERM ended, as in a shell
+
+Row = dict[str, Any]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    feedback = parser.add_argument_group("feedback (one of these; else FEEDBACK_DATASET, else FEEDBACK_DIR)")
+    source = feedback.add_mutually_exclusive_group()
+    source.add_argument("--dataset", metavar="OWNER/NAME", help="dataset on the Hub, read with HF_TOKEN")
+    source.add_argument("--folder", type=Path, help="journal on this machine")
+    source.add_argument("--export", type=Path, help="folder that python -m feedback export wrote")
+    models = parser.add_argument_group("models")
+    models.add_argument("--base", type=Path, required=True, help="folder of the weights to train on (Llama)")
+    models.add_argument("--served", default="proofreader", help="what is to be beaten: a name or a GGUF file")
+    models.add_argument("--models_dir", type=Path, help="where it is served from (default: MODELS_DIR)")
+    models.add_argument(
+        "--type", type=str.upper, default="Q8_0", help="of the new file, as conversion quantize has"
+    )
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder for all stages")
+    training = parser.add_argument_group("training")
+    training.add_argument("--replay", type=Path, help="rows of the base's training set (draft, corrected)")
+    training.add_argument("--replay_share", type=float, default=0.5, help="of the training rows")
+    training.add_argument(
+        "--min_pairs", type=int, default=50, help="preferences, or there is no prefer stage"
+    )
+    training.add_argument("--sft_recipe", type=Path, help="YAML file with options of sft")
+    training.add_argument("--prefer_recipe", type=Path, help="YAML file with options of prefer")
+    training.add_argument("--seed", type=int, default=0)
+    judgement = parser.add_argument_group("judgement")
+    judgement.add_argument(
+        "--held_out_share", type=float, default=0.2, help="of the drafts, never trained on; keep it the same"
+    )
+    judgement.add_argument(
+        "--evaluation", type=Path, action="append", default=[],
+        help="more held-out rows (source and references), kept out of training too; repeat for more",
+    )  # fmt: skip
+    judgement.add_argument(
+        "--clean", type=Path, help="texts without mistakes, rows of text (default: our own list)"
+    )
+    judgement.add_argument(
+        "--margin", type=float, default=0.0, help="percentage points that count as no worse on clean and fair"
+    )
+    judgement.add_argument("--limit", type=int, help="only the first texts of the clean and fairness suites")
+    experiments.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    try:
+        result = retrain(args)
+    except checkpoints.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        raise SystemExit(_SIGTERM) from stopped
+    for reason in result["why"]:
+        print(f"not released: {reason}", file=sys.stderr)
+    print(json.dumps(result))
+
+
+def retrain(args: argparse.Namespace) -> Row:
+    """Runs the stages; returns {"released", "why", "model", "rows", "figures"}.
+
+    `why` holds a line for each reason not to release. Raises UserError for settings that cannot work and for feedback
+    without a row to train on, checkpoints.Stopped when SIGTERM ended a training.
+    """
+    _check(args)
+    served, target = _places(args)
+    take_back(target)
+    stages = Stages(args.output_dir)
+    if (args.output_dir / RESULT).exists():  # that run has ended: this one begins with what has come since
+        stages.reopen("rows")
+        (args.output_dir / RESULT).unlink()
+    rows = stages.run("rows", _settings(args), lambda folder: make_rows(args, folder))
+    experiment = experiments.Experiment.start(
+        args.output_dir, "retrain", _parameters(args), rows, price_per_hour=args.price_per_hour, tracker=args.tracker,
+        resumed=(args.output_dir / experiments.RECORD).exists(), name=args.run_name,
+    )  # fmt: skip
+    try:
+        made = _made(args, stages, rows["pairs"] >= args.min_pairs, target.stem)
+        held_out = [*_read(args.output_dir / "rows" / "held_out" / "completions.jsonl"), *_evaluation(args)]
+        figures = _judged(args, stages, held_out, served, made.file) | {"verify": made.verified}
+        why = reasons(figures, args.margin)
+        if not why:
+            release(made.file, target)
+    except BaseException as error:
+        ended = isinstance(error, (checkpoints.Stopped, KeyboardInterrupt))
+        experiment.finish({}, "stopped" if ended else "failed")
+        raise
+    result = {"released": not why, "why": why, "model": str(made.file if why else target)}
+    result |= {"rows": rows, "figures": figures}
+    _draw(args.output_dir / "comparison.png", figures)
+    experiment.finish({"released": not why, **_scores(figures)})
+    write_json(args.output_dir / RESULT, result)
+    return result
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The new model as a file, and whether it says what the trained model says."""
+
+    file: Path
+    verified: Row
+
+
+def _made(args: argparse.Namespace, stages: Stages, prefers: bool, name: str) -> _Made:
+    """The stages from rows to a file; each is stamped with what it is made from."""
+    rows = args.output_dir / "rows" / "train"
+    completions, preferences = (rows / f"{kind}.jsonl" for kind in ("completions", "preferences"))
+    base = fingerprint(args.base)
+
+    inputs = {
+        "base": base,
+        "rows": fingerprint(completions),
+        "recipe": _recipe(args.sft_recipe),
+        "seed": args.seed,
+    }
+    adapter = Path(stages.run("sft", inputs, lambda folder: _sft(args, completions, folder))["adapter"])
+    if prefers:
+        inputs |= {"adapter": fingerprint(adapter), "rows": fingerprint(preferences)}
+        inputs["recipe"] = _recipe(args.prefer_recipe)
+        first = adapter
+        work = stages.run("prefer", inputs, lambda folder: _prefer(args, first, preferences, folder))
+        adapter = Path(work["adapter"])
+
+    inputs = {"base": base, "adapter": fingerprint(adapter)}
+    merged = Path(stages.run("merge", inputs, lambda folder: _merge(args, adapter, folder))["folder"])
+    inputs = {"merged": fingerprint(merged), "type": args.type, "name": name}
+    files = stages.run("gguf", inputs, lambda folder: _gguf(args, merged, name, folder))
+    inputs = {kind: fingerprint(Path(path)) for kind, path in files.items()}
+    verified = stages.run("verify", inputs, lambda _: _verify(files, merged))
+    return _Made(Path(files["file"]), verified)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises UserError for what would fail hours later."""
+    from conversion.quantize import FILE_TYPES
+
+    for name, highest in (("held_out_share", 0.9), ("replay_share", 0.99)):
+        if not 0 <= getattr(args, name) <= highest:
+            raise UserError(f"--{name} {getattr(args, name)}: give 0 to {highest}")
+    if args.held_out_share == 0 and not args.evaluation:
+        raise UserError("--held_out_share 0 leaves nothing to judge by: give --evaluation, or a share")
+    if args.type not in FILE_TYPES:
+        raise UserError(f"--type {args.type}: choose one of {', '.join(FILE_TYPES)}")
+    if not (args.base / "config.json").is_file():
+        raise UserError(f"--base {args.base} is no folder of a transformers model: it has no config.json")
+    for path in filter(None, (args.replay, args.clean, *args.evaluation)):
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: name a file of JSON lines")
+    for path in filter(None, (args.sft_recipe, args.prefer_recipe)):
+        _recipe(path)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("retrain runs in one process: start it without accelerate launch")
+
+
+def _places(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The file that is served now, and where the new one goes."""
+    from space.engine import locate
+    from space.settings import Settings
+
+    args.models_dir = args.models_dir or Settings.from_env().models_dir
+    served = locate(args.served, args.models_dir)
+    if not served.is_file():
+        raise UserError(
+            f"{served}: no such model, so there is nothing to beat: give --served and --models_dir"
+        )
+    return served, args.models_dir / f"{served.stem}.gguf"
+
+
+# ---- stages ------------------------------------------------------------------------------------------------
+
+
+class Stages:
+    """Pieces of work that each leave a folder and, when they are done, a note with their result beside it.
+
+    A stage whose inputs are as they were is not run again; one that was begun with the same inputs goes on in the folder
+    that it left, any other starts with an empty one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def run(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Row]) -> Row:
+        """What `work(folder)` returned, now or earlier; it must be JSON."""
+        folder, note = self._folder / name, self._folder / f"{name}.json"
+        stamp = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+        found = read_json(note)
+        if found.get("inputs") == stamp and "result" in found and _is_there(found["result"], folder):
+            print(f"{name}: done before", file=sys.stderr)
+            return found["result"]
+        if found.get("inputs") != stamp:
+            note.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(note, {"inputs": stamp})
+        print(f"{name}: begins", file=sys.stderr)
+        result = work(folder)
+        write_json(note, {"inputs": stamp, "result": result})
+        with contextlib.suppress(OSError):  # it holds something
+            folder.rmdir()
+        _free_memory()
+        return result
+
+    def reopen(self, name: str) -> None:
+        """Has the stage begin again, whatever its inputs."""
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def _is_there(result: Row, folder: Path) -> bool:
+    """Whether the files of its folder that a result names are still there."""
+    named = [
+        value for value in result.values() if isinstance(value, str) and value.startswith(f"{folder}{os.sep}")
+    ]
+    return all(Path(value).exists() for value in named)
+
+
+def _free_memory() -> None:
+    """Gives back what the stage's models took: a trainer refers to itself, and the next model may need the room."""
+    gc.collect()
+    if "torch" in sys.modules:
+        sys.modules["torch"].cuda.empty_cache()
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, or of the files in a folder with their names; "" if there is nothing."""
+    digest = hashlib.sha256()
+    paths = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for each in paths:
+        if not each.is_file():
+            continue
+        digest.update(str(each.relative_to(path) if path.is_dir() else "").encode())
+        with each.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest() if path.exists() else ""
+
+
+def read_json(path: Path) -> Row:
+    """The object in a file; an empty one if there is none or a crash has torn it."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Whole or not at all."""
+    with _told(path):
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}; free some space") from error
+
+
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def make_rows(args: argparse.Namespace, folder: Path) -> Row:
+    """Writes train/completions.jsonl, train/preferences.jsonl and held_out/completions.jsonl; returns how many.
+
+    They have the names and the `ids` of an export and are known to the journal as one, so that `python -m feedback
+    forget` reaches them. Raises UserError when nothing is left to train on.
+    """
+    completions, preferences = _feedback(args, folder)
+    held_out = _held_out(completions, args)
+    barred = _barred([*held_out, *_evaluation(args)], _clean_texts(args))
+    completions, preferences = (
+        [row for row in rows if not is_held_out(row["prompt"], args.held_out_share)]
+        for rows in (completions, preferences)
+    )
+    train = _by_sentence(completions, barred, args.seed)
+    if not train:
+        raise UserError(
+            "no text to train on: every draft is held out, came back as it was or changed beyond its sentences; "
+            "wait for more feedback"
+        )
+    replay = _replayed(args, len(train), barred)
+    pairs = [
+        pair for row in preferences for pair in by_sentence(row) if _normal(pair["prompt"]) not in barred
+    ]
+    mixed = [*train, *replay]
+    _write(folder / "train" / "completions.jsonl", random.Random(args.seed).sample(mixed, len(mixed)))
+    _write(folder / "train" / "preferences.jsonl", pairs)
+    _write(folder / "held_out" / "completions.jsonl", held_out)
+    return {"sentences": len(train), "replay": len(replay), "pairs": len(pairs), "held_out": len(held_out)}
+
+
+def _settings(args: argparse.Namespace) -> Row:
+    """What the rows depend on besides the feedback."""
+    names = ("dataset", "folder", "export", "seed", "replay_share", "held_out_share")
+    files = [fingerprint(path) for path in filter(None, (args.replay, args.clean, *args.evaluation))]
+    return {name: getattr(args, name) for name in names} | {"files": files}
+
+
+def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[Row]]:
+    """Completions and preferences, each with the mode and the dialect that its drafts were proofread in.
+
+    Raises UserError for feedback that cannot be read, or that has no row to train on.
+    """
+    from feedback import export, source
+    from feedback.__main__ import require
+    from feedback.errors import FeedbackError
+    from feedback.hub import Dataset
+    from feedback.hub import rows as dataset_rows
+
+    asked: dict[str, tuple[str, str | None]] = {}
+    repo_id = args.dataset or ("" if args.folder else os.environ.get("FEEDBACK_DATASET", "").strip())
+    journal = args.folder or Path(os.environ.get("FEEDBACK_DIR") or "flagged")
+    where = args.export or folder / "feedback"
+    try:
+        if args.export:
+            counts = read_json(args.export / export.MANIFEST)
+            if not counts:
+                raise UserError(
+                    f"{args.export} is no export: give a folder that python -m feedback export wrote"
+                )
+        else:
+            if repo_id:
+                token = os.environ.get("HF_TOKEN", "").strip()
+                records = source.once(dataset_rows(Dataset(repo_id, token)))
+            else:
+                require(journal)
+                records = source.journal(journal)
+            where.mkdir(parents=True, exist_ok=True)
+            for each in (where, folder / "train", folder / "held_out"):
+                export.register(journal, each)
+            counts = export.export(_noted(records, asked), where)
+    except (FeedbackError, OSError) as error:
+        raise UserError(str(error)) from error
+    if not counts["completions"] and not counts["preferences"]:
+        place = args.export or repo_id or journal
+        if counts["quarantine"]:
+            raise UserError(
+                f"{place}: all {counts['quarantine']} rows are in quarantine: look at {where / 'quarantine.jsonl'}"
+            )
+        raise UserError(
+            f"{place} has no feedback that makes a training row yet: come back when there is some"
+        )
+    completions, preferences = (
+        [told for row in _read(where / f"{kind}.jsonl") if (told := _with_wishes(row, asked))]
+        for kind in ("completions", "preferences")
+    )
+    return completions, preferences
+
+
+def _noted(records: Iterable[Record], asked: dict[str, tuple[str, str | None]]) -> Iterator[Record]:
+    for record in records:
+        asked[record.id] = record.options.get("mode") or MODES[0], record.options.get("dialect")
+        yield record
+
+
+def _with_wishes(row: Row, asked: Mapping[str, tuple[str, str | None]]) -> Row | None:
+    """The row with its mode and dialect; None for a pair of texts that were asked for in different ones."""
+    wishes = {asked[each] for each in row["ids"] if each in asked}
+    if len(wishes) > 1:
+        return None
+    return row | (dict(zip(("mode", "dialect"), wishes.pop(), strict=True)) if wishes else {})
+
+
+def is_held_out(draft: str, share: float) -> bool:
+    """Whether a draft belongs to the share that is never trained on; blanks and capitals make no difference."""
+    value = int.from_bytes(hashlib.sha256(_normal(draft).encode("utf-8", "replace")).digest()[:8], "big")
+    return value < share * 2**64
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _held_out(completions: Iterable[Row], args: argparse.Namespace) -> list[Row]:
+    """The drafts that are held out with every text that was accepted for them, and the rows of --evaluation.
+
+    A draft that was put into another spelling is left out: how well a word is spelt is not the model's merit.
+    """
+    found: dict[tuple[str, str], Row] = {}
+    for row in completions:
+        if is_held_out(row["prompt"], args.held_out_share) and not row.get("dialect"):
+            key = _normal(row["prompt"]), mode_of(row)
+            empty = {"prompt": row["prompt"], "references": [], "mode": mode_of(row), "ids": []}
+            kept = found.setdefault(key, empty)
+            kept["references"].append(row["completion"])
+            kept["ids"] += row["ids"]
+    return list(found.values())
+
+
+def _evaluation(args: argparse.Namespace) -> list[Row]:
+    found = []
+    for path in args.evaluation:
+        if not (rows := list(read_rows(path))):
+            raise UserError(f"--evaluation {path} has no rows: give JSON lines with source and references")
+        found += [
+            {"prompt": text, "references": references, "mode": MODES[0], "ids": []}
+            for text, references in pairs_of(rows)
+        ]
+    return found
+
+
+def _clean_texts(args: argparse.Namespace) -> list[str]:
+    rows = list(read_rows(args.clean or SENTENCES))
+    if not rows:
+        raise UserError(f"--clean {args.clean} has no rows: give JSON lines with a text column")
+    return texts_of(rows)[: args.limit]
+
+
+def _barred(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
+    """What may not be trained on: the texts to judge by, whole and by sentence."""
+    texts = [*clean, *(text for row in rows for text in (row["prompt"], *row["references"]))]
+    return {
+        _normal(each) for text in texts for each in (text, *(sentence for (sentence,) in units(text, ())))
+    }
+
+
+def _by_sentence(completions: Iterable[Row], barred: set[str], seed: int) -> list[Row]:
+    """The sentences of drafts with what became of them; of those left as they were only `_IDENTITY_SHARE`."""
+    changed: dict[tuple[str, ...], Row] = {}
+    same: dict[tuple[str, ...], Row] = {}
+    for row in completions:
+        for draft, corrected in units(row["prompt"], (row["completion"],), row.get("dialect")):
+            if corrected and _normal(draft) not in barred:
+                made = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
+                (same if draft == corrected else changed)[draft, corrected, made["mode"]] = made
+    kept = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
+    return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(kept, len(same)))]
+
+
+def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Row]:
+    """Rows of the base's training set: `--replay_share` of all rows, or as many as there are."""
+    if args.replay is None:
+        return []
+    rows = []
+    for number, row in enumerate(read_rows(args.replay), 1):
+        if not all(isinstance(row.get(name), str) and row[name].strip() for name in ("draft", "corrected")):
+            raise UserError(
+                f"--replay {args.replay}, row {number}: it needs draft and corrected, its columns are {', '.join(row)}"
+            )
+        if _normal(row["draft"]) not in barred:
+            rows.append(
+                {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
+            )
+    wanted = round(fresh * args.replay_share / (1 - args.replay_share))
+    return random.Random(args.seed).sample(rows, min(wanted, len(rows)))
+
+
+def _read(path: Path) -> list[Row]:
+    return list(read_rows(path)) if path.exists() else []
+
+
+def _write(path: Path, rows: Iterable[Row]) -> None:
+    """Readable by this user alone: it holds what people wrote."""
+    with _told(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+# ---- training and conversion -------------------------------------------------------------------------------
+
+
+def _recipe(path: Path | None) -> Row:
+    from training import recipes
+
+    return dict(recipes.read(path)) if path else {}
+
+
+def _sft(args: argparse.Namespace, rows: Path, folder: Path) -> Row:
+    from training import recipes, sft
+
+    own = {
+        "model": args.base,
+        "dataset": rows,
+        "output_dir": folder,
+        "seed": args.seed,
+        "tracker": args.tracker,
+    }
+    return sft.fine_tune(recipes.arguments(_recipe(args.sft_recipe) | _texts(own)))
+
+
+def _prefer(args: argparse.Namespace, adapter: Path, rows: Path, folder: Path) -> Row:
+    from training import prefer, recipes
+
+    parser = argparse.ArgumentParser()
+    prefer.add_arguments(parser)
+    own = {
+        "model": args.base,
+        "dataset": rows,
+        "output_dir": folder,
+        "seed": args.seed,
+        "tracker": args.tracker,
+    }
+    recipe = _recipe(args.prefer_recipe) | _texts(own | {"adapter": adapter})
+    recipes.set_defaults(parser, recipe, args.prefer_recipe)
+    return prefer.prefer(parser.parse_args([]))
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in values.items()}
+
+
+def _merge(args: argparse.Namespace, adapter: Path, folder: Path) -> Row:
+    from conversion.merge import merge
+
+    out = folder / "model"
+    shutil.rmtree(out, ignore_errors=True)
+    _note(merge(args.base, adapter, out))
+    return {"folder": str(out)}
+
+
+def _gguf(args: argparse.Namespace, merged: Path, name: str, folder: Path) -> Row:
+    from conversion import llama_gguf
+    from conversion.checkpoint import Checkpoint
+    from conversion.quantize import quantize
+
+    f16, file = folder / "f16.gguf", folder / f"{name}.gguf"
+    _note(llama_gguf.convert(Checkpoint.open(merged), f16, "F16", name, None))
+    _note(quantize(f16, file, args.type, None))
+    return {"f16": str(f16), "file": str(file)}
+
+
+def _verify(made: Row, merged: Path) -> Row:
+    """The F16 file must say what the folder says, the smaller one nearly that."""
+    from conversion.verify import verify
+
+    failed = []
+    for path in (made["f16"], made["file"]):
+        report = verify(Path(path), merged, min_agreement=_MIN_AGREEMENT)
+        print(report.table(), file=sys.stderr)
+        failed += [f"{Path(path).name}: {check.name}" for check in report.checks if not check.passed]
+    return {"passed": not failed, "failed": failed}
+
+
+def _note(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
+
+
+# ---- judgement ---------------------------------------------------------------------------------------------
+
+
+def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: int | None, seed: int) -> Row:
+    """What the pipeline makes of the texts with this model, as numbers: no text is kept.
+
+    `held_out` has [true positives, false positives, false negatives] of the edits of each row, `clean` whether each text
+    was changed, `fair` by group the percentage of emails whose edits depend on who is in them.
+    """
+    from training import metrics
+    from training.behaviour import SUITES
+
+    subject = Subject(str(model), MODES[0])
+    counts = []
+    for row in held_out:
+        made = metrics.edits(row["prompt"], subject.correct(row["prompt"], row["mode"]))
+        wanted = [metrics.edits(row["prompt"], reference) for reference in row["references"]]
+        counts.append(metrics.best_match(made, wanted).counts())
+    fair = SUITES["fair"]
+    figures = fair.run(fair.rows(None, limit), subject, seed).figures
+    groups = {
+        name: group["differ_percent"]["value"] for name, group in figures.items() if "differ_percent" in group
+    }
+    return {"held_out": counts, "clean": [subject.correct(text) != text for text in clean], "fair": groups}
+
+
+def _judged(
+    args: argparse.Namespace, stages: Stages, held_out: Sequence[Row], served: Path, candidate: Path
+) -> Row:
+    """The figures of both models side by side, and the paired interval of the difference on the held-out rows."""
+    clean = _clean_texts(args)
+    inputs = {"held_out": held_out, "clean": clean, "limit": args.limit, "seed": args.seed}
+
+    def score(name: str, model: Path) -> Row:
+        return stages.run(
+            name,
+            inputs | {"model": fingerprint(model)},
+            lambda _: scored(model, held_out, clean, args.limit, args.seed),
+        )
+
+    new = score("candidate", candidate)
+    same = fingerprint(served) == fingerprint(candidate)  # it was released before, and nothing has come since
+    return figures_of(new if same else score("served", served), new)
+
+
+def figures_of(served: Row, candidate: Row) -> Row:
+    """From what `scored` returned for two models: F0.5 and shares in percent, the difference with its 95 % interval."""
+    from training.compare import paired
+    from training.metrics import f_half
+    from training.suites import Case, Measure
+
+    f05 = Measure("edits", f_half)
+    first, second = (
+        [Case(str(row), "", [], {"edits": counts}) for row, counts in enumerate(each["held_out"])]
+        for each in (served, candidate)
+    )
+    sides = _sides(_number(f05(first)), _number(f05(second)))
+    return {
+        "held_out": {"rows": len(first), **sides, **paired(first, second, f05)},
+        "clean": {
+            "texts": len(served["clean"]),
+            **_sides(_percent(served["clean"]), _percent(candidate["clean"])),
+        },
+        "fair": {name: _sides(value, candidate["fair"][name]) for name, value in served["fair"].items()},
+    }
+
+
+def _sides(served: float | None, candidate: float | None) -> Row:
+    return {"served": served, "candidate": candidate}
+
+
+def _percent(flags: Sequence[bool]) -> float:
+    return round(100 * sum(flags) / max(len(flags), 1), 2)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 2)
+
+
+def reasons(figures: Row, margin: float = 0.0) -> list[str]:
+    """Why the new model is not to be released, a line for each reason; none if it is.
+
+    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on clean text and in
+    each group of the fairness suite to be worse by no more than `margin` percentage points.
+    """
+    why = []
+    if not figures["verify"]["passed"]:
+        failed = ", ".join(figures["verify"]["failed"])
+        why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
+    why += _not_better(figures["held_out"])
+    clean = figures["clean"]
+    if clean["candidate"] > clean["served"] + margin:
+        why.append(
+            f"worse on clean text: it changes {clean['candidate']} % of {clean['texts']} texts, the served model "
+            f"{clean['served']} %"
+        )
+    for group, share in figures["fair"].items():
+        if share["candidate"] > share["served"] + margin:
+            why.append(
+                f"less fair: the edits of {share['candidate']} % of emails depend on {group}, with the served model "
+                f"{share['served']} %"
+            )
+    return why
+
+
+def _not_better(held_out: Row) -> list[str]:
+    difference = held_out["difference"]
+    if difference["value"] is None or held_out["rows"] < _FEWEST_HELD_OUT:
+        return [
+            f"nothing to judge by: {held_out['rows']} held-out rows; wait for more feedback, or give --evaluation"
+        ]
+    if held_out["verdict"] == "better":
+        return []
+    what = "worse" if held_out["verdict"] == "worse" else "not surely better"
+    return [
+        f"{what} on {held_out['rows']} held-out rows: F0.5 {held_out['candidate']}, the served model "
+        f"{held_out['served']}; difference {difference['value']} ({difference['low']} to {difference['high']})"
+    ]
+
+
+# ---- release -----------------------------------------------------------------------------------------------
+
+
+def _backup(target: Path) -> Path:
+    return target.with_name(f"{target.name}.old")  # not .gguf, or it would be offered as a model
+
+
+def take_back(target: Path) -> None:
+    """Puts the old file back where a release was cut short."""
+    if _backup(target).exists():
+        _backup(target).replace(target)
+
+
+def release(file: Path, target: Path) -> None:
+    """Puts the file in the place of the served one, which stays as a backup until the new one has been opened there.
+
+    At every moment there is a whole model under the served name. Raises UserError, with the old file back in its place,
+    when the new one cannot be written or opened.
+    """
+    from space.engine import LlamaCpp
+
+    part = target.with_name(f"{target.name}.part")
+    with _told(target):
+        try:
+            shutil.copyfile(file, part)
+            with part.open("rb") as copied:
+                os.fsync(copied.fileno())
+            _keep(target)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+    try:
+        LlamaCpp(target, n_ctx=128).close()
+    except UserError:
+        take_back(target)
+        raise
+    _backup(target).unlink(missing_ok=True)
+
+
+def _keep(target: Path) -> None:
+    """A second name for the served file, or a copy where the disk has none."""
+    if not target.exists():
+        return
+    try:
+        os.link(target, _backup(target))
+    except OSError:
+        shutil.copyfile(target, _backup(target))
+
+
+def _draw(path: Path, figures: Row) -> None:
+    """Both models side by side: F0.5 of the held-out rows, clean texts changed, emails whose edits depend on a group."""
+    from training import pictures
+
+    pairs = {"held-out F0.5": figures["held_out"], "clean changed": figures["clean"], **figures["fair"]}
+    values: dict[str, pictures.Bar] = {
+        f"{name}, {side}": pair[side]
+        for name, pair in pairs.items()
+        for side in ("served", "candidate")
+        if pair[side] is not None
+    }
+    pictures.bars(path, values, "The served model and the new one", "%")
+
+
+def _scores(figures: Row) -> Row:
+    """The figures that `training compare` lists."""
+    found = {f"held_out_f0.5_{name}": figures["held_out"].get(name) for name in ("served", "candidate")}
+    found |= {f"clean_changed_percent_{name}": figures["clean"][name] for name in ("served", "candidate")}
+    return found
+
+
+def _parameters(args: argparse.Namespace) -> Row:
+    return {name: value for name, value in vars(args).items() if name not in ("run", "command")}
