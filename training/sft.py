@@ -27,6 +27,11 @@ from training.pairs import learner_pairs as learner_pairs
 from training.pretrain import save_about
 
 _HUB = "hub:"
+# What cannot change when a run goes on; how long it is and how often it reports can.
+_FIXED = (
+    "model", "task", "seed", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "max_length", "packing", "load_in_4bit",
+    "per_device_train_batch_size", "gradient_accumulation_steps", "completion_only_loss", "neftune_noise_alpha",
+)  # fmt: skip
 _LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy", "entropy")
 
 
@@ -125,7 +130,8 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
     _say_what_was_dropped(folder, rows.dropped)
     if hub:
         hub.fetch(folder)
-    resume_from = checkpoints.newest(folder)
+    if resume_from := checkpoints.newest(folder):
+        _same_run(args, folder, rows)
     stop = checkpoints.save_on_sigterm()
     trainer = _trainer(args, folder, rows, tokenizer, [stop, *([hub.callback()] if hub else []), *callbacks])
     experiment = experiments.Experiment.start(
@@ -196,6 +202,20 @@ def _place(output_dir: str) -> tuple[Path, checkpoints.HubFolder | None]:
     return folder, hub
 
 
+def _same_run(args: argparse.Namespace, folder: Path, rows: data.Data) -> None:
+    """UserError if the run in the folder had other data, or options without which it cannot be gone on with."""
+    if not (folder / experiments.RECORD).exists():
+        return
+    record = experiments.read(folder)
+    differ = [name for name in _FIXED if str(record["parameters"].get(name)) != str(getattr(args, name))]
+    if record["data"].get("fingerprint") != rows.fingerprint:
+        differ.append("data")
+    if differ:
+        raise UserError(
+            f"{folder} holds a run with other {', '.join(differ)}: give what it had, or another --output_dir"
+        )
+
+
 def _config_and_tokenizer(args: argparse.Namespace) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
 
@@ -263,6 +283,7 @@ def _trainer(
             bf16=args.bf16,
             use_cpu=not torch.cuda.is_available(),
             gradient_checkpointing=args.gradient_checkpointing,
+            ddp_find_unused_parameters=False,
             report_to="none",
             disable_tqdm=True,
         )
@@ -394,6 +415,9 @@ def _finish(args: argparse.Namespace, folder: Path, trainer: Any, evaluates: boo
     """Evaluates where the last evaluation was of other weights, and writes the adapter."""
     state = trainer.state
     losses = [line["loss"] for line in state.log_history if "loss" in line]
+    losses = losses or [
+        line["train_loss"] for line in state.log_history if "train_loss" in line
+    ]  # a short run
     evaluated = [line for line in state.log_history if "eval_loss" in line]
     eval_loss = state.best_metric if args.early_stopping_patience is not None else None
     if evaluates and eval_loss is None:
@@ -409,7 +433,7 @@ def _finish(args: argparse.Namespace, folder: Path, trainer: Any, evaluates: boo
     return {
         "adapter": str(adapter),
         "steps": state.global_step,
-        "loss": round(sum(losses) / len(losses), 4) if losses else None,
+        "loss": round(sum(losses) / len(losses), 4),
         "eval_loss": eval_loss,
         "tokens": int(state.num_input_tokens_seen),
     }

@@ -48,8 +48,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
             lines.writeheader()
             lines.writerows(rows)
     elif path.suffix == ".parquet":
-        import pyarrow
-        import pyarrow.parquet
+        import pyarrow.parquet  # type: ignore[import-untyped]
 
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     elif path.suffix == ".json":
@@ -105,7 +104,7 @@ def test_messages_and_chats_are_taken_as_they_are(load: Load, tmp_path: Path) ->
     for row in ({"messages": [*chat, answer]}, {"prompt": chat, "completion": [answer]}):
         for task in ("chat", "proofread"):
             assert load(write(tmp_path / "rows.jsonl", [row]), task=task).train == wanted
-    broken = [{"messages": chat}, {"messages": [*chat, answer]}, {"messages": "text"}]
+    broken: list[dict[str, Any]] = [{"messages": chat}, {"messages": [*chat, answer]}, {"messages": "text"}]
     rows = load(write(tmp_path / "rows.jsonl", broken))
     assert rows.train == wanted and [index for _, index, _ in rows.dropped] == [0, 2]
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,20 @@ def test_more_steps_can_be_asked_for_later(tiny_llama: Path, questions: Path, tm
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("other", [{"lora_r": 2}, {"model": "copy"}, {"random_k": 9}])
+def test_another_run_is_not_gone_on_with(
+    other: dict[str, Any], tiny_llama: Path, questions: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "copy").symlink_to(tiny_llama)
+    given = options(tiny_llama, questions, tmp_path / "run", max_steps=2)
+    sft.fine_tune(recipes.arguments(given))
+    if "model" in other:
+        other = {"model": tmp_path / "copy"}
+    what = "data" if "random_k" in other else next(iter(other))
+    with pytest.raises(UserError, match=f"holds a run with other {what}: give what it had"):
+        sft.fine_tune(recipes.arguments(given | other))
+
+
 def test_sigterm_saves_first(
     tiny_llama: Path, questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +196,54 @@ def test_a_full_disk_leaves_no_half_checkpoint(
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-2"]
     assert main(words(options(tiny_llama, questions, tmp_path))) == 0
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(
+    tiny_llama: Path, questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = threading.Event()
+
+    def interrupt() -> None:
+        while not ended.wait(0.01):
+            if len(losses(tmp_path)) >= 5:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    waiting = threading.Thread(target=interrupt)
+    waiting.start()
+    try:
+        assert main(words(options(tiny_llama, questions, tmp_path, max_steps=5000))) == 130
+    finally:
+        ended.set()
+        waiting.join()
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1].startswith("Stopped. What was saved stays") and "Traceback" not in "".join(told)
+    assert experiments.read(tmp_path)["status"] == "stopped"
+    assert all(checkpoints.is_complete(path) for path in tmp_path.glob("checkpoint-*"))
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_adapter(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node=2",
+        "--master_port=0",
+        "--module",
+    ]
+    given = options(tiny_llama, questions, tmp_path, max_steps=-1, num_train_epochs=1)
+    ran = subprocess.run(
+        [*launch, "training", *words(given)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["steps"] == 4  # 32 rows, 4 for each of two
+    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
+    assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-4"
 
 
 def test_early_stopping_keeps_the_best(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
