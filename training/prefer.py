@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -115,7 +116,8 @@ def run(args: argparse.Namespace) -> None:
     except checkpoints.Stopped as stopped:
         print(stopped, file=sys.stderr)
         raise SystemExit(_SIGTERM) from stopped
-    print(json.dumps(result))
+    if os.environ.get("RANK", "0") == "0":
+        print(json.dumps(result))
 
 
 def prefer(args: argparse.Namespace) -> Row:
@@ -157,7 +159,8 @@ def prefer(args: argparse.Namespace) -> Row:
     finally:
         stop.release()
     adapter = args.output_dir / "adapter"
-    _save(trainer, adapter)
+    if trainer.is_world_process_zero():
+        _save(trainer, adapter)
     measured = trainer.evaluate() if validation else {}
     result = {
         "adapter": str(adapter),

@@ -18,34 +18,24 @@ stopped, with the feedback that it began with. Given again after its end it asks
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
-import hashlib
 import json
 import math
 import os
-import random
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from space.errors import UserError
 from space.prompt import MODES
 from training import checkpoints, experiments
-from training.corpus import read_rows
-from training.prefer import by_sentence, mode_of, units
-from training.suites import SENTENCES, Subject, pairs_of, texts_of
-
-if TYPE_CHECKING:
-    from feedback.schema import Record
+from training.flags import clean_texts, evaluation, held_out_rows, make_rows
+from training.stages import Stages, fingerprint, told, write_json
+from training.suites import Subject
 
 RESULT = "result.json"
-_IDENTITY_SHARE = (
-    0.22  # of the sentences from feedback are right as they are: as many as the base was trained on
-)
 _MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
 _SIGTERM = 143  # exit code of a process that SIGTERM ended, as in a shell
@@ -115,30 +105,31 @@ def retrain(args: argparse.Namespace) -> Row:
     served, target = _places(args)
     take_back(target)
     stages = Stages(args.output_dir)
-    if (args.output_dir / RESULT).exists():  # that run has ended: this one begins with what has come since
+    result_path = args.output_dir / RESULT
+    if ended := result_path.exists():  # this one begins with what has come since
         stages.reopen("rows")
-        (args.output_dir / RESULT).unlink()
+        result_path.unlink()
     rows = stages.run("rows", _settings(args), lambda folder: make_rows(args, folder))
     experiment = experiments.Experiment.start(
         args.output_dir, "retrain", _parameters(args), rows, price_per_hour=args.price_per_hour, tracker=args.tracker,
-        resumed=(args.output_dir / experiments.RECORD).exists(), name=args.run_name,
+        resumed=not ended, name=args.run_name,
     )  # fmt: skip
     try:
         made = _made(args, stages, rows["pairs"] >= args.min_pairs, target.stem)
-        held_out = [*_read(args.output_dir / "rows" / "held_out" / "completions.jsonl"), *_evaluation(args)]
+        held_out = [*held_out_rows(args.output_dir / "rows"), *evaluation(args)]
         figures = _judged(args, stages, held_out, served, made.file) | {"verify": made.verified}
         why = reasons(figures, args.margin)
         if not why:
             release(made.file, target)
     except BaseException as error:
-        ended = isinstance(error, (checkpoints.Stopped, KeyboardInterrupt))
-        experiment.finish({}, "stopped" if ended else "failed")
+        stopped = isinstance(error, (checkpoints.Stopped, KeyboardInterrupt))
+        experiment.finish({}, "stopped" if stopped else "failed")
         raise
     result = {"released": not why, "why": why, "model": str(made.file if why else target)}
     result |= {"rows": rows, "figures": figures}
-    _draw(args.output_dir / "comparison.png", figures)
+    write_json(result_path, result)
     experiment.finish({"released": not why, **_scores(figures)})
-    write_json(args.output_dir / RESULT, result)
+    _draw(args.output_dir / "comparison.png", figures)
     return result
 
 
@@ -188,6 +179,8 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(args, name)}: give 0 to {highest}")
     if args.held_out_share == 0 and not args.evaluation:
         raise UserError("--held_out_share 0 leaves nothing to judge by: give --evaluation, or a share")
+    if args.limit is not None and args.limit < 1:
+        raise UserError(f"--limit {args.limit}: give 1 or more")
     if args.type not in FILE_TYPES:
         raise UserError(f"--type {args.type}: choose one of {', '.join(FILE_TYPES)}")
     if not (args.base / "config.json").is_file():
@@ -215,300 +208,11 @@ def _places(args: argparse.Namespace) -> tuple[Path, Path]:
     return served, args.models_dir / f"{served.stem}.gguf"
 
 
-# ---- stages ------------------------------------------------------------------------------------------------
-
-
-class Stages:
-    """Pieces of work that each leave a folder and, when they are done, a note with their result beside it.
-
-    A stage whose inputs are as they were is not run again; one that was begun with the same inputs goes on in the folder
-    that it left, any other starts with an empty one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def run(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Row]) -> Row:
-        """What `work(folder)` returned, now or earlier; it must be JSON."""
-        folder, note = self._folder / name, self._folder / f"{name}.json"
-        stamp = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
-        found = read_json(note)
-        if found.get("inputs") == stamp and "result" in found and _is_there(found["result"], folder):
-            print(f"{name}: done before", file=sys.stderr)
-            return found["result"]
-        if found.get("inputs") != stamp:
-            note.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(note, {"inputs": stamp})
-        print(f"{name}: begins", file=sys.stderr)
-        result = work(folder)
-        write_json(note, {"inputs": stamp, "result": result})
-        with contextlib.suppress(OSError):  # it holds something
-            folder.rmdir()
-        _free_memory()
-        return result
-
-    def reopen(self, name: str) -> None:
-        """Has the stage begin again, whatever its inputs."""
-        (self._folder / f"{name}.json").unlink(missing_ok=True)
-
-
-def _is_there(result: Row, folder: Path) -> bool:
-    """Whether the files of its folder that a result names are still there."""
-    named = [
-        value for value in result.values() if isinstance(value, str) and value.startswith(f"{folder}{os.sep}")
-    ]
-    return all(Path(value).exists() for value in named)
-
-
-def _free_memory() -> None:
-    """Gives back what the stage's models took: a trainer refers to itself, and the next model may need the room."""
-    gc.collect()
-    if "torch" in sys.modules:
-        sys.modules["torch"].cuda.empty_cache()
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, or of the files in a folder with their names; "" if there is nothing."""
-    digest = hashlib.sha256()
-    paths = sorted(path.rglob("*")) if path.is_dir() else [path]
-    for each in paths:
-        if not each.is_file():
-            continue
-        digest.update(str(each.relative_to(path) if path.is_dir() else "").encode())
-        with each.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest() if path.exists() else ""
-
-
-def read_json(path: Path) -> Row:
-    """The object in a file; an empty one if there is none or a crash has torn it."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
-    with _told(path):
-        part = path.with_name(f"{path.name}.part")
-        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}; free some space") from error
-
-
-# ---- rows --------------------------------------------------------------------------------------------------
-
-
-def make_rows(args: argparse.Namespace, folder: Path) -> Row:
-    """Writes train/completions.jsonl, train/preferences.jsonl and held_out/completions.jsonl; returns how many.
-
-    They have the names and the `ids` of an export and are known to the journal as one, so that `python -m feedback
-    forget` reaches them. Raises UserError when nothing is left to train on.
-    """
-    completions, preferences = _feedback(args, folder)
-    held_out = _held_out(completions, args)
-    barred = _barred([*held_out, *_evaluation(args)], _clean_texts(args))
-    completions, preferences = (
-        [row for row in rows if not is_held_out(row["prompt"], args.held_out_share)]
-        for rows in (completions, preferences)
-    )
-    train = _by_sentence(completions, barred, args.seed)
-    if not train:
-        raise UserError(
-            "no text to train on: every draft is held out, came back as it was or changed beyond its sentences; "
-            "wait for more feedback"
-        )
-    replay = _replayed(args, len(train), barred)
-    pairs = [
-        pair for row in preferences for pair in by_sentence(row) if _normal(pair["prompt"]) not in barred
-    ]
-    mixed = [*train, *replay]
-    _write(folder / "train" / "completions.jsonl", random.Random(args.seed).sample(mixed, len(mixed)))
-    _write(folder / "train" / "preferences.jsonl", pairs)
-    _write(folder / "held_out" / "completions.jsonl", held_out)
-    return {"sentences": len(train), "replay": len(replay), "pairs": len(pairs), "held_out": len(held_out)}
-
-
 def _settings(args: argparse.Namespace) -> Row:
     """What the rows depend on besides the feedback."""
     names = ("dataset", "folder", "export", "seed", "replay_share", "held_out_share")
     files = [fingerprint(path) for path in filter(None, (args.replay, args.clean, *args.evaluation))]
     return {name: getattr(args, name) for name in names} | {"files": files}
-
-
-def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[Row]]:
-    """Completions and preferences, each with the mode and the dialect that its drafts were proofread in.
-
-    Raises UserError for feedback that cannot be read, or that has no row to train on.
-    """
-    from feedback import export, source
-    from feedback.__main__ import require
-    from feedback.errors import FeedbackError
-    from feedback.hub import Dataset
-    from feedback.hub import rows as dataset_rows
-
-    asked: dict[str, tuple[str, str | None]] = {}
-    repo_id = args.dataset or ("" if args.folder else os.environ.get("FEEDBACK_DATASET", "").strip())
-    journal = args.folder or Path(os.environ.get("FEEDBACK_DIR") or "flagged")
-    where = args.export or folder / "feedback"
-    try:
-        if args.export:
-            counts = read_json(args.export / export.MANIFEST)
-            if not counts:
-                raise UserError(
-                    f"{args.export} is no export: give a folder that python -m feedback export wrote"
-                )
-        else:
-            if repo_id:
-                token = os.environ.get("HF_TOKEN", "").strip()
-                records = source.once(dataset_rows(Dataset(repo_id, token)))
-            else:
-                require(journal)
-                records = source.journal(journal)
-            where.mkdir(parents=True, exist_ok=True)
-            for each in (where, folder / "train", folder / "held_out"):
-                export.register(journal, each)
-            counts = export.export(_noted(records, asked), where)
-    except (FeedbackError, OSError) as error:
-        raise UserError(str(error)) from error
-    if not counts["completions"] and not counts["preferences"]:
-        place = args.export or repo_id or journal
-        if counts["quarantine"]:
-            raise UserError(
-                f"{place}: all {counts['quarantine']} rows are in quarantine: look at {where / 'quarantine.jsonl'}"
-            )
-        raise UserError(
-            f"{place} has no feedback that makes a training row yet: come back when there is some"
-        )
-    completions, preferences = (
-        [told for row in _read(where / f"{kind}.jsonl") if (told := _with_wishes(row, asked))]
-        for kind in ("completions", "preferences")
-    )
-    return completions, preferences
-
-
-def _noted(records: Iterable[Record], asked: dict[str, tuple[str, str | None]]) -> Iterator[Record]:
-    for record in records:
-        asked[record.id] = record.options.get("mode") or MODES[0], record.options.get("dialect")
-        yield record
-
-
-def _with_wishes(row: Row, asked: Mapping[str, tuple[str, str | None]]) -> Row | None:
-    """The row with its mode and dialect; None for a pair of texts that were asked for in different ones."""
-    wishes = {asked[each] for each in row["ids"] if each in asked}
-    if len(wishes) > 1:
-        return None
-    return row | (dict(zip(("mode", "dialect"), wishes.pop(), strict=True)) if wishes else {})
-
-
-def is_held_out(draft: str, share: float) -> bool:
-    """Whether a draft belongs to the share that is never trained on; blanks and capitals make no difference."""
-    value = int.from_bytes(hashlib.sha256(_normal(draft).encode("utf-8", "replace")).digest()[:8], "big")
-    return value < share * 2**64
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.split()).casefold()
-
-
-def _held_out(completions: Iterable[Row], args: argparse.Namespace) -> list[Row]:
-    """The drafts that are held out with every text that was accepted for them, and the rows of --evaluation.
-
-    A draft that was put into another spelling is left out: how well a word is spelt is not the model's merit.
-    """
-    found: dict[tuple[str, str], Row] = {}
-    for row in completions:
-        if is_held_out(row["prompt"], args.held_out_share) and not row.get("dialect"):
-            key = _normal(row["prompt"]), mode_of(row)
-            empty = {"prompt": row["prompt"], "references": [], "mode": mode_of(row), "ids": []}
-            kept = found.setdefault(key, empty)
-            kept["references"].append(row["completion"])
-            kept["ids"] += row["ids"]
-    return list(found.values())
-
-
-def _evaluation(args: argparse.Namespace) -> list[Row]:
-    found = []
-    for path in args.evaluation:
-        if not (rows := list(read_rows(path))):
-            raise UserError(f"--evaluation {path} has no rows: give JSON lines with source and references")
-        found += [
-            {"prompt": text, "references": references, "mode": MODES[0], "ids": []}
-            for text, references in pairs_of(rows)
-        ]
-    return found
-
-
-def _clean_texts(args: argparse.Namespace) -> list[str]:
-    rows = list(read_rows(args.clean or SENTENCES))
-    if not rows:
-        raise UserError(f"--clean {args.clean} has no rows: give JSON lines with a text column")
-    return texts_of(rows)[: args.limit]
-
-
-def _barred(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
-    """What may not be trained on: the texts to judge by, whole and by sentence."""
-    texts = [*clean, *(text for row in rows for text in (row["prompt"], *row["references"]))]
-    return {
-        _normal(each) for text in texts for each in (text, *(sentence for (sentence,) in units(text, ())))
-    }
-
-
-def _by_sentence(completions: Iterable[Row], barred: set[str], seed: int) -> list[Row]:
-    """The sentences of drafts with what became of them; of those left as they were only `_IDENTITY_SHARE`."""
-    changed: dict[tuple[str, ...], Row] = {}
-    same: dict[tuple[str, ...], Row] = {}
-    for row in completions:
-        for draft, corrected in units(row["prompt"], (row["completion"],), row.get("dialect")):
-            if corrected and _normal(draft) not in barred:
-                made = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
-                (same if draft == corrected else changed)[draft, corrected, made["mode"]] = made
-    kept = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
-    return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(kept, len(same)))]
-
-
-def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Row]:
-    """Rows of the base's training set: `--replay_share` of all rows, or as many as there are."""
-    if args.replay is None:
-        return []
-    rows = []
-    for number, row in enumerate(read_rows(args.replay), 1):
-        if not all(isinstance(row.get(name), str) and row[name].strip() for name in ("draft", "corrected")):
-            raise UserError(
-                f"--replay {args.replay}, row {number}: it needs draft and corrected, its columns are {', '.join(row)}"
-            )
-        if _normal(row["draft"]) not in barred:
-            rows.append(
-                {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
-            )
-    wanted = round(fresh * args.replay_share / (1 - args.replay_share))
-    return random.Random(args.seed).sample(rows, min(wanted, len(rows)))
-
-
-def _read(path: Path) -> list[Row]:
-    return list(read_rows(path)) if path.exists() else []
-
-
-def _write(path: Path, rows: Iterable[Row]) -> None:
-    """Readable by this user alone: it holds what people wrote."""
-    with _told(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 # ---- training and conversion -------------------------------------------------------------------------------
@@ -621,7 +325,7 @@ def _judged(
     args: argparse.Namespace, stages: Stages, held_out: Sequence[Row], served: Path, candidate: Path
 ) -> Row:
     """The figures of both models side by side, and the paired interval of the difference on the held-out rows."""
-    clean = _clean_texts(args)
+    clean = clean_texts(args)
     inputs = {"held_out": held_out, "clean": clean, "limit": args.limit, "seed": args.seed}
 
     def score(name: str, model: Path) -> Row:
@@ -733,7 +437,7 @@ def release(file: Path, target: Path) -> None:
     from space.engine import LlamaCpp
 
     part = target.with_name(f"{target.name}.part")
-    with _told(target):
+    with told(target):
         try:
             shutil.copyfile(file, part)
             with part.open("rb") as copied:

@@ -22,6 +22,8 @@ from tests.feedback.conftest import REPO, dataset, hub  # noqa: F401 (fixtures, 
 from tests.feedback.hub_server import HubServer
 from training import experiments, retrain
 from training.__main__ import main
+from training.flags import is_held_out, make_rows
+from training.stages import Stages, fingerprint
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("Tom", "Anna", "Priya", "Marek", "Chloe", "Wei")
@@ -106,7 +108,7 @@ def options(*arguments: str) -> argparse.Namespace:
 def rows_of(tmp_path: Path, records: list[Record], *arguments: str) -> tuple[dict[str, Any], Path]:
     folder = tmp_path / "rows"
     flags = journal(tmp_path / "flags", records)
-    return retrain.make_rows(options(f"--folder={flags}", *arguments), folder), folder
+    return make_rows(options(f"--folder={flags}", *arguments), folder), folder
 
 
 def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
@@ -133,11 +135,11 @@ def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
 
 def test_the_share_that_is_held_out_stays_the_same() -> None:
     drafts = [email(number)[0] for number in range(300)]
-    small = {draft for draft in drafts if retrain.is_held_out(draft, 0.1)}
-    large = {draft for draft in drafts if retrain.is_held_out(draft, 0.3)}
+    small = {draft for draft in drafts if is_held_out(draft, 0.1)}
+    large = {draft for draft in drafts if is_held_out(draft, 0.3)}
     assert small < large
     assert 15 <= len(small) <= 45 and 65 <= len(large) <= 115
-    assert all(retrain.is_held_out("  " + draft.upper().replace("\n", "\r\n"), 0.1) for draft in small)
+    assert all(is_held_out("  " + draft.upper().replace("\n", "\r\n"), 0.1) for draft in small)
 
 
 def test_replay_and_evaluation(tmp_path: Path) -> None:
@@ -182,18 +184,18 @@ def test_what_is_forgotten_is_forgotten_here_too(
     records = [flag(number) for number in range(40)]
     _, folder = rows_of(tmp_path, records)
     train = folder / "train" / "completions.jsonl"
-    gone, before = read(train)[0]["ids"], retrain.fingerprint(train)
+    gone, before = read(train)[0]["ids"], fingerprint(train)
     ids = [argument for each in gone for argument in ("--id", each)]
     assert feedback(["forget", f"--folder={tmp_path / 'flags'}", *ids]) == 0
     left = "".join(path.read_text() for path in folder.rglob("*.jsonl"))
     assert gone[0] not in left and records[1].id in left
-    assert retrain.fingerprint(train) != before  # so that what follows is done again
+    assert fingerprint(train) != before  # so that what follows is done again
 
 
 def test_the_dataset_on_the_hub_is_pulled(hub: HubServer, dataset: Dataset, tmp_path: Path) -> None:  # noqa: F811
     records = [flag(number) for number in range(20)]
     Sync(journal(tmp_path / "elsewhere", records), dataset).step()
-    counts = retrain.make_rows(options(f"--dataset={REPO}"), tmp_path / "rows")
+    counts = make_rows(options(f"--dataset={REPO}"), tmp_path / "rows")
     assert counts["sentences"] > 10
     ids = {each for row in read(tmp_path / "rows" / "train" / "completions.jsonl") for each in row["ids"]}
     assert ids <= {record.id for record in records}
@@ -202,8 +204,8 @@ def test_the_dataset_on_the_hub_is_pulled(hub: HubServer, dataset: Dataset, tmp_
 def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     flags = journal(tmp_path / "flags", [flag(number) for number in range(20)])
     assert feedback(["export", f"--folder={flags}", f"--output={tmp_path / 'export'}"]) == 0
-    here = retrain.make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
-    assert here == retrain.make_rows(options(f"--folder={flags}"), tmp_path / "others")
+    here = make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
+    assert here == make_rows(options(f"--folder={flags}"), tmp_path / "others")
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ def test_feedback_without_a_row_is_one_line(
         (["--type=Q3_X"], "--type Q3_X: choose one of"),
         (["--held_out_share=1.5"], "--held_out_share 1.5: give 0 to 0.9"),
         (["--held_out_share=0"], "leaves nothing to judge by"),
+        (["--limit=0"], "--limit 0: give 1 or more"),
         (["--replay=none.jsonl"], "none.jsonl does not exist"),
         (["--evaluation=/dev/null"], "/dev/null does not exist"),
         (["--sft_recipe=nowhere.yaml"], "there is no recipe nowhere.yaml"),
@@ -273,7 +276,7 @@ def test_bad_settings_are_one_line(
 
 
 def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_path: Path) -> None:
-    stages = retrain.Stages(tmp_path)
+    stages = Stages(tmp_path)
 
     def work(folder: Path) -> dict[str, Any]:
         marks = folder / "marks"
@@ -295,11 +298,11 @@ def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_pat
 
 def test_a_fingerprint_knows_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
-    first = retrain.fingerprint(tmp_path)
+    first = fingerprint(tmp_path)
     (tmp_path / "a").rename(tmp_path / "b")
-    second = retrain.fingerprint(tmp_path)
+    second = fingerprint(tmp_path)
     (tmp_path / "b").write_text("2")
-    assert len({first, second, retrain.fingerprint(tmp_path), retrain.fingerprint(tmp_path / "none")}) == 4
+    assert len({first, second, fingerprint(tmp_path), fingerprint(tmp_path / "none")}) == 4
 
 
 # ---- the decision ------------------------------------------------------------------------------------------
