@@ -9,6 +9,7 @@ import io
 import os
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,7 +56,7 @@ def serve() -> None:
     except FeedbackError as error:
         raise UserError(str(error)) from error
 
-    page, proofreader, problem = build(settings, sync.where)
+    page, proofreader, problem = build(settings, lambda: sync.where)
     flush_on_sigterm(sync.start())
     launch(page, settings, proofreader, problem)
     print(texts.SERVING.format(url=page.local_url), flush=True)
@@ -63,8 +64,8 @@ def serve() -> None:
     sync.close()
 
 
-def build(settings: Settings, where: str) -> tuple[gr.Blocks, Proofreader | None, str]:
-    """The page, the proofreader behind it or None, and why None; `where` is told with the consent."""
+def build(settings: Settings, where: Callable[[], str]) -> tuple[gr.Blocks, Proofreader | None, str]:
+    """The page, the proofreader behind it or None, and why None; `where` says what is told with the consent."""
     # Heavy imports last, so that a wrong setting is told at once.
     from feedback.journal import Journal
     from space import ui

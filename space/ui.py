@@ -7,7 +7,7 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,11 +75,11 @@ def build(
     journal: Journal,
     tone: ToneClassifier | None,
     problem: str = "",
-    where: str = "",
+    where: Callable[[], str] = str,
 ) -> gr.Blocks:
     """The page. Without a model it still measures tone, and answers each request with `problem`.
 
-    `where` says where feedback is kept, for the consent.
+    `where` says where feedback is kept, for the consent; asked with every result, for the sync may have stopped by then.
     """
     client_hash = ClientHash()
     stops: dict[str, threading.Event] = {}  # session -> set when the user of that page wants its run to end
@@ -220,7 +220,7 @@ def build(
             reasons: gr.update(value=[], visible=False),
             corrected: "",
             comment: "",
-            consent: False,
+            consent: gr.update(value=False, label=texts.CONSENT.format(where=where())),
             send: gr.update(interactive=True),
             feedback_status: "",
             **{button: gr.update(interactive=True) for button in takers},
@@ -401,7 +401,7 @@ def build(
                 with gr.Accordion(texts.PREVIEW, open=False, elem_id="preview"):
                     record_shown = gr.Code(language="json", interactive=False, show_label=False, max_lines=24)
                 consent = gr.Checkbox(
-                    label=texts.CONSENT.format(where=where),
+                    label=texts.CONSENT.format(where=where()),
                     info=texts.CONSENT_NOTE,
                     elem_id="consent",
                 )

@@ -104,7 +104,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setattr(api, "MAX_FILE_BYTES", 1_000_000)
         folder = tmp_path_factory.mktemp("feedback")
         settings = dataclasses.replace(Settings.from_env(), feedback_dir=folder, port=free_port())
-        page, proofreader, problem = app.build(settings, "on this machine")
+        page, proofreader, problem = app.build(settings, lambda: "on this machine")
         assert proofreader is not None, problem
         with io.TextIOWrapper(io.BytesIO(), "ascii") as terminal, redirect_stdout(terminal):
             app.launch(page, settings, proofreader, problem)
