@@ -46,6 +46,12 @@ _ENDS = tuple(".!?…:")  # of a sentence
 _SIGTERM = 143  # exit code of a process that SIGTERM ended, as in a shell
 _FEWEST_HELD_OUT = 10  # pairs; fewer say nothing of the others
 
+# What cannot change when a run goes on; how long it is and how often it reports can.
+_FIXED = (
+    "model", "adapter", "task", "method", "beta", "sft_weight", "seed", "max_length", "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+)  # fmt: skip
+
 Row = dict[str, Any]
 
 
@@ -136,10 +142,12 @@ def prefer(args: argparse.Namespace) -> Row:
         named = ", ".join(args.dataset)
         raise UserError(f"{named}: no pair of texts differs inside a sentence, so there is nothing to learn")
     train, validation = _divided(pairs, args.validation_share, args.seed)
-    trainer = _trainer(args, chats(train, args), chats(validation, args))
-    newest = checkpoints.newest(args.output_dir)
     digest = hashlib.sha256(json.dumps(pairs, sort_keys=True).encode()).hexdigest()
     data = {"fingerprint": digest, "train": len(train), "validation": len(validation)}
+    newest = checkpoints.newest(args.output_dir)
+    if newest:
+        _require_same_run(args, data)
+    trainer = _trainer(args, chats(train, args), chats(validation, args))
     experiment = experiments.Experiment.start(
         args.output_dir, "prefer", _parameters(args), data, price_per_hour=args.price_per_hour, tracker=args.tracker,
         resumed=newest is not None, name=args.run_name,
@@ -173,6 +181,21 @@ def prefer(args: argparse.Namespace) -> Row:
     }
     experiment.finish({name: result[name] for name in ("loss", "margin", "accuracy")})
     return result
+
+
+def _require_same_run(args: argparse.Namespace, data: Row) -> None:
+    """UserError if the run in the folder had other pairs, or options without which it cannot be gone on with."""
+    if not (args.output_dir / experiments.RECORD).exists():
+        return
+    record = experiments.read(args.output_dir)
+    differ = [name for name in _FIXED if str(record["parameters"].get(name)) != str(getattr(args, name))]
+    if record["data"] != data:
+        differ.append("data")
+    if differ:
+        named = ", ".join(differ)
+        raise UserError(
+            f"{args.output_dir} holds a run with other {named}: give what it had, or another --output_dir"
+        )
 
 
 # ---- pairs -------------------------------------------------------------------------------------------------

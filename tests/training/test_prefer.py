@@ -183,6 +183,8 @@ def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     assert not (whole / "adapter" / "ref").exists()
     assert any(not torch.equal(begun[name], once[name]) for name in begun)
     assert all(torch.equal(once[name], resumed[name]) for name in once)
+    assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=6", "--beta=0.5")) == 2
+    assert "holds a run with other beta: give what it had" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default::FutureWarning")
