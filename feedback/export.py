@@ -6,7 +6,7 @@
 `manifest.json`       how many of each
 
 The names of the columns are trl's. Each row carries `ids`, the records that it was made from, so that `forget` finds
-it; `source`, how its text is known to be right; and the record's `reasons`.
+it; `source`, how its text is known to be right; the record's `reasons`; and the `mode` and `dialect` it was asked for in.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def rows(records: Iterable[Record]) -> Iterator[tuple[str, Row]]:
 
 def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
     """The rows that one record makes by itself; what needs another record is left with `drafts`."""
-    about = {"ids": [record.id], "reasons": list(record.reasons)}
+    about = {"ids": [record.id], "reasons": list(record.reasons), **_asked(record)}
     if record.verdict not in VERDICTS:  # of a later release
         return
     wanted, source = _wanted(record)
@@ -84,6 +84,10 @@ def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
         yield row | about
     elif not wanted and record.verdict == "bad":
         drafts.rejected(record)
+
+
+def _asked(record: Record) -> dict[str, str | None]:
+    return {name: record.options.get(name) for name in ("mode", "dialect")}
 
 
 def _wanted(record: Record) -> tuple[str, str]:
@@ -107,34 +111,39 @@ class _Drafts:
     def __init__(self) -> None:
         self._database = scratch()
         self._database.execute("CREATE TABLE wanted (draft BLOB PRIMARY KEY, id, text, source) WITHOUT ROWID")
-        self._database.execute("CREATE TABLE rejected (draft BLOB, id, prompt, text, reasons)")
+        self._database.execute("CREATE TABLE rejected (draft BLOB, id, prompt, text, about)")
 
     def accepted(self, record: Record, text: str, source: str) -> None:
         """The first text wins, but a corrected one over an accepted one."""
         verb = "REPLACE" if source == "corrected" else "IGNORE"
-        values = (key(record.draft), record.id, json.dumps(text), source)
+        values = (_alike(record), record.id, json.dumps(text), source)
         self._database.execute(f"INSERT OR {verb} INTO wanted VALUES (?, ?, ?, ?)", values)
 
     def rejected(self, record: Record) -> None:
-        texts = (json.dumps(record.draft), json.dumps(record.rewrite), json.dumps(list(record.reasons)))
-        values = (key(record.draft), record.id, *texts)
+        about = {"reasons": list(record.reasons), **_asked(record)}
+        values = (_alike(record), record.id, *map(json.dumps, (record.draft, record.rewrite, about)))
         self._database.execute("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", values)
 
     def pairs(self) -> Iterator[Row]:
         """A text rejected by one user against one wanted by another, in the order in which they came."""
         joined = self._database.execute(
-            "SELECT r.id, r.prompt, r.text, r.reasons, w.id, w.text, w.source FROM rejected r"
+            "SELECT r.id, r.prompt, r.text, r.about, w.id, w.text, w.source FROM rejected r"
             " CROSS JOIN wanted w ON w.draft = r.draft WHERE w.text != r.text ORDER BY r.rowid"
         )
-        for bad, prompt, rejected, reasons, good, chosen, source in joined:
+        for bad, prompt, rejected, about, good, chosen, source in joined:
             yield {
                 "prompt": json.loads(prompt),
                 "chosen": json.loads(chosen),
                 "rejected": json.loads(rejected),
                 "source": source,
                 "ids": [good, bad],
-                "reasons": json.loads(reasons),
+                **json.loads(about),
             }
+
+
+def _alike(record: Record) -> bytes:
+    """The same for records of the same draft that asked for the same."""
+    return key(json.dumps([record.draft, _asked(record)]))
 
 
 def _texts(row: Mapping[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ ROOMS = ("space", "feedback", "training", "conversion")
 MAY_IMPORT = {
     "space": {"space", "feedback"},
     "feedback": {"feedback"},
-    "training": {"training", "space", "feedback"},
+    "training": {"training", "space", "feedback", "conversion"},
     "conversion": {"conversion", "space"},
 }
 HEAVY = {"gradio", "llama_cpp", "torch", "transformers", "huggingface_hub", "datasets", "peft", "trl"}

@@ -13,9 +13,9 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from space.errors import UserError
 from space.prompt import MODES
@@ -23,9 +23,6 @@ from training.corpus import read_rows
 from training.prefer import by_sentence, mode_of, units
 from training.stages import read_json, told
 from training.suites import SENTENCES, pairs_of, texts_of
-
-if TYPE_CHECKING:
-    from feedback.schema import Record
 
 _IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
 
@@ -73,7 +70,6 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
     from feedback.hub import Dataset
     from feedback.hub import rows as dataset_rows
 
-    asked: dict[str, tuple[str, str | None]] = {}
     repo_id = args.dataset or ("" if args.folder else os.environ.get("FEEDBACK_DATASET", "").strip())
     journal = args.folder or Path(os.environ.get("FEEDBACK_DIR") or "flagged")
     where = args.export or folder / "feedback"
@@ -91,10 +87,10 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
             else:
                 require(journal)
                 records = source.journal(journal)
-            where.mkdir(parents=True, exist_ok=True)
+            export.prepare(where)
             for each in (where, folder / "train", folder / "held_out"):
                 export.register(journal, each)
-            counts = export.export(_noted(records, asked), where)
+            counts = export.export(records, where)
     except (FeedbackError, OSError) as error:
         raise UserError(str(error)) from error
     if not counts.get("completions") and not counts.get("preferences"):
@@ -107,24 +103,9 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
             f"{place} has no feedback that makes a training row yet: come back when there is some"
         )
     completions, preferences = (
-        [made for row in _read(where / f"{kind}.jsonl") if (made := _with_wishes(row, asked))]
-        for kind in ("completions", "preferences")
+        list(_read(where / f"{kind}.jsonl")) for kind in ("completions", "preferences")
     )
     return completions, preferences
-
-
-def _noted(records: Iterable[Record], asked: dict[str, tuple[str, str | None]]) -> Iterator[Record]:
-    for record in records:
-        asked[record.id] = record.options.get("mode") or MODES[0], record.options.get("dialect")
-        yield record
-
-
-def _with_wishes(row: Row, asked: Mapping[str, tuple[str, str | None]]) -> Row | None:
-    """The row with its mode and dialect; None for a pair of texts that were asked for in different ones."""
-    wishes = {asked[each] for each in row["ids"] if each in asked}
-    if len(wishes) > 1:
-        return None
-    return row | (dict(zip(("mode", "dialect"), wishes.pop(), strict=True)) if wishes else {})
 
 
 def is_held_out(draft: str, share: float) -> bool:
