@@ -229,7 +229,7 @@ def test_two_processes_train_one_adapter(tiny_llama: Path, questions: Path, tmp_
         "-m",
         "torch.distributed.run",
         "--nproc_per_node=2",
-        "--master_port=0",
+        "--standalone",
         "--module",
     ]
     given = options(tiny_llama, questions, tmp_path, max_steps=-1, num_train_epochs=1)
