@@ -82,8 +82,8 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl --out runs/pruned
 	$(PY) -m training pretrain --model runs/pruned --out runs/pretrain --max_minutes 165 \
 		--batch_tokens 2048 --learning_rate 4e-4 $(UNITS) --plain runs/corpus/plain.jsonl
-	$(PY) -m training sft --out runs/sft --model runs/pretrain/model $(UNITS) --learner "$(DATA)/eracond.jsonl" \
-		--rows 2600 --learning_rate 5e-4
+	$(PY) -m training pairs $(UNITS) --learner "$(DATA)/eracond.jsonl" --rows 2600 --out runs/pairs.jsonl
+	$(PY) -m training sft --recipe proofreader --model runs/pretrain/model --dataset runs/pairs.jsonl --output_dir runs/sft
 	$(PY) -m conversion merge --base runs/pretrain/model --adapter runs/sft/adapter --out runs/merged
 	$(PY) -m conversion gguf runs/merged runs/proofreader-f16.gguf --name proofreader --license apache-2.0
 	$(PY) -m conversion quantize --type Q4_0 runs/proofreader-f16.gguf space/models/proofreader.gguf

@@ -23,7 +23,6 @@ from typing import Any
 
 from space.errors import UserError
 from training import checkpoints, data, experiments, memory, pictures
-from training.pairs import learner_pairs as learner_pairs
 from training.pretrain import save_about
 
 _HUB = "hub:"

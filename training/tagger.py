@@ -27,9 +27,8 @@ from space.encoder import FEATURES, encode, features
 from space.errors import UserError
 from space.tags import KEEP, WRONG, tag_of
 from training.align import fixes
-from training.pairs import Pair, PairMaker, load_texts
+from training.pairs import Pair, PairMaker, learner_pairs, load_texts
 from training.pretrain import wsd
-from training.sft import learner_pairs
 from training.tone import prune
 
 if TYPE_CHECKING:
