@@ -25,7 +25,6 @@ import argparse
 import difflib
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
@@ -38,6 +37,7 @@ from typing import Any
 from space.errors import UserError
 from training import checkpoints, pictures
 from training.evaluate import SUITES, flat, table
+from training.stages import read_json, told, write_json
 from training.suites import Subject
 
 _OURS = ("robust", "fair")
@@ -95,6 +95,8 @@ def run(args: argparse.Namespace) -> None:
         )
     if find_spec("lm_eval") is None:
         raise UserError("benchmarks need lm-evaluation-harness: pip install 'lm-eval[hf]' rouge-score")
+    with told(args.output_dir):
+        args.output_dir.mkdir(parents=True, exist_ok=True)
     tasks = [BENCHMARKS.get(name, Benchmark(name)) for name in dict.fromkeys(args.task or BENCHMARKS)]
     manager = _manager(args.include_path, tasks)
     columns: dict[str, dict[str, Any]] = {}
@@ -192,17 +194,11 @@ def _kept(args: argparse.Namespace, candidate: Candidate, task: Benchmark, manag
     }  # fmt: skip
     name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     path = args.output_dir / f"{task.task}-{name}.json"
-    try:
-        args.output_dir.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            return dict(json.loads(path.read_text(encoding="utf-8"))["figures"])
-        print(f"{candidate.name}: {task.task}", file=sys.stderr, flush=True)
-        own = _measured(args, candidate, task, shots, manager)
-        whole = path.with_suffix(f".{os.getpid()}")
-        whole.write_text(json.dumps({**asked, "figures": own}, indent=1) + "\n", encoding="utf-8")
-        os.replace(whole, path)
-    except OSError as error:
-        raise UserError(f"{args.output_dir} cannot be written: {error.strerror or error}") from error
+    if "figures" in (kept := read_json(path)):
+        return dict(kept["figures"])
+    print(f"{candidate.name}: {task.task}", file=sys.stderr, flush=True)
+    own = _measured(args, candidate, task, shots, manager)
+    write_json(path, {**asked, "figures": own})
     return own
 
 
@@ -222,12 +218,17 @@ def _measured(
     model = {"pretrained": candidate.pretrained, "dtype": args.dtype}
     if candidate.adapter:
         model["peft"] = candidate.adapter
-    with redirect_stdout(sys.stderr):
-        results = simple_evaluate(
-            model="hf", model_args=model, tasks=[task.task], num_fewshot=shots, limit=args.limit,
-            batch_size=args.batch_size, device=args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-            apply_chat_template=args.apply_chat_template, log_samples=False, task_manager=manager,
-        )  # fmt: skip
+    try:
+        with redirect_stdout(sys.stderr):
+            results = simple_evaluate(
+                model="hf", model_args=model, tasks=[task.task], num_fewshot=shots, limit=args.limit,
+                batch_size=args.batch_size, device=args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+                apply_chat_template=args.apply_chat_template, log_samples=False, task_manager=manager,
+            )  # fmt: skip
+    except OSError as error:  # of transformers and the Hub, for a model that is not there
+        raise UserError(
+            f"{candidate.name} cannot be measured: {' '.join(str(error).split())[:200]}"
+        ) from error
     return figures(results["results"][task.task], task.metrics)
 
 

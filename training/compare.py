@@ -6,13 +6,15 @@
 Of runs: the parameters that differ, the fingerprint of the data, commit, hardware, minutes, cost and scores, with
 curves of the losses and bars of time and scores. Of models: the figures of `evaluate`, and for every two of them, on
 the same texts, the difference with its paired bootstrap 95 % interval and a verdict. Both may be asked for at once. A
-table goes to stderr, compare.html (one file) and its pictures to --output_dir, a line of JSON to stdout.
+table goes to stderr, compare.html (one file) and its pictures to --output_dir. The last line of stdout is JSON; before
+it stand those of `evaluate`, one for each suite and model.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,10 +112,11 @@ def rows(folders: Sequence[Path]) -> Rows:
 
 
 def names(folders: Sequence[Path]) -> list[str]:
-    """What the runs are called; runs of one name are told apart by their folders."""
+    """What the runs are called; runs of one name are told apart by their paths, from the folder that holds them all."""
     called = [str(experiments.read(folder).get("name") or folder.name) for folder in folders]
+    shared = os.path.commonpath(folders)
     return [
-        name if called.count(name) == 1 else f"{folder.parent.name}/{folder.name}"
+        name if called.count(name) == 1 else os.path.relpath(folder, shared)
         for name, folder in zip(called, folders, strict=True)
     ]
 

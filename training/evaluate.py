@@ -89,8 +89,9 @@ def run(args: argparse.Namespace) -> None:
 
 def score(args: argparse.Namespace, models: Sequence[str]) -> Reports:
     """Runs the suites of the options for each model, and prints a line of JSON for each."""
-    if args.limit is not None and args.limit < 1:
-        raise UserError(f"--limit {args.limit}: give 1 or more")
+    for name, least in (("limit", 1), ("samples", 0), ("seed", 0)):
+        if getattr(args, name) is not None and getattr(args, name) < least:
+            raise UserError(f"--{name} {getattr(args, name)}: give {least} or more")
     names = list(dict.fromkeys(args.suite))
     rows = {name: SUITES[name].rows(args.data, args.limit) for name in names}
     if args.errors:

@@ -170,9 +170,17 @@ def read(folder: str | Path) -> dict[str, Any]:
 
 
 def find(root: str | Path) -> list[Path]:
-    """The folders of runs in a folder, itself included, in the order in which the runs were started."""
-    found = [path.parent for path in Path(root).rglob(RECORD)]
-    return sorted(found, key=lambda folder: (str(_or_nothing(folder).get("started", "")), str(folder)))
+    """The folders of runs in a folder, itself included, in the order in which the runs were started.
+
+    What has the name of a record and is none is left out, with a line on stderr.
+    """
+    found = []
+    for path in Path(root).rglob(RECORD):
+        try:
+            found.append((str(read(path.parent).get("started", "")), path.parent))
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return [folder for _, folder in sorted(found)]
 
 
 def log_of(folder: str | Path) -> list[dict[str, float | None]]:
@@ -202,13 +210,6 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(line, dict) and isinstance(line.get("step"), int):
             yield line
-
-
-def _or_nothing(folder: Path) -> dict[str, Any]:
-    try:
-        return read(folder)
-    except UserError:
-        return {}
 
 
 def _seconds_so_far(folder: Path, old: Mapping[str, Any]) -> float:

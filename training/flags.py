@@ -22,7 +22,7 @@ from space.prompt import MODES
 from training.corpus import read_rows
 from training.prefer import by_sentence, mode_of, units
 from training.stages import read_json, told
-from training.suites import SENTENCES, pairs_of, texts_of
+from training.suites import SENTENCES, objects, pairs_of, texts_of
 
 _IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
 
@@ -50,7 +50,10 @@ def make_rows(args: argparse.Namespace, folder: Path) -> Row:
         )
     replay = _replayed(args, len(train), barred)
     pairs = [
-        pair for row in preferences for pair in by_sentence(row) if _normal(pair["prompt"]) not in barred
+        pair
+        for row in preferences
+        for pair in by_sentence(row)
+        if _free(barred, pair["prompt"], pair["chosen"])
     ]
     mixed = [*train, *replay]
     _write(folder / "train" / "completions.jsonl", random.Random(args.seed).sample(mixed, len(mixed)))
@@ -88,9 +91,11 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
                 require(journal)
                 records = source.journal(journal)
             export.prepare(where)
-            for each in (where, folder / "train", folder / "held_out"):
-                export.register(journal, each)
+            export.register(journal, where)
             counts = export.export(records, where)
+        if not args.export or journal.is_dir():
+            for each in (folder / "train", folder / "held_out"):
+                export.register(journal, each)
     except (FeedbackError, OSError) as error:
         raise UserError(str(error)) from error
     if not counts.get("completions") and not counts.get("preferences"):
@@ -137,20 +142,15 @@ def _kept_apart(completions: Iterable[Row], args: argparse.Namespace) -> list[Ro
 def evaluation(args: argparse.Namespace) -> list[Row]:
     found = []
     for path in args.evaluation:
-        if not (rows := list(read_rows(path))):
-            raise UserError(f"--evaluation {path} has no rows: give JSON lines with source and references")
         found += [
             {"prompt": text, "references": references, "mode": MODES[0], "ids": []}
-            for text, references in pairs_of(rows)
+            for text, references in pairs_of(objects(path))
         ]
     return found
 
 
 def clean_texts(args: argparse.Namespace) -> list[str]:
-    rows = list(read_rows(args.clean or SENTENCES))
-    if not rows:
-        raise UserError(f"--clean {args.clean} has no rows: give JSON lines with a text column")
-    return texts_of(rows)[: args.limit]
+    return texts_of(objects(args.clean or SENTENCES))[: args.limit]
 
 
 def _barred(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
@@ -161,13 +161,18 @@ def _barred(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
     }
 
 
+def _free(barred: set[str], draft: str, wanted: str) -> bool:
+    """Whether a row may be trained on: neither what it asks nor what it answers is judged by."""
+    return _normal(draft) not in barred and _normal(wanted) not in barred
+
+
 def _by_sentence(completions: Iterable[Row], barred: set[str], seed: int) -> list[Row]:
     """The sentences of drafts with what became of them; of those left as they were only `_IDENTITY_SHARE`."""
     changed: dict[tuple[str, ...], Row] = {}
     same: dict[tuple[str, ...], Row] = {}
     for row in completions:
         for draft, corrected in units(row["prompt"], (row["completion"],), row.get("dialect")):
-            if corrected and _normal(draft) not in barred:
+            if corrected and _free(barred, draft, corrected):
                 made = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
                 (same if draft == corrected else changed)[draft, corrected, made["mode"]] = made
     kept = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
@@ -179,12 +184,12 @@ def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Ro
     if args.replay is None:
         return []
     rows = []
-    for number, row in enumerate(read_rows(args.replay), 1):
+    for number, row in enumerate(objects(args.replay), 1):
         if not all(isinstance(row.get(name), str) and row[name].strip() for name in ("draft", "corrected")):
             raise UserError(
                 f"--replay {args.replay}, row {number}: it needs draft and corrected, its columns are {', '.join(row)}"
             )
-        if _normal(row["draft"]) not in barred:
+        if _free(barred, row["draft"], row["corrected"]):
             rows.append(
                 {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
             )

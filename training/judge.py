@@ -46,9 +46,8 @@ from space.errors import UserError
 from space.prompt import MODES, Message
 from space.settings import Server
 from training import metrics
-from training.corpus import read_rows
 from training.evaluate import table
-from training.suites import Subject, column, pairs_of
+from training.suites import Subject, column, objects, pairs_of
 
 CRITERION = (
     "Which version is the better proofread email? The better one corrects more mistakes of spelling, grammar and "
@@ -136,18 +135,16 @@ class Pair:
 
 def read_pairs(path: Path, limit: int | None = None) -> list[Pair]:
     """Rows with `source`, `first` and `second`. UserError when there are none, or a column is missing."""
-    rows = list(read_rows(path))[:limit]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{path} holds no rows: give JSON lines with source, first and second")
-    return [Pair(*(column(row, name, str) for name in ("source", "first", "second"))) for row in rows]
+    return [
+        Pair(*(column(row, name, str) for name in ("source", "first", "second")))
+        for row in objects(path, limit)
+    ]
 
 
 def _made(args: argparse.Namespace) -> list[Pair]:
     if not args.model or len(args.model) != 2 or not args.data:
         raise UserError("nothing to judge: give --answers, or --model twice and --data")
-    rows = list(read_rows(args.data))[: args.limit]
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise UserError(f"{args.data} holds no rows: give JSON lines with one object each")
+    rows = objects(args.data, args.limit)
     if "text" in rows[0]:
         texts = [column(row, "text", str) for row in rows]
     else:
@@ -285,9 +282,9 @@ class Answers:
         return self._known.get(self._key(judge, messages))
 
     def put(self, judge: str, messages: list[Message], answer: str | None) -> None:
-        """Whatever was answered; that nothing was, may be over at the next try."""
+        """Answers with a verdict; what was cut off or said otherwise may be better at the next try."""
         key = self._key(judge, messages)
-        if self._path is None or answer is None or key in self._known:
+        if self._path is None or answer is None or verdict(answer) is None or key in self._known:
             return
         self._known[key] = answer
         with self._path.open("a", encoding="utf-8") as out:

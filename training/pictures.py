@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
@@ -104,13 +104,25 @@ def _axes(path: str | Path, title: str, height: float = 3.6) -> Iterator[Any]:
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
     yield axes
+    with _whole(Path(path)) as part:
+        figure.savefig(part, dpi=_DPI, format="png")
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """A file to write that becomes `path` when it is whole, and is gone otherwise. UserError if it cannot be written."""
+    part = path.with_name(f".{path.name}.part")
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI, format="png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(path)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror or error}; name another folder"
         ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 # ---- pages -------------------------------------------------------------------------------------------------
@@ -142,13 +154,8 @@ def html(
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'
         f"<body>\n{chr(10).join(body)}\n</body></html>\n"
     )
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}; name another folder"
-        ) from error
+    with _whole(Path(path)) as part:
+        part.write_text(page, encoding="utf-8")
     return Path(path)
 
 

@@ -43,13 +43,12 @@ COLUMNS = ("prompt", "chosen", "rejected")
 _FILE = "preferences.jsonl"  # of an export's folder
 _MEASURED_AT_ONCE = 256  # texts per call of the classifiers
 _ENDS = tuple(".!?…:")  # of a sentence
-_SIGTERM = 143  # exit code of a process that SIGTERM ended, as in a shell
 _FEWEST_HELD_OUT = 10  # pairs; fewer say nothing of the others
 
 # What cannot change when a run goes on; how long it is and how often it reports can.
 _FIXED = (
-    "model", "adapter", "task", "method", "beta", "sft_weight", "seed", "max_length", "per_device_train_batch_size",
-    "gradient_accumulation_steps",
+    "model", "adapter", "task", "method", "beta", "sft_weight", "seed", "lora_r", "lora_alpha", "lora_dropout",
+    "target_modules", "max_length", "per_device_train_batch_size", "gradient_accumulation_steps",
 )  # fmt: skip
 
 Row = dict[str, Any]
@@ -117,11 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    try:
-        result = prefer(args)
-    except checkpoints.Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        raise SystemExit(_SIGTERM) from stopped
+    result = prefer(args)
     if os.environ.get("RANK", "0") == "0":
         print(json.dumps(result))
 
@@ -133,9 +128,9 @@ def prefer(args: argparse.Namespace) -> Row:
     beginning (nats times beta), `accuracy` the share of pairs in which it gained; None without held-out pairs. Raises
     UserError for what cannot be trained on, checkpoints.Stopped when SIGTERM ended it.
     """
-    for option in ("model", "dataset", "output_dir"):
-        if not getattr(args, option):
-            raise UserError(f"--{option} is missing: see --help")
+    from transformers import PrinterCallback
+
+    _check(args)
     began = time.monotonic()
     pairs = [pair for name in args.dataset for pair in load(name, args.task)]
     if not pairs:
@@ -147,7 +142,11 @@ def prefer(args: argparse.Namespace) -> Row:
     newest = checkpoints.newest(args.output_dir)
     if newest:
         _require_same_run(args, data)
-    trainer = _trainer(args, chats(train, args), chats(validation, args))
+    try:
+        trainer = _trainer(args, chats(train, args), chats(validation, args))
+    except ValueError as error:  # transformers, trl and peft say so of options that cannot be
+        raise UserError(" ".join(str(error).split())) from error
+    trainer.remove_callback(PrinterCallback)  # ours prints the same and more
     experiment = experiments.Experiment.start(
         args.output_dir, "prefer", _parameters(args), data, price_per_hour=args.price_per_hour, tracker=args.tracker,
         resumed=newest is not None, name=args.run_name,
@@ -174,13 +173,37 @@ def prefer(args: argparse.Namespace) -> Row:
         "adapter": str(adapter),
         "pairs": len(pairs),
         "steps": outcome.global_step,
-        "loss": round(outcome.training_loss, 4),
+        "loss": _loss(trainer.state.log_history),
         "margin": _rounded(measured.get("eval_rewards/margins")),
         "accuracy": _rounded(measured.get("eval_rewards/accuracies")),
         "seconds": round(time.monotonic() - began, 1),
     }
     experiment.finish({name: result[name] for name in ("loss", "margin", "accuracy")})
     return result
+
+
+def _check(args: argparse.Namespace) -> None:
+    for option in ("model", "dataset", "output_dir"):
+        if not getattr(args, option):
+            raise UserError(f"--{option} is missing: see --help")
+    positive = ("beta", "lora_r", "lora_alpha", "learning_rate", "per_device_train_batch_size",
+                "gradient_accumulation_steps", "max_length", "logging_steps", "save_steps")  # fmt: skip
+    for option in positive:
+        if not getattr(args, option) > 0:
+            raise UserError(f"--{option} {getattr(args, option)}: give more than 0")
+    if args.max_steps <= 0 and args.num_train_epochs <= 0:
+        raise UserError("nothing to do: give --max_steps or --num_train_epochs more than 0")
+    if args.method == "kto" and args.per_device_train_batch_size < 2:
+        raise UserError(
+            "--method kto compares the texts of a batch: give --per_device_train_batch_size 2 or more"
+        )
+
+
+def _loss(history: Sequence[Mapping[str, Any]]) -> float:
+    """The mean of what was logged, before the run was stopped too; of a run that logged nothing, that of its steps."""
+    losses = [line["loss"] for line in history if "loss" in line]
+    losses = losses or [line["train_loss"] for line in history if "train_loss" in line]
+    return round(sum(losses) / len(losses), 4)
 
 
 def _require_same_run(args: argparse.Namespace, data: Row) -> None:
@@ -207,12 +230,14 @@ def load(name: str, task: str = "proofread") -> list[Row]:
     Raises UserError when there is no such file, folder or data set, or a row lacks a column.
     """
     path = str(Path(name, _FILE)) if Path(name).is_dir() else name
+    kinds = str if task == "proofread" else (str, list)
     found: list[Row] = []
     for number, row in enumerate(read(path), 1):
-        missing = [name for name in COLUMNS if not isinstance(row.get(name), (str, list)) or not row[name]]
+        missing = [name for name in COLUMNS if not isinstance(row.get(name), kinds) or not row[name]]
         if missing:
             there = ", ".join(row)
-            raise UserError(f"{path}, row {number} has no {missing[0]!r}; its columns are: {there}")
+            what = "" if task == "chat" else " that is a text"
+            raise UserError(f"{path}, row {number} has no {missing[0]!r}{what}; its columns are: {there}")
         found += by_sentence(row) if task == "proofread" else [row]
     return found
 
@@ -348,7 +373,6 @@ def _answered(text: Any) -> Any:
 def _trainer(args: argparse.Namespace, train: list[Row], validation: list[Row]) -> Any:
     import torch
     from datasets import Dataset
-    from transformers import PrinterCallback
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
     model, tokenizer = _policy(args)
@@ -371,7 +395,8 @@ def _trainer(args: argparse.Namespace, train: list[Row], validation: list[Row]) 
         "save_steps": args.save_steps,
         "save_total_limit": 2,
         "seed": args.seed,
-        "bf16": on_gpu,  # a margin is the difference of two sums of logs: on a CPU it is not worth the rounding
+        "bf16": on_gpu
+        and torch.cuda.is_bf16_supported(),  # a margin is the difference of two sums of logs: on a CPU it is not worth the rounding
         "use_cpu": not on_gpu,
         "report_to": "none",
         "disable_tqdm": True,
@@ -379,13 +404,9 @@ def _trainer(args: argparse.Namespace, train: list[Row], validation: list[Row]) 
     if args.method == "dpo":
         losses = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, args.sft_weight]}
         config: Any = DPOConfig(**common, **(losses if args.sft_weight else {}))
-    elif args.per_device_train_batch_size < 2:
-        raise UserError(
-            "--method kto compares the texts of a batch: give --per_device_train_batch_size 2 or more"
-        )
     else:
         config = KTOConfig(**common)
-    trainer = checkpoints.resumable(DPOTrainer if args.method == "dpo" else KTOTrainer)(
+    return checkpoints.resumable(DPOTrainer if args.method == "dpo" else KTOTrainer)(
         model=model,
         args=config,
         train_dataset=Dataset.from_list(train),
@@ -393,8 +414,6 @@ def _trainer(args: argparse.Namespace, train: list[Row], validation: list[Row]) 
         processing_class=tokenizer,
         peft_config=None if args.adapter else _lora(args),
     )
-    trainer.remove_callback(PrinterCallback)  # ours prints the same and more
-    return trainer
 
 
 def _policy(args: argparse.Namespace) -> tuple[Any, Any]:

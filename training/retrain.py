@@ -38,7 +38,6 @@ from training.suites import Subject
 RESULT = "result.json"
 _MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
-_SIGTERM = 143  # exit code of a process that SIGTERM ended, as in a shell
 
 Row = dict[str, Any]
 
@@ -85,11 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    try:
-        result = retrain(args)
-    except checkpoints.Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        raise SystemExit(_SIGTERM) from stopped
+    result = retrain(args)
     for reason in result["why"]:
         print(f"not released: {reason}", file=sys.stderr)
     print(json.dumps(result))
@@ -102,6 +97,7 @@ def retrain(args: argparse.Namespace) -> Row:
     without a row to train on, checkpoints.Stopped when SIGTERM ended a training.
     """
     _check(args)
+    args.output_dir = args.output_dir.resolve()  # notes of stages name files: they hold in any working folder
     served, target = _places(args)
     take_back(target)
     stages = Stages(args.output_dir)
@@ -119,6 +115,7 @@ def retrain(args: argparse.Namespace) -> Row:
         held_out = [*held_out_rows(args.output_dir / "rows"), *evaluation(args)]
         figures = _judged(args, stages, held_out, served, made.file) | {"verify": made.verified}
         why = reasons(figures, args.margin)
+        _draw(args.output_dir / "comparison.png", figures)
         if not why:
             release(made.file, target)
     except BaseException as error:
@@ -129,7 +126,6 @@ def retrain(args: argparse.Namespace) -> Row:
     result |= {"rows": rows, "figures": figures}
     write_json(result_path, result)
     experiment.finish({"released": not why, **_scores(figures)})
-    _draw(args.output_dir / "comparison.png", figures)
     return result
 
 
@@ -174,13 +170,14 @@ def _check(args: argparse.Namespace) -> None:
     """Raises UserError for what would fail hours later."""
     from conversion.quantize import FILE_TYPES
 
-    for name, highest in (("held_out_share", 0.9), ("replay_share", 0.99)):
+    for name, highest in (("held_out_share", 0.9), ("replay_share", 0.99), ("margin", 100)):
         if not 0 <= getattr(args, name) <= highest:
             raise UserError(f"--{name} {getattr(args, name)}: give 0 to {highest}")
     if args.held_out_share == 0 and not args.evaluation:
         raise UserError("--held_out_share 0 leaves nothing to judge by: give --evaluation, or a share")
-    if args.limit is not None and args.limit < 1:
-        raise UserError(f"--limit {args.limit}: give 1 or more")
+    for name in ("limit", "min_pairs"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise UserError(f"--{name} {getattr(args, name)}: give 1 or more")
     if args.type not in FILE_TYPES:
         raise UserError(f"--type {args.type}: choose one of {', '.join(FILE_TYPES)}")
     if not (args.base / "config.json").is_file():
@@ -336,8 +333,8 @@ def _judged(
         )
 
     new = score("candidate", candidate)
-    same = fingerprint(served) == fingerprint(candidate)  # it was released before, and nothing has come since
-    return figures_of(new if same else score("served", served), new)
+    same = fingerprint(served) == fingerprint(candidate)
+    return figures_of(new if same else score("served", served), new) | {"same": same}
 
 
 def figures_of(served: Row, candidate: Row) -> Row:
@@ -380,24 +377,31 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on clean text and in
     each group of the fairness suite to be worse by no more than `margin` percentage points.
     """
+    if figures.get("same"):
+        return ["it is what is served already: it was released before, and no other feedback has come since"]
     why = []
     if not figures["verify"]["passed"]:
         failed = ", ".join(figures["verify"]["failed"])
         why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
     why += _not_better(figures["held_out"])
     clean = figures["clean"]
-    if clean["candidate"] > clean["served"] + margin:
+    if _grown(clean) > margin:
         why.append(
             f"worse on clean text: it changes {clean['candidate']} % of {clean['texts']} texts, the served model "
             f"{clean['served']} %"
         )
     for group, share in figures["fair"].items():
-        if share["candidate"] > share["served"] + margin:
+        if _grown(share) > margin:
             why.append(
                 f"less fair: the edits of {share['candidate']} % of emails depend on {group}, with the served model "
                 f"{share['served']} %"
             )
     return why
+
+
+def _grown(sides: Row) -> float:
+    """By how many points; rounded, or 0.8 would be more than 0.1 above 0.7."""
+    return round(sides["candidate"] - sides["served"], 2)
 
 
 def _not_better(held_out: Row) -> list[str]:
@@ -422,10 +426,18 @@ def _backup(target: Path) -> Path:
     return target.with_name(f"{target.name}.old")  # not .gguf, or it would be offered as a model
 
 
+def _part(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
+
+
 def take_back(target: Path) -> None:
-    """Puts the old file back where a release was cut short."""
-    if _backup(target).exists():
-        _backup(target).replace(target)
+    """Puts the old file back where a release was cut short, and clears up after it."""
+    backup = _backup(target)
+    with told(target):
+        if backup.exists():
+            backup.replace(target)
+        for left in (backup, _part(backup), _part(target)):  # of two names of one file, renaming leaves both
+            left.unlink(missing_ok=True)
 
 
 def release(file: Path, target: Path) -> None:
@@ -436,7 +448,7 @@ def release(file: Path, target: Path) -> None:
     """
     from space.engine import LlamaCpp
 
-    part = target.with_name(f"{target.name}.part")
+    part = _part(target)
     with told(target):
         try:
             shutil.copyfile(file, part)
@@ -455,13 +467,15 @@ def release(file: Path, target: Path) -> None:
 
 
 def _keep(target: Path) -> None:
-    """A second name for the served file, or a copy where the disk has none."""
+    """A second name for the served file, or a copy where the disk has none, which is put back only if it is whole."""
     if not target.exists():
         return
+    part = _part(_backup(target))
     try:
-        os.link(target, _backup(target))
+        os.link(target, part)
     except OSError:
-        shutil.copyfile(target, _backup(target))
+        shutil.copyfile(target, part)
+    part.replace(_backup(target))
 
 
 def _draw(path: Path, figures: Row) -> None:

@@ -26,7 +26,7 @@ class Stages:
     """Pieces of work that each leave a folder and, when they are done, a note with their result beside it.
 
     A stage whose inputs are as they were is not run again; one that was begun with the same inputs goes on in the folder
-    that it left, any other starts with an empty one.
+    that it left, any other starts with an empty one, and so does one whose folder was moved: results name files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,9 @@ class Stages:
     def run(self, name: str, inputs: Mapping[str, Any], work: Callable[[Path], Result]) -> Result:
         """What `work(folder)` returned, now or earlier; it must be JSON."""
         folder, note = self._folder / name, self._folder / f"{name}.json"
-        stamp = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
+        stamp = hashlib.sha256(
+            json.dumps([str(folder), inputs], sort_keys=True, default=str).encode()
+        ).hexdigest()
         found = read_json(note)
         if found.get("inputs") == stamp and "result" in found and _is_there(found["result"], folder):
             print(f"{name}: done before", file=sys.stderr)

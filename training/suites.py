@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,16 +100,13 @@ class Suite:
     def rows(self, data: Path | None, limit: int | None) -> list[dict[str, Any]]:
         """The rows of the file or folder, else of the own list. Raises UserError when there are none to be
         had."""
+        if data is not None and not data.is_dir():
+            return objects(data, limit)
         if isinstance(self.data, Path):
-            path = data if data is not None and data.is_file() else self.data
-        elif data is None:
+            return objects(self.data, limit)
+        if data is None:
             raise UserError(f"this suite needs --data: a file, or a folder that holds {self.data}")
-        else:
-            path = data / self.data if data.is_dir() else data
-        rows = list(read_rows(path))[:limit]
-        if not rows or not all(isinstance(row, dict) for row in rows):
-            raise UserError(f"{path} holds no rows: give JSON lines with one object each")
-        return rows
+        return objects(data / self.data, limit)
 
 
 # ---- two models on the same cases --------------------------------------------------------------------------
@@ -244,6 +242,17 @@ def samples(
 
 
 # ---- rows --------------------------------------------------------------------------------------------------
+
+
+def objects(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines. UserError when there are none, or one of them has no named columns."""
+    try:
+        rows = list(islice(read_rows(path), limit))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: write it as JSON lines in UTF-8") from error
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path} holds no rows: give JSON lines with one object each")
+    return rows
 
 
 def texts_of(rows: Rows) -> list[str]:

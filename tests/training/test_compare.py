@@ -157,6 +157,10 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         Experiment.start(tmp_path / parent / "run", "sft", {}, {}, tracker="none").finish({})
     assert compare.names([tmp_path / "a" / "run", tmp_path / "b" / "run"]) == ["a/run", "b/run"]
+    folders = [tmp_path / parent / "trials" / "0" for parent in ("first", "second")]
+    for folder in folders:
+        Experiment.start(folder, "sft", {}, {}, tracker="none").finish({})
+    assert compare.names(folders) == ["first/trials/0", "second/trials/0"]
 
 
 def test_without_an_output_folder_the_page_is_with_the_runs(

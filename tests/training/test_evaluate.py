@@ -254,6 +254,9 @@ def test_clean_sentences_are_those_that_nobody_corrected() -> None:
         ([{"text": "no slot"}], ["--suite", "fair"], "slot"),
         ([{"text": "{name} and {planet}"}], ["--suite", "fair"], "planet"),
         ([{"text": GOOD}], ["--suite", "clean", "--limit", "0"], "--limit"),
+        ([{"text": GOOD}], ["--suite", "clean", "--samples", "-1"], "--samples -1: give 0 or more"),
+        ([{"text": GOOD}], ["--suite", "clean", "--seed", "-1"], "--seed -1: give 0 or more"),
+        (None, ["--suite", "sentences", "--data", "/no/rows.jsonl"], "/no/rows.jsonl does not exist"),
         ([{"text": GOOD}], ["--suite", "clean", "--errors=/no/folder/errors.jsonl"], "cannot be written"),
     ],
 )  # fmt: skip
@@ -268,6 +271,13 @@ def test_bad_input_is_told_in_one_line(
     assert main(["evaluate", *arguments, *given, "--model", "none"]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1 and told in printed.err
+
+
+def test_a_file_in_another_encoding_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes('{"text": "Café"}'.encode("latin-1"))
+    assert main(["evaluate", "--suite", "clean", "--data", str(path), "--model", "none"]) == 2
+    assert f"{path} is not UTF-8" in capsys.readouterr().err
 
 
 def test_a_folder_without_the_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

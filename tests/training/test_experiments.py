@@ -147,6 +147,18 @@ def test_runs_are_found_in_the_order_of_their_start(tmp_path: Path) -> None:
     assert experiments.find(tmp_path / "b") == [tmp_path / "b"]
 
 
+def test_what_only_has_the_name_of_a_record_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(tmp_path / "a")
+    for name, text in (("torn", "{"), ("foreign", '{"scripts": {}}')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(text)
+    assert experiments.find(tmp_path) == [tmp_path / "a"]
+    told = capsys.readouterr().err
+    assert told.count("left out: ") == 2 and str(tmp_path / "torn") in told
+
+
 def test_only_the_first_of_several_processes_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     run = started(tmp_path / "run")

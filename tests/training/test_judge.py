@@ -183,6 +183,13 @@ def test_the_command_and_its_answers_are_kept(
     rule.asked.clear()
     assert main([*arguments, "--limit=9"]) == 0
     assert rule.asked == [] and json.loads(capsys.readouterr().out)["wins"] == 6
+    rule.judge = lambda *_: "It is hard to say"  # cut off: asked again when there is more room
+    cut = write(tmp_path / "cut.jsonl", {"source": "cut", "first": "bad", "second": "good"})
+    for _ in range(2):
+        rule.asked.clear()
+        assert main([word if word != str(answers) else str(cut) for word in arguments]) == 0
+        assert len(rule.asked) == 2
+    rule.judge = good
     more = write(tmp_path / "more.jsonl", {"source": "new", "first": "bad", "second": "good"})
     for asked in (2, 0):
         rule.asked.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import math
 import re
+import resource
+import signal
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -75,6 +77,26 @@ def test_a_page_is_one_file_that_holds_all(tmp_path: Path) -> None:
     (coded,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     assert base64.b64decode(coded) == picture.read_bytes()
     assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> None:
+    pictures.html(tmp_path / "page.html", "old", {})
+    pictures.histogram(tmp_path / "h.png", [1, 2], "t", "x")
+    old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # as on a full disk: a write stops halfway
+    try:
+        for write in (
+            lambda: pictures.histogram(tmp_path / "h.png", [1, 2, 3], "t", "x"),
+            lambda: pictures.html(tmp_path / "page.html", "new", {"t": [{"a": 1}]}),
+        ):
+            with pytest.raises(UserError, match="cannot be written"):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == old
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:

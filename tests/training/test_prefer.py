@@ -175,7 +175,10 @@ def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     assert main(arguments(tiny_llama, preferences, whole, *more, "--max_steps=4")) == 0
     assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=2")) == 0
     assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=4")) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["steps"] == 4
+    _, once_told, _, told = map(json.loads, capsys.readouterr().out.splitlines())
+    assert told["steps"] == 4 and told["loss"] == once_told["loss"] > 0
+    assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=4")) == 0  # it had ended
+    assert json.loads(capsys.readouterr().out)["loss"] == told["loss"]
     begun, once, resumed = (
         load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (first, whole, parts)
     )
@@ -183,8 +186,8 @@ def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     assert not (whole / "adapter" / "ref").exists()
     assert any(not torch.equal(begun[name], once[name]) for name in begun)
     assert all(torch.equal(once[name], resumed[name]) for name in once)
-    assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=6", "--beta=0.5")) == 2
-    assert "holds a run with other beta: give what it had" in capsys.readouterr().err
+    assert main(arguments(tiny_llama, preferences, parts, *more, "--beta=0.5", "--lora_r=8")) == 2
+    assert "holds a run with other beta, lora_r: give what it had" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default::FutureWarning")
@@ -207,7 +210,8 @@ def test_held_out_pairs_are_measured(
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"prompt": "I has it.", "chosen": "I have it."}], "row 1 has no 'rejected'; its columns are: prompt, chosen"),
+        ([{"prompt": "I has it.", "chosen": "I have it."}],
+         "row 1 has no 'rejected' that is a text; its columns are: prompt, chosen"),
         ([{"prompt": "It is.", "chosen": "It is.", "rejected": "It is."}], "no pair of texts differs"),
         ([], "no pair of texts differs"),
     ],
@@ -220,6 +224,34 @@ def test_rows_that_teach_nothing_are_one_line(
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--per_device_train_batch_size=0", "--per_device_train_batch_size 0: give more than 0"),
+        ("--learning_rate=nan", "--learning_rate nan: give more than 0"),
+        ("--num_train_epochs=0", "nothing to do"),
+        ("--lr_scheduler_type=zigzag", "zigzag"),
+        ("--target_modules=nobody", "nobody"),
+        ("--validation_share=1", "--validation_share 1.0"),
+    ],
+)
+def test_bad_options_are_one_line(
+    option: str, said: str, tiny_llama: Path, preferences: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert main(arguments(tiny_llama, preferences, tmp_path / "run", option)) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert said in told[-1] and not (tmp_path / "run").exists()
+
+
+def test_a_chat_is_no_draft(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "It work."}]
+    path = written(tmp_path / "rows.jsonl", [{"prompt": said, "chosen": "It works.", "rejected": "It work."}])
+    with pytest.raises(UserError, match="row 1 has no 'prompt' that is a text"):
+        load(str(path))
+    assert len(load(str(path), "chat")) == 1
 
 
 def test_what_is_no_adapter_is_one_line(

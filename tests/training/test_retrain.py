@@ -160,6 +160,32 @@ def test_replay_and_evaluation(tmp_path: Path) -> None:
     assert counts["replay"] == round(counts["sentences"] / 3)
 
 
+def test_an_answer_that_is_judged_by_is_not_learnt_from_another_draft(tmp_path: Path) -> None:
+    judged = written(
+        tmp_path / "judged.jsonl", [{"source": "We has a plan.", "references": ["We have a plan."]}]
+    )
+    replay = written(
+        tmp_path / "replay.jsonl",
+        [
+            {"draft": "We had has a plan.", "corrected": "We have a plan."},
+            {"draft": "A has.", "corrected": "A had."},
+        ],
+    )
+    draft = "Hi Tom,\n\nWe haves a plan. Teh end is near."
+    records = [
+        Record(draft=draft, rewrite=draft, verdict="bad", corrected="Hi Tom,\n\nWe have a plan. The end is near.",
+               consent="1", options={"mode": "proofread"})
+    ]  # fmt: skip
+    _, folder = rows_of(
+        tmp_path, records, f"--evaluation={judged}", f"--replay={replay}", "--held_out_share=0", "--replay_share=0.9"
+    )  # fmt: skip
+    train = {row["draft"] for row in read(folder / "train" / "completions.jsonl")}
+    assert "Teh end is near." in train and "A has." in train
+    assert not train & {"We haves a plan.", "We had has a plan."}
+    pairs = read(folder / "train" / "preferences.jsonl")
+    assert [row["prompt"] for row in pairs] == ["Teh end is near."]
+
+
 def test_a_replay_file_without_the_columns_is_one_line(tmp_path: Path) -> None:
     replay = written(tmp_path / "replay.jsonl", [{"text": "a"}])
     with pytest.raises(UserError, match="row 1: it needs draft and corrected, its columns are text"):
@@ -208,6 +234,17 @@ def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     assert here == make_rows(options(f"--folder={flags}"), tmp_path / "others")
 
 
+def test_copies_of_an_export_are_forgotten_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = journal(tmp_path / "flags", [flag(number) for number in range(20)])
+    monkeypatch.setenv("FEEDBACK_DIR", str(flags))
+    assert feedback(["export", f"--folder={flags}", f"--output={tmp_path / 'export'}"]) == 0
+    make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
+    train = tmp_path / "rows" / "train" / "completions.jsonl"
+    (gone, *_) = read(train)[0]["ids"]
+    assert feedback(["forget", f"--folder={flags}", "--id", gone]) == 0
+    assert gone not in train.read_text()
+
+
 # ---- refusals ----------------------------------------------------------------------------------------------
 
 
@@ -250,6 +287,8 @@ def test_feedback_without_a_row_is_one_line(
         (["--held_out_share=1.5"], "--held_out_share 1.5: give 0 to 0.9"),
         (["--held_out_share=0"], "leaves nothing to judge by"),
         (["--limit=0"], "--limit 0: give 1 or more"),
+        (["--min_pairs=0"], "--min_pairs 0: give 1 or more"),
+        (["--margin=nan"], "--margin nan: give 0 to 100"),
         (["--replay=none.jsonl"], "none.jsonl does not exist"),
         (["--evaluation=/dev/null"], "/dev/null does not exist"),
         (["--sft_recipe=nowhere.yaml"], "there is no recipe nowhere.yaml"),
@@ -294,6 +333,16 @@ def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_pat
     (tmp_path / "a.json").write_text('{"inputs": ')  # torn
     assert stages.run("a", {"data": 1}, work) == {"marks": "x"}
     assert stages.run("a", {"data": 2}, work) == {"marks": "x"}
+
+
+def test_a_stage_whose_folder_was_moved_begins_again(tmp_path: Path) -> None:
+    def work(folder: Path) -> dict[str, Any]:
+        (folder / "made").write_text("")
+        return {"file": str(folder / "made")}
+
+    Stages(tmp_path / "a").run("x", {}, work)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert Path(Stages(tmp_path / "b").run("x", {}, work)["file"]).exists()
 
 
 def test_a_fingerprint_knows_names_and_contents(tmp_path: Path) -> None:
@@ -362,6 +411,17 @@ def test_a_margin_forgives_that_much_and_no_more() -> None:
         assert (not retrain.reasons(figures, margin)) is released
 
 
+def test_a_margin_forgives_exactly_itself() -> None:
+    figures = retrain.figures_of(side(SERVED, names=0.7), side(counted(2, 0, 0), names=0.8))
+    assert not retrain.reasons(figures | {"verify": {"passed": True, "failed": []}}, 0.1)
+
+
+def test_what_was_released_before_is_not_told_to_be_no_better() -> None:
+    figures = retrain.figures_of(side(SERVED), side(SERVED))
+    (why,) = retrain.reasons(figures | {"verify": {"passed": True, "failed": []}, "same": True})
+    assert why.startswith("it is what is served already")
+
+
 @pytest.mark.parametrize("rows", [0, 1, 9])
 def test_too_few_rows_decide_nothing(rows: int) -> None:
     figures = retrain.figures_of(side(counted(0, 1, 1, rows)), side(counted(1, 0, 0, rows)))
@@ -396,6 +456,67 @@ def test_a_release_cut_short_is_undone_by_the_next_run(small_gguf: Path, tmp_pat
     (tmp_path / "proofreader.gguf.old").write_bytes(b"old")
     retrain.take_back(target)
     assert target.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+_RELEASE_THAT_DIES = """
+import os, shutil, signal, sys
+from pathlib import Path
+from space.engine import LlamaCpp
+from training.retrain import release
+
+at, file, target = sys.argv[1:]
+module = {"copyfile": shutil, "link": os, "replace": Path, "__init__": LlamaCpp}[at]
+whole = getattr(module, at)
+
+def killed(*args, **kwargs):
+    if at in ("link", "replace"):  # after its work, or else in its midst
+        whole(*args, **kwargs)
+    else:
+        Path(target + ".part").write_bytes(b"torn")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(module, at, killed)
+release(Path(file), Path(target))
+"""
+
+
+@pytest.mark.parametrize("at", ["copyfile", "link", "replace", "__init__"])
+def test_a_release_that_was_killed_anywhere_is_done_again(at: str, small_gguf: Path, tmp_path: Path) -> None:
+    target = tmp_path / "proofreader.gguf"
+    target.write_bytes(b"old")
+    command = [sys.executable, "-c", _RELEASE_THAT_DIES, at, str(small_gguf), str(target)]
+    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
+    assert target.exists()
+    retrain.take_back(target)
+    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
+    retrain.release(small_gguf, target)
+    assert target.read_bytes() == small_gguf.read_bytes() and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_backup_that_was_only_half_copied_is_never_put_back(
+    small_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk knows no second names, a copy is the backup."""
+
+    def no_link(*_: Any) -> None:
+        raise PermissionError
+
+    copy = retrain.shutil.copyfile
+    target = tmp_path / "proofreader.gguf"
+    target.write_bytes(b"old")
+
+    def killed(source: Path, to: Path) -> None:
+        copy(source, to)
+        if source == target:
+            to.write_bytes(b"o")
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(retrain.os, "link", no_link)
+    monkeypatch.setattr(retrain.shutil, "copyfile", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retrain.release(small_gguf, target)
+    retrain.take_back(target)
+    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
@@ -484,5 +605,5 @@ def test_300_flags_become_a_model_that_is_served(
     output = capsys.readouterr()
     result = json.loads(output.out.splitlines()[-1])
     assert not result["released"] and len(result["why"]) == 1
-    assert f"not released: not surely better on {result['rows']['held_out']} held-out rows" in output.err
+    assert "not released: it is what is served already" in output.err
     assert "sft: done before" in output.err and "candidate: done before" in output.err
