@@ -4,8 +4,9 @@
     rows = load(args, tokenizer)  # rows.train, rows.validation
 
 A data set is a file (.csv, .json, .jsonl, .jsonl.zst, .parquet), or a Hub repo id, with ":config" behind it if it has
-several. Its rows become trl's prompt-completion type. A prompt that is a chat already is taken as it is. In the task
-"proofread" a draft is rendered by space/prompt.py with evidence that the shipped classifiers measure on it.
+several. Its rows become trl's prompt-completion type. A prompt that is a chat already is taken as it is; of a column of
+messages the last answer is the completion. In the task "proofread" a draft is rendered by space/prompt.py with evidence
+that the shipped classifiers measure on it.
 """
 
 from __future__ import annotations
@@ -34,8 +35,12 @@ Dropped = tuple[str, int, str]  # data set, index of the row in it, why
 
 # The names that such columns have in common data sets, best first.
 _CHATS = ("messages", "conversations")
-_INPUTS = ("prompt", "draft", "input", "instruction", "question", "source", "sentence", "text")
+_INPUTS = (
+    ("prompt",), ("draft",), ("instruction", "input"), ("instruction", "context"), ("instruction",), ("input",),
+    ("question",), ("source",), ("sentence",), ("text",),
+)  # fmt: skip
 _OUTPUTS = ("completion", "corrected", "output", "response", "answer", "target", "correction")
+_SPEAKERS = {"human": "user", "gpt": "assistant"}  # roles in chats of from and value, as ShareGPT has them
 _SUFFIXES = (".csv", ".json", ".jsonl", ".zst", ".parquet")
 
 _MEASURED_AT_ONCE = 256  # texts per call of the classifiers
@@ -62,7 +67,7 @@ class _Item:
     prompt: list[dict[str, str]] | str
     completion: str
     mode: str
-    key: str  # rows that share it never stand on both sides of a split
+    keys: tuple[str, ...]  # rows that share one never stand on both sides of a split
     tokens: int = 0  # of prompt and completion
     answer: int = 0  # of the completion
 
@@ -113,13 +118,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.2,
         help="of the rows, drawn with --seed; 0 for none (default 0.2)",
     )
-    selected = parser.add_argument_group("selection of training rows")
+    selected = parser.add_argument_group("selection of rows")
     selected.add_argument("--min_tokens", type=int, default=0, help="a row shorter than this is left out")
     selected.add_argument("--max_tokens", type=int, help="a row longer than this is left out")
     selected.add_argument(
-        "--top_k_longest", type=int, metavar="K", help="the K rows with the longest completions"
+        "--top_k_longest", type=int, metavar="K", help="to learn from the K rows with the longest completions"
     )
-    selected.add_argument("--random_k", type=int, metavar="K", help="K rows, drawn with --seed")
+    selected.add_argument("--random_k", type=int, metavar="K", help="to learn from K rows, drawn with --seed")
 
 
 class Repeated(argparse.Action):
@@ -142,6 +147,7 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase) -> Data:
     train = _mixed(sets, args.mixture_weights, args.seed)
     if args.validation:
         validation = _clean(args.validation, args.validation_split, args, tokenizer, dropped)
+        train = _without(train, {key for item in validation for key in item.keys}, dropped)
     else:
         train, validation = _split(train, args.validation_share, args.seed)
     train = _selected(train, args)
@@ -151,7 +157,7 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase) -> Data:
         train, validation = (_bounded(part, args, tokenizer, dropped) for part in (train, validation))
     _tell(dropped)
     if not train:
-        raise UserError("no row is left to learn from: raise --max_length or --max_tokens, or select more")
+        raise UserError("no row is left to learn from: they were all too long, or held out")
     rows = [
         {"prompt": item.prompt, "completion": [{"role": "assistant", "content": item.completion}]}
         for item in (*train, *validation)
@@ -213,6 +219,8 @@ def read(name: str, split: str = "train") -> list[dict[str, Any]]:
     """The rows of a file, or of one split of a Hub data set. UserError if it cannot be read."""
     path = Path(name)
     if path.suffix not in _SUFFIXES:
+        if path.is_file():
+            raise UserError(f"{name} is no file of rows: they are read from {', '.join(_SUFFIXES)}")
         return _from_hub(name, split)
     if not path.is_file():
         raise UserError(f"{name} does not exist: name a file ({', '.join(_SUFFIXES)}) or a Hub repo id")
@@ -237,15 +245,18 @@ def read(name: str, split: str = "train") -> list[dict[str, Any]]:
 
 def _from_hub(name: str, split: str) -> list[dict[str, Any]]:
     from datasets import load_dataset
+    from datasets.exceptions import DatasetGenerationError
 
     repo, _, config = name.partition(":")
     try:
         return load_dataset(repo, config or None, split=split).to_list()
+    except DatasetGenerationError as error:  # it says no more than that; its cause says what
+        raise UserError(f"data set {name} cannot be read: {_line(error.__cause__ or error)}") from error
     except (OSError, ValueError) as error:
         raise UserError(f"data set {name}, split {split}, cannot be loaded: {_line(error)}") from error
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300]
 
 
@@ -260,7 +271,8 @@ def _columns(name: str, columns: Sequence[str], args: argparse.Namespace) -> tup
         return chats[:1], None
     if args.output_column in _CHATS:
         return [args.output_column], None
-    inputs = given or [column for column in _INPUTS if column in columns and column != args.output_column][:1]
+    free = {*columns} - {args.output_column}
+    inputs = given or next((list(names) for names in _INPUTS if free.issuperset(names)), [])
     outputs = [column for column in _OUTPUTS if column in columns and column not in inputs]
     output = args.output_column or (outputs[0] if outputs else None)
     for option, found in (("input_column", inputs), ("output_column", output)):
@@ -277,7 +289,7 @@ def _item(
         chat = _chat(row.get(inputs[0]))
         if len(chat) < 2 or chat[-1]["role"] != "assistant":
             return f"{inputs[0]!r} is no chat that ends with an answer"
-        return _Item(name, index, chat[:-1], chat[-1]["content"], "", json.dumps(chat[:-1]))
+        return _chat_item(name, index, chat[:-1], chat[-1]["content"], task)
     values = [row.get(column) for column in inputs]
     chat = _chat(values[0])
     if not chat and not _text(values[0]):
@@ -287,15 +299,19 @@ def _item(
     if not completion:
         return f"no text in {output!r}"
     if chat:
-        key = completion if task == "proofread" else json.dumps(chat)
-        return _Item(name, index, chat, completion, "", key)
+        return _chat_item(name, index, chat, completion, task)
     draft = "\n\n".join(filter(None, map(_text, values)))
     if task == "chat":
-        return _Item(name, index, [{"role": "user", "content": draft}], completion, "", draft)
+        return _chat_item(name, index, [{"role": "user", "content": draft}], completion, task)
     mode = _text(row.get("mode")) or MODES[0]
     if mode not in MODES:
         return f"unknown mode {mode!r}"
-    return _Item(name, index, draft, completion, mode, completion)
+    return _Item(name, index, draft, completion, mode, (draft, completion))
+
+
+def _chat_item(name: str, index: int, chat: list[dict[str, str]], completion: str, task: str) -> _Item:
+    keys = (chat[-1]["content"], completion) if task == "proofread" else (json.dumps(chat),)
+    return _Item(name, index, chat, completion, "", keys)
 
 
 def _text(value: Any) -> str:
@@ -304,11 +320,14 @@ def _text(value: Any) -> str:
 
 
 def _chat(value: Any) -> list[dict[str, str]]:
-    """A list of messages with role and content, else nothing."""
-    if not isinstance(value, list) or not value:
+    """A list of messages with role and content, or with from and value; else nothing."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         return []
-    whole = all(isinstance(each, dict) and each.get("role") and _text(each.get("content")) for each in value)
-    return [{"role": each["role"], "content": each["content"]} for each in value] if whole else []
+    chat = []
+    for each in value:
+        role, said = each.get("role") or each.get("from"), each.get("content") or each.get("value")
+        chat.append({"role": _SPEAKERS.get(_text(role), _text(role)), "content": _text(said)})
+    return chat if all(each["role"] and each["content"] for each in chat) else []
 
 
 def _measure(items: Sequence[_Item], tagger_folder: Path | None) -> None:
@@ -336,6 +355,8 @@ def _bounded(
     dropped: list[Dropped],
 ) -> list[_Item]:
     """Counts the tokens of each item (of a draft still without evidence) and leaves out the too long and too short."""
+    from jinja2 import TemplateError
+
     limit = getattr(args, "max_length", None)
     longest = min(filter(None, [args.max_tokens, limit if args.task == "proofread" else None]), default=None)
     kept = []
@@ -343,8 +364,12 @@ def _bounded(
         prompt = item.prompt
         if isinstance(prompt, str):
             prompt = messages(prompt, Evidence(None, None), item.mode)
-        asked = _tokens(tokenizer, prompt, answer=None)
-        item.tokens = _tokens(tokenizer, prompt, answer=item.completion)
+        try:
+            asked = _tokens(tokenizer, prompt, answer=None)
+            item.tokens = _tokens(tokenizer, prompt, answer=item.completion)
+        except TemplateError as error:  # Gemma's has no system role, Mistral's wants two speakers in turns
+            dropped.append((item.source, item.index, f"the chat template refuses it: {_line(error)}"))
+            continue
         item.answer = item.tokens - asked
         if item.tokens < args.min_tokens:
             dropped.append((item.source, item.index, f"shorter than {args.min_tokens} tokens"))
@@ -391,19 +416,45 @@ def _mixed(sets: Sequence[list[_Item]], weights: Sequence[float] | None, seed: i
 
 def _split(items: list[_Item], share: float, seed: int) -> tuple[list[_Item], list[_Item]]:
     """Training rows and held-out rows, `share` of all; what belongs together stays on one side."""
-    groups: dict[str, list[_Item]] = defaultdict(list)
+    groups = _groups(items)
+    random.Random(seed).shuffle(groups)
+    held: set[int] = set()
+    wanted = round(share * len(items))
+    for group in groups:
+        if len(held) + len(group) <= wanted:
+            held.update(group)
+    sides: tuple[list[_Item], list[_Item]] = ([], [])
+    for i, item in enumerate(items):
+        sides[i in held].append(item)
+    return sides
+
+
+def _groups(items: Sequence[_Item]) -> list[list[int]]:
+    """Indices of items that share a key, be it by way of others: union and find."""
+    above: dict[str, str] = {}
+
+    def top(key: str) -> str:
+        while above.setdefault(key, key) != key:
+            above[key] = key = above[above[key]]
+        return key
+
     for item in items:
-        groups[item.key].append(item)
-    keys = sorted(groups)
-    random.Random(seed).shuffle(keys)
-    held: set[str] = set()
-    wanted, count = round(share * len(items)), 0
-    for key in keys:
-        if count >= wanted or len(held) == len(keys) - 1:
-            break
-        held.add(key)
-        count += len(groups[key])
-    return [item for item in items if item.key not in held], [item for item in items if item.key in held]
+        for key in item.keys:
+            above[top(key)] = top(item.keys[0])
+    groups: dict[str, list[int]] = defaultdict(list)
+    for i, item in enumerate(items):
+        groups[top(item.keys[0])].append(i)
+    return list(groups.values())
+
+
+def _without(items: Sequence[_Item], held: set[str], dropped: list[Dropped]) -> list[_Item]:
+    kept = []
+    for item in items:
+        if held.isdisjoint(item.keys):
+            kept.append(item)
+        else:
+            dropped.append((item.source, item.index, "it is among the held-out rows"))
+    return kept
 
 
 def _selected(items: list[_Item], args: argparse.Namespace) -> list[_Item]:

@@ -91,9 +91,12 @@ def test_a_data_set_of_the_hub_library_is_read(load: Load, tmp_path: Path) -> No
 def test_columns_are_found_by_name_or_named(load: Load, tmp_path: Path) -> None:
     dolly = {"instruction": "Sum up.", "context": "A long text.", "response": "Short."}
     path = write(tmp_path / "rows.jsonl", [dolly, dolly | {"context": ""}])
-    assert asked(load(path).train) == ["Sum up.", "Sum up."]
-    both = load(path, input_column=["instruction", "context"], output_column="response")
-    assert asked(both.train) == ["Sum up.\n\nA long text.", "Sum up."]
+    assert asked(load(path).train) == ["Sum up.\n\nA long text.", "Sum up."]
+    alone = load(path, input_column=["instruction"], output_column="response")
+    assert asked(alone.train) == ["Sum up.", "Sum up."]
+    alpaca = {"instruction": "Sum up.", "input": "A long text.", "output": "Short.", "text": "All of it."}
+    other = write(tmp_path / "alpaca.jsonl", [alpaca, alpaca | {"input": ""}])
+    assert asked(load(other).train) == ["Sum up.\n\nA long text.", "Sum up."]
     assert asked(load(path, input_column=["response"], output_column="context").train) == ["Short."]
 
 
@@ -104,6 +107,9 @@ def test_messages_and_chats_are_taken_as_they_are(load: Load, tmp_path: Path) ->
     for row in ({"messages": [*chat, answer]}, {"prompt": chat, "completion": [answer]}):
         for task in ("chat", "proofread"):
             assert load(write(tmp_path / "rows.jsonl", [row]), task=task).train == wanted
+    said = [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Hi"}]
+    shared = {"conversations": [*said, {"from": "gpt", "value": "Hello"}]}
+    assert load(write(tmp_path / "rows.jsonl", [shared])).train == wanted
     broken: list[dict[str, Any]] = [{"messages": chat}, {"messages": [*chat, answer]}, {"messages": "text"}]
     rows = load(write(tmp_path / "rows.jsonl", broken))
     assert rows.train == wanted and [index for _, index, _ in rows.dropped] == [0, 2]
@@ -154,6 +160,62 @@ def test_drafts_of_one_text_stay_on_one_side(load: Load, tmp_path: Path) -> None
     rows = load(write(tmp_path / "rows.jsonl", drafts), task="proofread", validation_share=0.2)
     sides = [{row["completion"][0]["content"] for row in part} for part in (rows.train, rows.validation)]
     assert len(rows.validation) == 4 and not sides[0] & sides[1]
+
+
+def test_corrections_of_one_draft_stay_on_one_side(load: Load, tmp_path: Path) -> None:
+    """Two people correct it differently, and one of them corrects something else as the other did."""
+    chats = [
+        {"prompt": [{"role": "user", "content": f"Draft {n // 2}."}], "completion": f"Text {n}."}
+        for n in range(40)
+    ]
+    chats += [
+        {"prompt": [{"role": "user", "content": f"Draft {n}b."}], "completion": f"Text {n}."}
+        for n in range(0, 40, 2)
+    ]
+    path = write(tmp_path / "rows.jsonl", chats)
+    for seed in range(5):
+        rows = load(path, task="proofread", validation_share=0.2, seed=seed)
+        numbers = [
+            {int(row["completion"][0]["content"][5:-1]) // 2 for row in part}
+            for part in (rows.train, rows.validation)
+        ]
+        assert len(rows.validation) == 12 and not numbers[0] & numbers[1]
+
+
+def test_a_text_with_many_drafts_does_not_fill_the_held_out_side(load: Load, tmp_path: Path) -> None:
+    many = [{"draft": f"Draft {n}.", "corrected": "One text."} for n in range(90)]
+    few = [{"draft": f"Another {n}.", "corrected": f"Text {n}."} for n in range(10)]
+    path = write(tmp_path / "rows.jsonl", [*many, *few])
+    for seed in range(5):
+        rows = load(path, task="chat", validation_share=0.05, seed=seed)
+        assert len(rows.validation) == 5
+    path = write(tmp_path / "chats.jsonl", [{"prompt": [{"role": "user", "content": row["draft"]}],
+                                             "completion": row["corrected"]} for row in (*many, *few)])  # fmt: skip
+    for seed in range(5):
+        assert len(load(path, task="proofread", validation_share=0.05, seed=seed).validation) == 5
+
+
+def test_what_is_held_out_is_not_learnt(load: Load, tmp_path: Path) -> None:
+    path, own = (write(tmp_path / f"{name}.jsonl", numbered(n)) for name, n in (("rows", 5), ("own", 2)))
+    rows = load(path, validation=str(own))
+    assert asked(rows.train) == ["row 2?", "row 3?", "row 4?"] and len(rows.validation) == 2
+    assert rows.dropped == [(str(path), n, "it is among the held-out rows") for n in range(2)]
+    with pytest.raises(UserError, match="no row is left to learn from"):
+        load(path, validation=str(path))
+
+
+def test_a_chat_that_the_template_refuses_is_left_out(tokenizer: Any, load: Load, tmp_path: Path) -> None:
+    chats = [[{"role": role, "content": "Hi"} for role in roles] for roles in (("system", "user"), ("user",))]
+    path = write(tmp_path / "rows.jsonl", [{"prompt": chat, "completion": "Hello"} for chat in chats])
+    before = tokenizer.chat_template
+    refuses = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    tokenizer.chat_template = refuses + before
+    try:
+        rows = load(path)
+    finally:
+        tokenizer.chat_template = before
+    assert len(rows.train) == 1
+    assert rows.dropped == [(str(path), 0, "the chat template refuses it: no system role")]
 
 
 def test_own_held_out_rows(load: Load, tmp_path: Path) -> None:
@@ -233,12 +295,21 @@ def test_what_cannot_be_used_is_one_line(
         ("rows.csv", "input,output\n\xff", "cannot be read"),
         ("rows.csv", "input,output", "has no row"),
         ("rows.csv", "a,b\n1,2,3", "its columns are: a, b"),
+        ("rows.txt", "a", "rows.txt is no file of rows: they are read from .csv"),
     ],
 )
 def test_broken_files_are_one_line(name: str, content: str, told: str, load: Load, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content.encode("latin-1"))
     with pytest.raises(UserError, match=told) as error:
         load(tmp_path / name)
+    assert "\n" not in str(error.value)
+
+
+def test_a_data_set_that_is_broken_is_one_line(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "train.jsonl").write_text('{"input": "a"}\n{"input": \n')
+    with pytest.raises(UserError, match="set cannot be read: .*JSON") as error:
+        load(tmp_path / "set")
     assert "\n" not in str(error.value)
 
 
