@@ -8,6 +8,7 @@ dimension and layer where attention keeps no scores, and 2 with gradient checkpo
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,17 @@ def check(model: str, config: Any, args: argparse.Namespace, tokens: int) -> Non
 
 
 def needed(config: Any, args: argparse.Namespace, tokens: int) -> float:
-    """Bytes that fine-tuning takes, estimated from the model's configuration alone."""
+    """Bytes that fine-tuning takes, estimated from the model's configuration alone. UserError if it is of another kind."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except ValueError as error:
+        raise UserError(
+            f"{config.model_type} is no causal language model: give the --model of one"
+        ) from error
     head = model.get_output_embeddings()
     matrices = [each for each in model.modules() if isinstance(each, torch.nn.Linear) and each is not head]
     inside = sum(each.weight.numel() for each in matrices)
@@ -64,12 +70,18 @@ def free() -> float:
     import torch
 
     if torch.cuda.is_available():
-        return float(torch.cuda.mem_get_info()[0])
+        device = int(os.environ.get("LOCAL_RANK", 0))
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return float(torch.cuda.mem_get_info(device)[0] + cached)
     import psutil
 
     available = float(psutil.virtual_memory().available)
     try:
         limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return min(available, float(limit) - float(used))
-    except (OSError, ValueError):  # no container, or none with a limit ("max")
+        stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        cache = float(stat["inactive_file"]) + float(
+            stat["active_file"]
+        )  # counted as used, but given up when needed
+        return min(available, float(limit) - float(used) + cache)
+    except (OSError, ValueError, KeyError):  # no container, or none with a limit ("max")
         return available

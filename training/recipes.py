@@ -72,13 +72,12 @@ def set_defaults(parser: argparse.ArgumentParser, recipe: Mapping[str, Any], nam
             near = difflib.get_close_matches(str(key), actions, n=1)
             meant = f"did you mean {near[0]!r}?" if near else "see --help for those that there are"
             raise UserError(f"{name}: there is no option {key!r}; {meant}")
-        parser.set_defaults(**{key: _fitting(actions[key], value, name)})
+        if value is not None:  # null is as if it were not there
+            parser.set_defaults(**{key: _fitting(actions[key], value, name)})
 
 
 def _fitting(action: argparse.Action, value: Any, name: object) -> Any:
     """The value as the command line would have given it: YAML reads 2e-4 as a text, for one."""
-    if value is None:
-        return None
     from training.data import Repeated
 
     if isinstance(action, Repeated) or action.nargs in ("+", "*"):

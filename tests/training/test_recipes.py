@@ -37,6 +37,10 @@ def test_values_take_the_place_of_defaults() -> None:
     assert args.lora_alpha == 64 and args.validation is None
 
 
+def test_null_is_as_if_it_were_not_there() -> None:
+    assert recipes.arguments({"max_length": None, "seed": None}) == recipes.arguments({})
+
+
 def test_what_is_given_on_the_command_line_wins() -> None:
     parser = argparse.ArgumentParser()
     sft.add_arguments(parser)
