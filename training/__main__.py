@@ -35,11 +35,13 @@ _WRITE_FAILED = (
     "inline_container.cc",
     "iostream error",
 )
+_ALLOCATION_FAILED = ("out of memory", "can't allocate memory", "not enough memory")
 _SIGINT, _SIGTERM = 130, 143  # exit codes of a command that such a signal stopped, as in a shell
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command. Returns 0; 2 with one line for bad input; 1 for a full disk; 130 for Ctrl+C; 143 for SIGTERM."""
+    """Runs one command. Returns 0; 2 with one line for bad input; 1 with one for a full disk, memory that ran out or a file
+    that cannot be read or written; 130 for Ctrl+C; 143 for SIGTERM."""
     try:
         args = _parse(sys.argv[1:] if argv is None else argv)
         args.run(args)
@@ -53,9 +55,14 @@ def main(argv: list[str] | None = None) -> int:
         print("Stopped. What was saved stays; the same command goes on from there.", file=sys.stderr)
         return _SIGINT
     except Exception as error:
-        if not _is_full_disk(error):
+        if _is_full_disk(error):
+            print("The disk is full: make room, then give the same command again.", file=sys.stderr)
+        elif isinstance(error, OSError) and error.filename:
+            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        elif _is_full_memory(error):
+            print("Memory ran out: try smaller batches, shorter rows or a smaller model.", file=sys.stderr)
+        else:
             raise
-        print("The disk is full: make room, then give the same command again.", file=sys.stderr)
         return 1
     return 0
 
@@ -104,6 +111,12 @@ def _is_full_disk(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return any(words in str(error) for words in _WRITE_FAILED)
+
+
+def _is_full_memory(error: BaseException) -> bool:
+    """torch says RuntimeError, of its GPU kind (OutOfMemoryError) or with the words of the CPU's allocator."""
+    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATION_FAILED)
+    return told or isinstance(error, MemoryError)
 
 
 if __name__ == "__main__":

@@ -160,8 +160,24 @@ def _bad_advice(word: str, lexicon: Lexicon, rng: random.Random) -> str | None:
 
 
 def load_texts(path: Path) -> list[str]:
-    """The `text` column of a file of JSON lines."""
-    return [row["text"] for row in read_rows(path)]
+    """The `text` column of a file of JSON lines. UserError if it has none, or cannot be read."""
+    return [text for (text,) in _columns(path, "text")]
+
+
+def _columns(path: Path, *names: str) -> list[list[str]]:
+    found = []
+    try:
+        for number, row in enumerate(read_rows(path), 1):
+            values = [row.get(name) for name in names] if isinstance(row, dict) else []
+            texts = [value for value in values if isinstance(value, str)]
+            if len(texts) < len(names):
+                raise UserError(f"{path}: row {number} needs text in these columns: {', '.join(names)}")
+            found.append(texts)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if not found:
+        raise UserError(f"{path} has no row")
+    return found
 
 
 # ---- the command ----
@@ -200,7 +216,7 @@ def run(args: argparse.Namespace) -> None:
 def make_pairs(email: Path, clean: Path, learner: Path | None, count: int, seed: int) -> list[Pair]:
     """`count` pairs from clean sentences, a few of them replaced by real ones of learners."""
     rng = random.Random(seed)
-    maker = PairMaker(_some_texts(clean), _some_texts(email))
+    maker = PairMaker(load_texts(clean), load_texts(email))
     pairs = [maker.draw(rng) for _ in range(count)]
     if learner:
         real = learner_pairs(learner)
@@ -209,24 +225,6 @@ def make_pairs(email: Path, clean: Path, learner: Path | None, count: int, seed:
     return pairs
 
 
-def _some_texts(path: Path) -> list[str]:
-    try:
-        texts = load_texts(path)
-    except KeyError as error:
-        raise UserError(f"{path} has rows without a text column") from error
-    if not texts:
-        raise UserError(f"{path} holds no sentence")
-    return texts
-
-
 def learner_pairs(path: Path) -> list[Pair]:
     """Pairs of a file with tokenised `source` and `corrected` columns, as plain text. UserError if it has none."""
-    try:
-        pairs = [Pair(detokenize(row["source"]), detokenize(row["corrected"])) for row in read_rows(path)]
-    except KeyError as error:
-        raise UserError(
-            f"{path} has rows without a {error} column: source and corrected are needed"
-        ) from error
-    if not pairs:
-        raise UserError(f"{path} holds no pair")
-    return pairs
+    return [Pair(*map(detokenize, row)) for row in _columns(path, "source", "corrected")]

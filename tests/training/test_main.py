@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from training import pairs
 from training.__main__ import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +43,27 @@ def test_options_are_known_by_either_spelling(option: str, capsys: pytest.Captur
 def test_a_value_keeps_its_dashes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sft", "--recipe", "no-such_recipe.yaml"]) == 2
     assert "there is no recipe no-such_recipe.yaml" in capsys.readouterr().err
+
+
+def test_memory_that_ran_out_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pairs, "run", lambda args: torch.empty(2**60, dtype=torch.uint8))
+    assert main(["pairs", "--clean=a", "--email=b", "--out=c"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "Memory ran out: try smaller batches, shorter rows or a smaller model."
+    ]
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "We will see."}\n')
+    assert (
+        main(["pairs", f"--clean={texts}", f"--email={texts}", "--rows=1", f"--out={texts}/pairs.jsonl"]) == 1
+    )
+    assert capsys.readouterr().err == f"{texts}: File exists\n"
 
 
 def test_a_bad_recipe_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

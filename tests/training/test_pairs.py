@@ -112,10 +112,10 @@ def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("option", "content", "told"),
     [
-        ("clean", '{"sentence": "Hi."}', "has rows without a text column"),
-        ("email", "", "holds no sentence"),
-        ("learner", '{"source": "a"}', "source and corrected are needed"),
-        ("learner", "", "holds no pair"),
+        ("clean", '{"sentence": "Hi."}', "row 1 needs text in these columns: text"),
+        ("email", "", "has no row"),
+        ("learner", '{"source": "a"}', "row 1 needs text in these columns: source, corrected"),
+        ("learner", "", "has no row"),
         ("learner", None, "does not exist"),
     ],
 )
