@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import sys
@@ -30,6 +31,7 @@ _HUB = "hub:"
 _FIXED = (
     "model", "task", "seed", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "max_length", "packing", "load_in_4bit",
     "per_device_train_batch_size", "gradient_accumulation_steps", "completion_only_loss", "neftune_noise_alpha",
+    "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay",  # which checkpoints hold, and put back
 )  # fmt: skip
 _LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy", "entropy")
 
@@ -122,17 +124,20 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
     """
     _check(args)
     folder, hub = _place(args.output_dir)
-    config, tokenizer = _config_and_tokenizer(args)
+    config, tokenizer = config_and_tokenizer(args)
     memory.check(args.model, config, args, tokens=1)  # before any work: the weights alone
     rows = data.load(args, tokenizer)
     memory.check(args.model, config, args, min(args.max_length, max(rows.lengths)))
     _say_what_was_dropped(folder, rows.dropped)
+    settings = _settings(args, folder, bool(rows.validation))
     if hub:
-        hub.fetch(folder)
+        with settings.main_process_first():
+            hub.fetch(folder)
     if resume_from := checkpoints.newest(folder):
         _same_run(args, folder, rows)
     stop = checkpoints.save_on_sigterm()
-    trainer = _trainer(args, folder, rows, tokenizer, [stop, *([hub.callback()] if hub else []), *callbacks])
+    followed = [stop, *([hub.callback()] if hub else []), *callbacks]
+    trainer = _trainer(args, settings, rows, tokenizer, followed)
     experiment = experiments.Experiment.start(
         folder, "sft", _parameters(args), _described(args, rows), price_per_hour=args.price_per_hour,
         tracker=args.tracker, resumed=resume_from is not None, name=args.run_name,
@@ -172,10 +177,15 @@ def _check(args: argparse.Namespace) -> None:
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name {what}")
     positive = ("lora_r", "lora_alpha", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
-                "logging_steps", "eval_steps", "save_steps", "learning_rate")  # fmt: skip
+                "logging_steps", "eval_steps", "save_steps", "learning_rate", "per_device_eval_batch_size",
+                "early_stopping_patience")  # fmt: skip
     for name in positive:
-        if getattr(args, name) <= 0:
-            raise UserError(f"--{name} {getattr(args, name)}: give more than 0")
+        value = getattr(args, name)
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"--{name} {value}: give more than 0")
+    for name in ("weight_decay", "warmup_steps", "seed"):
+        if not 0 <= getattr(args, name) < math.inf:
+            raise UserError(f"--{name} {getattr(args, name)}: give 0 or more")
     if args.max_steps <= 0 and args.num_train_epochs <= 0:
         raise UserError("nothing to do: give --max_steps or --num_train_epochs more than 0")
     if args.early_stopping_patience is not None:
@@ -192,6 +202,8 @@ def _check(args: argparse.Namespace) -> None:
 def _place(output_dir: str) -> tuple[Path, checkpoints.HubFolder | None]:
     """The folder of the run, and the repo that it is pushed to."""
     name = str(output_dir)
+    if name.startswith(_HUB) and name.count("/") != 1:
+        raise UserError(f"--output_dir {name}: a Hub repo is {_HUB}owner/name")
     hub = checkpoints.HubFolder(name.removeprefix(_HUB)) if name.startswith(_HUB) else None
     folder = Path("runs", name.split("/")[-1]) if hub else Path(name)
     try:
@@ -215,7 +227,8 @@ def _same_run(args: argparse.Namespace, folder: Path, rows: data.Data) -> None:
         )
 
 
-def _config_and_tokenizer(args: argparse.Namespace) -> tuple[Any, Any]:
+def config_and_tokenizer(args: argparse.Namespace) -> tuple[Any, Any]:
+    """Of `args.model`, with `args.chat_template_path`. UserError if it cannot be loaded or has no chat template."""
     from transformers import AutoConfig, AutoTokenizer
 
     try:
@@ -238,21 +251,17 @@ def _config_and_tokenizer(args: argparse.Namespace) -> tuple[Any, Any]:
 # ---- the trainer ----
 
 
-def _trainer(
-    args: argparse.Namespace, folder: Path, rows: data.Data, tokenizer: Any, callbacks: list[Any]
-) -> Any:
+def _settings(args: argparse.Namespace, folder: Path, evaluates: bool) -> Any:
     import torch
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import EarlyStoppingCallback, PrinterCallback
     from trl import SFTConfig
 
     patient = args.early_stopping_patience is not None
-    if patient:
-        callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
-    targets = args.target_modules
+    if patient and not evaluates:
+        raise UserError(
+            "--early_stopping_patience needs held-out rows, and there are too few rows to hold any out"
+        )
     try:
-        settings = SFTConfig(
+        return SFTConfig(
             output_dir=str(folder),
             learning_rate=args.learning_rate,
             lr_scheduler_type=args.lr_scheduler_type,
@@ -268,7 +277,7 @@ def _trainer(
             completion_only_loss=args.completion_only_loss,
             neftune_noise_alpha=args.neftune_noise_alpha,
             logging_steps=args.logging_steps,
-            eval_strategy="steps" if rows.validation else "no",
+            eval_strategy="steps" if evaluates else "no",
             eval_steps=args.eval_steps,
             save_steps=args.save_steps,
             save_total_limit=2,
@@ -286,6 +295,21 @@ def _trainer(
             report_to="none",
             disable_tqdm=True,
         )
+    except ValueError as error:  # transformers and trl say so of options that cannot be
+        raise UserError(" ".join(str(error).split())) from error
+
+
+def _trainer(
+    args: argparse.Namespace, settings: Any, rows: data.Data, tokenizer: Any, callbacks: list[Any]
+) -> Any:
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import EarlyStoppingCallback, PrinterCallback
+
+    if args.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
+    targets = args.target_modules
+    try:
         trainer = _trainer_class()(
             model=_model(args),
             args=settings,
@@ -298,7 +322,7 @@ def _trainer(
             ),
             callbacks=callbacks,
         )  # fmt: skip
-    except ValueError as error:  # transformers, trl and peft say so of options that cannot be
+    except ValueError as error:  # and peft
         raise UserError(" ".join(str(error).split())) from error
     trainer.remove_callback(PrinterCallback)  # ours prints the same and more
     return trainer
@@ -306,6 +330,7 @@ def _trainer(
 
 def _model(args: argparse.Namespace) -> Any:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     on_gpu = torch.cuda.is_available()
@@ -322,7 +347,7 @@ def _model(args: argparse.Namespace) -> Any:
             options["device_map"] = {"": "cpu"}
     try:
         return AutoModelForCausalLM.from_pretrained(args.model, **options)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         why = " ".join(str(error).split())[:200]
         raise UserError(f"{args.model} cannot be loaded as a language model: {why}") from error
 
@@ -423,12 +448,16 @@ def _finish(args: argparse.Namespace, folder: Path, trainer: Any, evaluates: boo
         fresh = evaluated and evaluated[-1]["step"] == state.global_step
         eval_loss = evaluated[-1]["eval_loss"] if fresh else trainer.evaluate()["eval_loss"]
     adapter, whole = folder / "adapter", folder / ".adapter"
-    trainer.save_model(str(whole))
-    if trainer.is_world_process_zero():
-        if args.task == "proofread":
-            save_about(whole)
-        shutil.rmtree(adapter, ignore_errors=True)
-        os.replace(whole, adapter)
+    try:
+        trainer.save_model(str(whole))
+        if trainer.is_world_process_zero():
+            if args.task == "proofread":
+                save_about(whole)
+            shutil.rmtree(adapter, ignore_errors=True)
+            os.replace(whole, adapter)
+    except BaseException:  # a full disk, Ctrl+C
+        shutil.rmtree(whole, ignore_errors=True)
+        raise
     return {
         "adapter": str(adapter),
         "steps": state.global_step,

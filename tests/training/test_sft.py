@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +17,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from space.errors import UserError
-from training import checkpoints, experiments, recipes, sft
+from training import checkpoints, data, experiments, recipes, sft
 from training.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,7 +152,9 @@ def test_more_steps_can_be_asked_for_later(tiny_llama: Path, questions: Path, tm
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("other", [{"lora_r": 2}, {"model": "copy"}, {"random_k": 9}])
+@pytest.mark.parametrize(
+    "other", [{"lora_r": 2}, {"learning_rate": 0.02}, {"model": "copy"}, {"random_k": 9}]
+)
 def test_another_run_is_not_gone_on_with(
     other: dict[str, Any], tiny_llama: Path, questions: Path, tmp_path: Path
 ) -> None:
@@ -241,7 +245,11 @@ def test_two_processes_train_one_adapter(tiny_llama: Path, questions: Path, tmp_
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout)["steps"] == 4  # 32 rows, 4 for each of two
+    result = json.loads(ran.stdout)
+    assert result["steps"] == 4  # 32 rows, 4 for each of two
+    args = recipes.arguments(given)
+    rows = data.load(args, AutoTokenizer.from_pretrained(tiny_llama))
+    assert result["tokens"] == sum(rows.lengths)  # each row went to one of them
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
     assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-4"
 
@@ -311,6 +319,15 @@ def test_a_recipe_gives_way_to_the_command_line(
         ({"lora_r": 0}, "--lora_r 0: give more than 0"),
         ({"max_steps": -1, "num_train_epochs": 0}, "nothing to do"),
         ({"lr_scheduler_type": "sinus"}, "sinus"),
+        ({"learning_rate": math.nan}, "--learning_rate nan: give more than 0"),
+        ({"weight_decay": -1}, "--weight_decay -1.0: give 0 or more"),
+        ({"per_device_eval_batch_size": -1}, "--per_device_eval_batch_size -1: give more than 0"),
+        ({"early_stopping_patience": 0}, "--early_stopping_patience 0: give more than 0"),
+        (
+            {"early_stopping_patience": 1, "random_k": 1, "validation_share": 0.01},
+            "too few rows to hold any out",
+        ),
+        ({"output_dir": "hub:run"}, "a Hub repo is hub:owner/name"),
         ({"load_in_4bit": True}, "--load_in_4bit needs bitsandbytes: pip install bitsandbytes"),
         ({"early_stopping_patience": 1, "validation_share": 0}, "needs held-out rows"),
         ({"early_stopping_patience": 1, "eval_steps": 3}, "--save_steps must be a multiple of --eval_steps"),
@@ -339,6 +356,24 @@ def test_a_model_that_does_not_fit_is_told_before_it_is_loaded(
     (giant / "config.json").write_text(json.dumps(config))
     with pytest.raises(UserError, match=r"does not fit: about \d{4,}\.\d GB needed, \d+\.\d GB free; try"):
         sft.fine_tune(recipes.arguments(options(giant, questions, tmp_path / "run")))
+
+
+@pytest.mark.parametrize(
+    ("how", "told"), [("torn", "torn cannot be loaded"), ("other", "t5 is no causal language model")]
+)
+def test_a_model_of_no_use_is_one_line(
+    how: str, told: str, tiny_llama: Path, questions: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / how
+    shutil.copytree(tiny_llama, model)
+    if how == "torn":
+        os.truncate(model / "model.safetensors", 2000)
+    else:
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | {"model_type": "t5"}))
+    with pytest.raises(UserError, match=told) as error:
+        sft.fine_tune(recipes.arguments(options(model, questions, tmp_path / "run")))
+    assert "\n" not in str(error.value)
 
 
 def test_a_model_without_chat_template_needs_one(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
