@@ -8,9 +8,9 @@
 `halving` trains every recipe (six by default) for the first rung's budget, goes on with the best half from their
 checkpoints to the next rung, and so on (Jamieson and Talwalkar 2016). `random` draws its trials from ranges
 (Bergstra and Bengio 2012), `factor` changes one option of the recipe at a time. A budget is a number of training
-tokens, not of steps: --rungs is in steps of the first trial, and what it reads in them (batch size x accumulation x
-mean length) is what each of the others may read, in as many steps as it needs. One schedule of the learning rate
-spans all rungs, so that a trial that goes on is the same run as one that was never stopped.
+tokens, not of steps: --rungs is in steps of the first trial, and what it reads in them is what each of the others may
+read, in as many steps as it needs. One schedule of the learning rate spans all rungs, so that a trial that goes on is
+the same run as one that was never stopped.
 
 Trials run in Ray Tune (training/trials.py): on this machine, or with --ray_address on a cluster whose nodes have this
 folder, the model and --output_dir at the same paths. A trial that is killed goes on from its newest checkpoint, and
@@ -192,11 +192,15 @@ def draw(values: Values, rng: random.Random) -> Any:
 
 
 def tokens_per_step(options: argparse.Namespace, lengths: Sequence[int]) -> float:
-    """Batch size x accumulation x mean length of a row, which is cut at max_length and fills it when packed."""
-    length = sum(min(each, options.max_length) for each in lengths) / len(lengths)
-    if options.packing:
-        length = options.max_length
-    return options.per_device_train_batch_size * options.gradient_accumulation_steps * length
+    """Tokens of an epoch over its steps, of which the last one has what rows are left.
+
+    Rows are cut at max_length; packed, so many of them make a row that their tokens fill it.
+    """
+    tokens = sum(min(each, options.max_length) for each in lengths)
+    rows = math.ceil(tokens / options.max_length) if options.packing else len(lengths)
+    return tokens / math.ceil(
+        rows / (options.per_device_train_batch_size * options.gradient_accumulation_steps)
+    )
 
 
 def steps_for(tokens: float, options: argparse.Namespace, lengths: Sequence[int]) -> int:
@@ -241,10 +245,12 @@ def make_plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     if rungs != sorted(set(rungs)) or rungs[0] < 1 or args.eta < 2:
         raise UserError("--rungs are growing numbers of steps, such as 80 160, and --eta is 2 or more")
     trials = candidates(args.method, args.recipes, args.vary, args.trials, args.seed)
+    if args.scored_rows < 1:
+        raise UserError(f"--scored_rows {args.scored_rows}: give 1 or more")
     if len(trials) < 2:
         raise UserError("a search compares two trials or more: give more recipes, values or --trials")
     options = {name: recipes.arguments(recipe) for name, recipe in trials.items()}
-    rows = _rows(args, min(each.max_length for each in options.values()))
+    rows = _rows(args, list(options.values()))
     model = str(Path(args.model).resolve()) if Path(args.model).exists() else args.model
     budgets = [round(steps * tokens_per_step(next(iter(options.values())), rows.lengths)) for steps in rungs]
     plan = {
@@ -272,16 +278,15 @@ def make_plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     return plan
 
 
-def _rows(args: argparse.Namespace, max_length: int) -> data.Data:
-    from transformers import AutoTokenizer
+def _rows(args: argparse.Namespace, trials: Sequence[argparse.Namespace]) -> data.Data:
+    """Rows that fit into every trial."""
+    from training.sft import config_and_tokenizer
 
-    options = argparse.Namespace(**vars(args), max_length=max_length)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(args.model)
-    except (OSError, ValueError) as error:
-        why = " ".join(str(error).split())[:200]
-        raise UserError(f"{args.model} cannot be loaded as a language model: {why}") from error
-    rows = data.load(options, tokenizer)
+    template = next((each.chat_template_path for each in trials if each.chat_template_path), None)
+    options = argparse.Namespace(
+        **vars(args), max_length=min(each.max_length for each in trials), chat_template_path=template
+    )
+    rows = data.load(options, config_and_tokenizer(options)[1])
     if not rows.validation:
         raise UserError("trials are ranked on held-out rows: give --validation, or a share above 0")
     if "clean" in args.rank_by and not any(map(is_clean, rows.validation[: args.scored_rows])):

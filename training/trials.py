@@ -68,8 +68,8 @@ def workers(address: str | None, at_once: int | None) -> Iterator[dict[str, floa
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         found = ray.cluster_resources()
         count = max(1, at_once or int(found.get("GPU", 0)))
-        gpus = found.get("GPU", 0) / count
-        yield {"cpu": max(1, found["CPU"] // count), "gpu": gpus if gpus < 1 else int(gpus)}
+        # Never more than one GPU: the budgets count on it.
+        yield {"cpu": max(1, found["CPU"] // count), "gpu": min(1, found.get("GPU", 0) / count)}
     finally:
         ray.shutdown()
         if scratch:
@@ -177,7 +177,9 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
 
     from training.metrics import gleu, gleu_counts, tokenize
 
-    tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
+    tokenizer = AutoTokenizer.from_pretrained(
+        adapter, padding_side="left"
+    )  # with the template that it learnt
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
     base = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
@@ -204,7 +206,7 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
         [gleu_counts(*map(tokenize, (draft(row), row["completion"][0]["content"], text)))]
         for row, text in pairs
     ]
-    changed = [text != draft(row) for row, text in pairs if is_clean(row)]
+    changed = [text != draft(row).strip() for row, text in pairs if is_clean(row)]
     share = 100 * sum(changed) / len(changed) if changed else None
     return {"gleu": gleu(counts, 0, draws=1), "clean": share}
 

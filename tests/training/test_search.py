@@ -7,6 +7,7 @@ import doctest
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,14 +47,22 @@ def test_the_examples_in_the_docstrings_hold() -> None:
 
 
 def test_a_step_reads_batch_times_accumulation_times_mean_length() -> None:
-    assert tokens_per_step(options(16, 4), [100, 200]) == 16 * 4 * 150
-    assert tokens_per_step(options(16, 4, max_length=120), [100, 200]) == 16 * 4 * 110  # 200 is cut to 120
-    assert tokens_per_step(options(2, 1, max_length=1024, packing=True), [100, 200]) == 2 * 1024
+    lengths = [100, 200] * 640
+    assert tokens_per_step(options(16, 4), lengths) == 16 * 4 * 150
+    assert tokens_per_step(options(16, 4, max_length=120), lengths) == 16 * 4 * 110  # 200 is cut to 120
+    packed = tokens_per_step(options(2, 1, max_length=1024, packing=True), lengths)
+    assert packed == pytest.approx(2 * 1024, rel=0.01)
+
+
+def test_the_last_step_of_an_epoch_reads_what_is_left() -> None:
+    """100 rows are two steps of 64 and 36, on average 50."""
+    assert tokens_per_step(options(16, 4), [10] * 100) == 50 * 10
+    assert tokens_per_step(options(16, 4), [10] * 7) == 7 * 10
 
 
 def test_equal_compute_is_tokens_and_not_steps() -> None:
     """80 steps of 64 rows are 160 steps of 32 rows, and 107 of 48."""
-    lengths = [80, 120]
+    lengths = [80, 120] * 960
     budget = 80 * tokens_per_step(options(16, 4), lengths)
     assert budget == 512_000
     assert [steps_for(budget, options(*each), lengths) for each in ((16, 4), (16, 2), (32, 2), (12, 4))] == [
@@ -229,10 +238,11 @@ def test_a_recipe_that_cannot_be_trained_loses(command: list[str], tmp_path: Pat
 def test_what_a_model_writes_is_scored(tiny_llama: Path, command: list[str], tmp_path: Path) -> None:
     """A random model changes every clean text, and shares no four words in a row with any reference."""
     import peft
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(tiny_llama)
     peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM")).save_pretrained(tmp_path / "adapter")
+    AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path / "adapter")  # as sft leaves it
     plan_of(command, tmp_path / "search")
     lines = (tmp_path / "search" / "data" / "validation.jsonl").read_text().splitlines()[:6]
     rows = [json.loads(line) for line in lines]
@@ -250,6 +260,7 @@ def test_what_a_model_writes_is_scored(tiny_llama: Path, command: list[str], tmp
         (["--validation_share=0"], "ranked on held-out rows"),
         (["--method=random"], "give --recipes one"),
         (["--eta=1"], "--eta is 2 or more"),
+        (["--scored_rows=0"], "--scored_rows 0: give 1 or more"),
         (["--model=no/such folder"], "no/such folder cannot be loaded"),
     ],
 )
@@ -258,6 +269,19 @@ def test_bad_input_is_one_line(
 ) -> None:
     assert main([*command, *given]) == 2
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_model_without_chat_template_takes_that_of_the_recipes(
+    command: list[str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_llama, bare, ignore=shutil.ignore_patterns("*.jinja"))
+    command[1] = f"--model={bare}"
+    with pytest.raises(UserError, match="has no chat template"):
+        plan_of(command, tmp_path / "search")
+    for path in tmp_path.glob("*.yaml"):
+        recipes.write(path, recipes.read(path) | {"chat_template_path": tiny_llama / "chat_template.jinja"})
+    assert plan_of(command, tmp_path / "search")["data"]["rows"] == 48
 
 
 def test_a_folder_keeps_one_search(command: list[str], tmp_path: Path) -> None:
