@@ -22,6 +22,7 @@ from typing import Any
 
 SEAL = "complete.json"
 PUSHED = "last-checkpoint"  # its folder in a Hub repo
+RECORD = "run.json"  # of the run, beside its checkpoints (training/experiments.py)
 _NAME = re.compile(r"checkpoint-(\d+)")
 _CHUNK = 2**20  # bytes read at a time
 
@@ -183,7 +184,8 @@ class HubFolder:
             ) from error
 
     def fetch(self, folder: Path) -> None:
-        """Puts the repo's checkpoint into a folder that has none: a run goes on where its machine was lost."""
+        """Puts the repo's checkpoint into a folder that has none, with the record of the run: it goes on where its
+        machine was lost."""
         if newest(folder):
             return
         whole = folder / ".fetched"
@@ -195,6 +197,8 @@ class HubFolder:
             if state.is_file():
                 step = json.loads(state.read_text(encoding="utf-8"))["global_step"]
                 shutil.rmtree(folder / f"checkpoint-{step}", ignore_errors=True)
+                if (record := whole / PUSHED / RECORD).is_file():
+                    os.replace(record, folder / RECORD)
                 os.replace(whole / PUSHED, folder / f"checkpoint-{step}")
         except Exception as error:
             self._warn(error)
@@ -202,13 +206,15 @@ class HubFolder:
             shutil.rmtree(whole, ignore_errors=True)
 
     def push(self, folder: Path, path_in_repo: str, message: str, *, wait: bool = False) -> None:
-        """Pushes a copy of a folder in the background; the one before is waited for only if asked to."""
+        """Pushes a copy of a folder and the run's record in the background; the one before is waited for only if asked to."""
         if self._push is not None and not self._push.done() and not wait:
             return  # this checkpoint is skipped: the line is slower than the training
         self.wait()
         copy = folder.parent / f".push-{path_in_repo.replace('/', '-')}"
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(folder, copy)  # the checkpoint itself may be deleted while it is on its way
+        if (record := folder.parent / RECORD).is_file():
+            shutil.copy(record, copy)
         self._copy = copy
         self._push = self._api.upload_folder(
             repo_id=self.repo_id, folder_path=copy, path_in_repo=path_in_repo, commit_message=message,

@@ -152,6 +152,11 @@ def test_a_run_in_a_repo_goes_on_on_another_machine(
         "per_device_train_batch_size": 4, "lora_r": 2, "save_steps": 2, "logging_steps": 1, "tracker": "none",
     }  # fmt: skip
     for name, steps in (("first", 2), ("second", 4)):
+        if name == "second":  # its machine knows nothing of the first but what the repo says
+            (tmp_path / "other").mkdir()
+            monkeypatch.chdir(tmp_path / "other")
+            with pytest.raises(UserError, match="holds a run with other learning_rate"):
+                sft.fine_tune(recipes.arguments(given | {"max_steps": steps, "learning_rate": 0.5}))
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
         result = sft.fine_tune(recipes.arguments(given | {"max_steps": steps}))
