@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> None:
     if not args.folders and not args.model:
         raise UserError("nothing to compare: name folders of runs, or models with --model and --suite")
     out = args.output_dir or (args.folders[0] if args.folders else Path("runs/compare"))
+    if out.exists() and not out.is_dir():  # told before the models are scored
+        raise UserError(f"--output_dir {out} is a file: name a folder")
     tables: dict[str, Rows] = {}
     shown: list[Path] = []
     result: dict[str, Any] = {}

@@ -143,7 +143,8 @@ def prefer(args: argparse.Namespace) -> Row:
     if newest:
         _require_same_run(args, data)
     try:
-        trainer = _trainer(args, chats(train, args), chats(validation, args))
+        # The base first, or a wrong name would be told after all pairs have been measured.
+        trainer = _trainer(args, *_policy(args), chats(train, args), chats(validation, args))
     except ValueError as error:  # transformers, trl and peft say so of options that cannot be
         raise UserError(" ".join(str(error).split())) from error
     trainer.remove_callback(PrinterCallback)  # ours prints the same and more
@@ -370,12 +371,13 @@ def _answered(text: Any) -> Any:
 # ---- training ----------------------------------------------------------------------------------------------
 
 
-def _trainer(args: argparse.Namespace, train: list[Row], validation: list[Row]) -> Any:
+def _trainer(
+    args: argparse.Namespace, model: Any, tokenizer: Any, train: list[Row], validation: list[Row]
+) -> Any:
     import torch
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
-    model, tokenizer = _policy(args)
     on_gpu = torch.cuda.is_available()
     common = {
         "output_dir": str(args.output_dir),

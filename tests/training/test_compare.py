@@ -215,6 +215,10 @@ def test_models_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture
         (["--model", "none"], "--model needs --suite"),
         (["--suite", "tone"], "--suite needs --model"),
         (["--suite", "clean", "--model", "none"], "needs --data"),
+        (
+            ["--suite", "tone", "--model", "none", "--output_dir", "/dev/null"],
+            "/dev/null is a file: name a folder",
+        ),
     ],
 )
 def test_bad_input_is_told_in_one_line(

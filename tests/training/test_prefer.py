@@ -232,6 +232,7 @@ def test_rows_that_teach_nothing_are_one_line(
         ("--per_device_train_batch_size=0", "--per_device_train_batch_size 0: give more than 0"),
         ("--learning_rate=nan", "--learning_rate nan: give more than 0"),
         ("--num_train_epochs=0", "nothing to do"),
+        ("--model=/no/model", "--model /no/model cannot be loaded"),
         ("--lr_scheduler_type=zigzag", "zigzag"),
         ("--target_modules=nobody", "nobody"),
         ("--validation_share=1", "--validation_share 1.0"),
