@@ -40,6 +40,7 @@ import io
 import json
 import math
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -232,7 +233,7 @@ def peak_flops(card: str | None) -> float | None:
     >>> peak_flops("NVIDIA H100 80GB HBM3"), peak_flops("NVIDIA A100-SXM4-40GB"), peak_flops(None)
     (989000000000000.0, 312000000000000.0, None)
     """
-    return next((peak for name, peak in PEAKS.items() if card and name in card), None)
+    return next((peak for name, peak in PEAKS.items() if card and re.search(rf"\b{name}\b", card)), None)
 
 
 # ---- the contenders ----------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_the_peak_of_a_card_is_found_by_its_name(card: str, tflops: int) -> None
 
 def test_a_card_that_is_not_known_has_no_peak() -> None:
     assert speed.peak_flops("Riva TNT2") is None
+    assert speed.peak_flops("NVIDIA RTX A1000") is None  # and no A100
 
 
 def test_mfu_is_flops_over_seconds_and_peak() -> None:
