@@ -27,7 +27,7 @@ COMMANDS = {
     "judge": "win rate of one model over another, by a language model",
     "benchmarks": "general benchmarks by lm-evaluation-harness",
     "retrain": "feedback -> a new model, released only if it is better",
-    "speed": "tokens/s, MFU and memory of fine-tuning on this machine",
+    "bench": "tokens/s, MFU and memory of fine-tuning on this machine",
 }
 _WRITE_FAILED = (
     "No space left on device",

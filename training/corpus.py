@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def read_rows(path: Path) -> Iterator[dict]:
-    """JSON lines of a plain or .zst file; UserError if there is none, or on a line that is not JSON."""
+    """JSON lines of a plain or .zst file; UserError if there is none, or on what is not JSON in UTF-8."""
     if not path.is_file():
         raise UserError(f"{path} does not exist: name a file of JSON lines")
     if path.suffix == ".zst":
@@ -104,12 +104,19 @@ def read_rows(path: Path) -> Iterator[dict]:
         lines: Iterable[str] = io.TextIOWrapper(reader, encoding="utf-8")
     else:
         lines = path.open(encoding="utf-8")
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path} line {number} is not JSON: repair or remove it") from error
+    try:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                yield _parsed(line, f"{path} line {number}")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: write it as JSON lines in UTF-8") from error
+
+
+def _parsed(line: str, where: str) -> dict:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where} is not JSON: repair or remove it") from error
 
 
 def detokenize(text: str) -> str:

@@ -173,7 +173,7 @@ def _columns(path: Path, *names: str) -> list[list[str]]:
             if len(texts) < len(names):
                 raise UserError(f"{path}: row {number} needs text in these columns: {', '.join(names)}")
             found.append(texts)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not found:
         raise UserError(f"{path} has no row")

@@ -246,10 +246,7 @@ def samples(
 
 def objects(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
     """The rows of a file of JSON lines. UserError when there are none, or one of them has no named columns."""
-    try:
-        rows = list(islice(read_rows(path), limit))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8: write it as JSON lines in UTF-8") from error
+    rows = list(islice(read_rows(path), limit))
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path} holds no rows: give JSON lines with one object each")
     return rows

@@ -1,7 +1,7 @@
 """Speed of LoRA fine-tuning on this machine: the defaults of `training sft` against trl's, same data, same run.
 
-    python -m training speed                   a model of the shape of Llama-3.2-1B with random weights, on a GPU
-    python -m training speed --size tiny       a look at whether it runs, on any machine
+    python -m training bench                   a model of the shape of Llama-3.2-1B with random weights, on a GPU
+    python -m training bench --size tiny       a look at whether it runs, on any machine
 
 Three contenders train the same adapter (rank, alpha, all linear layers) on the same rows for one epoch, in turns, each
 round in the opposite order of the last: `ours` is `training sft`; `trl` is SFTTrainer with the settings that it has when
@@ -29,7 +29,7 @@ with --python-version and --platform if that machine is another kind, and with t
 ones than training/requirements.txt. There:
 
     python -m pip install --no-index --no-deps --target site wheels/*.whl
-    PYTHONPATH=site python -m training speed
+    PYTHONPATH=site python -m training bench
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.rounds < 1 or (args.rows is not None and args.rows < 16):
         raise UserError("give --rounds of 1 or more and --rows of 16 or more")
-    with tempfile.TemporaryDirectory(prefix="speed-") as name:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
         print(json.dumps(measure(args, Path(name))))
 
 
