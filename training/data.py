@@ -230,7 +230,7 @@ def read(name: str, split: str = "train") -> list[dict[str, Any]]:
             with path.open(encoding="utf-8-sig", newline="") as lines:
                 return list(csv.DictReader(lines))
         if path.suffix == ".parquet":
-            import pyarrow.parquet  # type: ignore[import-untyped]
+            import pyarrow.parquet
 
             return pyarrow.parquet.read_table(path).to_pylist()
         rows = (

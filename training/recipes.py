@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "recipes"
 
 def read(path: str | Path) -> dict[str, Any]:
     """The options in a file; a name without folder is looked for among the shipped ones too. UserError if unreadable."""
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     path = Path(path)
     shipped = FOLDER / f"{path.stem}.yaml"

@@ -48,7 +48,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
             lines.writeheader()
             lines.writerows(rows)
     elif path.suffix == ".parquet":
-        import pyarrow.parquet  # type: ignore[import-untyped]
+        import pyarrow.parquet
 
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
     elif path.suffix == ".json":
