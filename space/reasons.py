@@ -107,7 +107,7 @@ _CALENDAR = frozenset(  # "May I ask" is no month
 )
 # A capital on one of these has no reason but the beginning of a sentence.
 _NEVER_NAMES = frozenset(
-    "and are because but can could did do does for from has have he her his how if is it it's its my or our please she since so "
+    "also and are because but can could did do does for from has have he her his how if is it it's its just maybe my no not or our please she since so "
     "thank thanks that their there these they this those to we were what when where which while why would you your".split()
 )
 _MODALS = frozenset("to can could will would shall should may might must".split())

@@ -129,6 +129,10 @@ def marked(draft: str, changes: Sequence[Change] = (), done: bool = False) -> st
     return f'<h3>{texts.RESULT}</h3><div class="pr-email" tabindex="0" role="region" aria-label="{texts.RESULT}"{data}>{email}</div>'
 
 
+def counted(changes: int) -> str:
+    return texts.ONE_CHANGE if changes == 1 else texts.MANY_CHANGES.format(count=changes or texts.NO)
+
+
 def changed(changes: Sequence[Change], clean: bool = True) -> str:
     """The section "What changed": a card for each change with its kind and reason, to accept or reject.
 
@@ -138,7 +142,6 @@ def changed(changes: Sequence[Change], clean: bool = True) -> str:
     if not changes:
         praise = f'<p class="pr-clean">{texts.NO_CHANGES}</p>'
         return f"<section>{title}{praise if clean else f'<p>{texts.NOTHING_CHANGED}</p>'}</section>"
-    count = texts.ONE_CHANGE if len(changes) == 1 else texts.MANY_CHANGES.format(count=len(changes))
     kinds = "".join(
         f'<button type="button" data-kind="{escaped(kind)}" aria-pressed="true">{escaped(kind)} {n}</button>'
         for kind, n in Counter(change.kind for change in changes).most_common()
@@ -150,7 +153,7 @@ def changed(changes: Sequence[Change], clean: bool = True) -> str:
         for number, change in enumerate(changes)
     )
     return (
-        f'<section>{title}<div class="pr-bar"><b>{count}</b><span id="chosen" role="status"></span>'
+        f'<section>{title}<div class="pr-bar"><b>{counted(len(changes))}</b><span id="chosen" role="status"></span>'
         f'<button type="button" data-all="true">{texts.ACCEPT_ALL}</button>'
         f'<button type="button" data-all="false">{texts.REJECT_ALL}</button>'
         f'<span class="pr-kinds" role="group" aria-label="{texts.BY_KIND}">{kinds}</span>'

@@ -7,11 +7,6 @@
 
   // ---- the draft ----
 
-  // A pause in typing, or a paste, measures the tone of the draft.
-  document.addEventListener("input", (event) => {
-    if (event.target.closest("#draft")) later("#measure", 500);
-  });
-
   // Presses a button of the server's once nothing has happened for some milliseconds.
   function later(selector, milliseconds) {
     clearTimeout(timers[selector]);
@@ -138,17 +133,17 @@
 
   // ---- what this browser remembers; private windows may refuse ----
 
-  function remembered(key, otherwise) {
+  function remembered(key, otherwise, storage = "localStorage") {
     try {
-      return JSON.parse(localStorage.getItem(`proofreader.${key}`)) ?? otherwise;
+      return JSON.parse(window[storage].getItem(`proofreader.${key}`)) ?? otherwise;
     } catch {
       return otherwise;
     }
   }
 
-  function remember(key, value) {
+  function remember(key, value, storage = "localStorage") {
     try {
-      localStorage.setItem(`proofreader.${key}`, JSON.stringify(value));
+      window[storage].setItem(`proofreader.${key}`, JSON.stringify(value));
     } catch { /* full or forbidden: the page works without */ }
   }
 
@@ -168,7 +163,8 @@
       });
       button.textContent = words.open;
       const when = new Date(email.time).toLocaleString(words.language, { dateStyle: "medium", timeStyle: "short" });
-      const start = email.draft.trim().replace(/\s+/g, " ").slice(0, 80);
+      const line = email.draft.trim().replace(/\s+/g, " ");
+      const start = line.length > 80 ? `${line.slice(0, 80)}…` : line;
       button.setAttribute("aria-label", `${words.open}: ${when}, ${start}`);
       item.append(button, ` ${when} · ${start}`);
       return item;
@@ -187,8 +183,11 @@
   window.proofreader = {
     text,
 
+    // Of each new draft, typed or not: keeps it for a reload of this page, and measures its tone after a pause.
     // Characters are code points, as Python counts them.
     count(draft) {
+      remember("draft", draft, "sessionStorage");
+      later("#measure", 500);
       const count = (draft.match(/\S+/g) || []).length;
       const form = count > words.limit ? words.countOver : words.count;
       return fill(form, { characters: [...draft].length, words: count, limit: words.limit });
@@ -217,9 +216,15 @@
 
     remember: (terms, dialect) => remember("settings", { terms, dialect }),
 
-    // What was remembered, for the settings that it is kept for.
+    // What was remembered: the draft, unless there is one already, and the settings that are given back.
     recall() {
       const { terms = "", dialect = "" } = remembered("settings", {});
+      const draft = remembered("draft", "", "sessionStorage");
+      const area = one("#draft textarea");
+      if (draft && !area.value) {
+        area.value = draft;
+        area.dispatchEvent(new Event("input", { bubbles: true }));
+      }
       listHistory();
       return [terms, dialect];
     },

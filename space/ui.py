@@ -120,6 +120,7 @@ def build(
         """Answers the click at once, before the queue: from here on Stop has something to stop."""
         stops[_session(request)] = threading.Event()
         return blank() | {
+            details: gr.skip(),  # hidden by the style sheet, as their room stays
             run: gr.update(interactive=False),
             stop: gr.update(interactive=True),
             clear: gr.update(interactive=False),
@@ -166,7 +167,11 @@ def build(
                     texts.STOPPED.format(done=done, total=total, units=units) if done else texts.STOPPED_EARLY
                 )
             else:
-                line = texts.DONE.format(seconds=time.monotonic() - started, model=outcome.model)
+                line = texts.DONE.format(
+                    seconds=time.monotonic() - started,
+                    model=outcome.model,
+                    changes=render.counted(len(outcome.changes)),
+                )
             made = {"options": options.to_dict(), "versions": shelf.versions()}
             finished = shown(outcome) | {
                 status: render.status(line, "done"),
@@ -188,6 +193,7 @@ def build(
         stops.pop(_session(request), None)
         return {
             status: render.status(texts.NOT_BEGUN, "error"),
+            details: gr.update(visible=False),
             run: gr.update(interactive=True),
             stop: gr.update(interactive=False),
             clear: gr.update(interactive=True),
@@ -217,7 +223,7 @@ def build(
             prompts_panel: gr.update(label=texts.PROMPTS.format(count=len(value.prompts)), open=False),
             details: gr.update(visible=True),
             verdict: None,
-            reasons: gr.update(value=[], visible=False),
+            reasons: [],
             corrected: "",
             comment: "",
             consent: gr.update(value=False, label=texts.CONSENT.format(where=where())),
@@ -232,8 +238,7 @@ def build(
         return {
             draft: new,
             replaced: (text, old) if worth else ("", None),
-            restore: gr.update(visible=worth),
-            draft_tone: measure(new),
+            restore: gr.update(interactive=worth),
             opened: mail,
             file_notes: render.notes(_about(mail)),
         }
@@ -321,8 +326,8 @@ def build(
                     label=texts.DRAFT,
                     placeholder=texts.DRAFT_PLACEHOLDER,
                     lines=14,
-                    max_lines=24,
                     autofocus=True,
+                    autoscroll=False,
                     elem_id="draft",
                     html_attributes=gr.InputHTMLAttributes(spellcheck=False, lang="en"),
                 )
@@ -334,7 +339,7 @@ def build(
                     examples = [
                         (gr.Button(name, **small), email) for name, email in texts.EXAMPLE_EMAILS.items()
                     ]
-                    restore = gr.Button(texts.RESTORE, visible=False, **small)
+                    restore = gr.Button(texts.RESTORE, interactive=False, **small)
                     count = gr.HTML(texts.COUNT.format(characters=0, words=0), elem_id="count")
                 file_notes = gr.HTML(elem_id="file-notes")
                 mode = gr.Radio(
@@ -385,7 +390,6 @@ def build(
                 reasons = gr.CheckboxGroup(
                     [(texts.REASONS[name], name) for name in REASONS],
                     label=texts.WHAT_WAS_WRONG,
-                    visible=False,
                     elem_id="reasons",
                 )
                 corrected = gr.Textbox(
@@ -399,13 +403,15 @@ def build(
                     label=texts.COMMENT, placeholder=texts.COMMENT_PLACEHOLDER, lines=2, elem_id="comment"
                 )
                 with gr.Accordion(texts.PREVIEW, open=False, elem_id="preview"):
-                    record_shown = gr.Code(language="json", interactive=False, show_label=False, max_lines=24)
+                    record_shown = gr.Code(
+                        language="json", interactive=False, show_label=False, max_lines=24, wrap_lines=True
+                    )
                 consent = gr.Checkbox(
                     label=texts.CONSENT.format(where=where()),
                     info=texts.CONSENT_NOTE,
                     elem_id="consent",
                 )
-            with gr.Row():
+            with gr.Row(elem_classes="pr-under"):
                 send = gr.Button(texts.SEND, scale=0, min_width=180, elem_id="send")
                 feedback_status = gr.HTML(elem_id="feedback-status")
 
@@ -435,7 +441,7 @@ def build(
         endpoints(shelf, journal, tone, problem, client_hash)
         stop.click(stop_run, None, None, queue=False, **quiet)
 
-        changed = [draft, replaced, restore, draft_tone, opened, file_notes]
+        changed = [draft, replaced, restore, opened, file_notes]
         open_button.upload(open_file, [draft, opened, open_button], [*changed, status], **quiet)
         for button, email in examples:
             button.click(
@@ -463,7 +469,6 @@ def build(
         reset.click(lambda: [each.value for each in settings.values()], None, [*settings.values()], **quiet)
         clear_history.click(None, None, None, js="proofreader.clearHistory")
 
-        verdict.change(lambda chosen: gr.update(visible=chosen == "bad"), verdict, reasons, **quiet)
         said = [last, made_by, verdict, reasons, corrected, comment]
         for event in (verdict.change, reasons.change, corrected.blur, comment.blur, rescore.click):
             event(preview, [*said, chosen], [pending, record_shown], **chosen_last)

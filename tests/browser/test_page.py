@@ -295,6 +295,59 @@ def test_a_file_dropped_on_the_draft_is_opened_and_a_wrong_one_is_told(page: Pag
     no_traceback(page)
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_moves_by_itself(app: Any, open_page: Open, width: int) -> None:
+    page = open_page(app, width)
+    page.evaluate(
+        """() => {
+        window.moved = [];
+        new PerformanceObserver((list) => {
+          for (const each of list.getEntries()) {
+            if (!each.hadRecentInput && each.value > 0.0005) window.moved.push(each.sources.map((s) => s.node?.outerHTML));
+          }
+        }).observe({ type: "layout-shift", buffered: true });
+        }"""
+    )
+    expect(page.locator("#run")).to_be_visible()
+    proofread(page, MISTAKES * 3)
+    expect(page.locator("#result-tone [role=meter]")).to_have_count(2)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    at = page.evaluate("scrollY")
+    page.evaluate("document.querySelector('#run').click()")
+    expect(status(page)).not_to_contain_text(DONE)
+    assert page.evaluate("scrollY") == at
+    expect(status(page)).to_contain_text(DONE)
+    for panel, title in (
+        ("#settings", texts.SETTINGS),
+        ("#history", texts.HISTORY),
+        ("#preview", texts.PREVIEW),
+    ):
+        page.locator(panel).get_by_text(title).first.click()
+    page.locator("#verdict").get_by_text(texts.VERDICTS["bad"]).click()
+    expect(page.locator("#reasons")).to_be_visible()
+    assert page.evaluate("window.moved") == []
+
+
+def test_selected_and_copied_by_hand_the_email_is_the_chosen_one(page: Page) -> None:
+    proofread(page, MISTAKES)
+    page.locator("#result .pr-change").first.click()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#result .pr-email'))")
+    page.keyboard.press("Control+c")
+    assert page.evaluate("navigator.clipboard.readText()").strip() == result(page).strip()
+
+
+def test_a_draft_outlives_a_reload_of_its_page_and_is_in_no_other(app: Any, open_page: Open) -> None:
+    page = open_page(app)
+    draft(page).fill("Please send me the form today.")
+    page.wait_for_function("sessionStorage.getItem('proofreader.draft')?.includes('today.')")
+    page.reload()
+    expect(draft(page)).to_have_value("Please send me the form today.")
+    expect(page.locator("#draft-tone [role=meter]")).to_have_count(2)
+    other = open_page(app)
+    expect(other.locator("#draft-tone")).to_contain_text(texts.TONE_EMPTY)
+    expect(draft(other)).to_have_value("")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_no_serious_violation(app: Any, open_page: Open, dark: bool) -> None:
     page = open_page(app, dark=dark)

@@ -39,6 +39,7 @@ def line(key: str, **words: str) -> str:
         ("i'm", "I'm", line("I")),
         ("monday", "Monday", line("calendar")),
         ("please", "Please", line("sentence")),
+        ("also", "Also", line("sentence")),
         (", it", ". It", line("sentence")),
         ("london", "London", "'London' is written with a capital here."),
         ("Report", "report", "'report' is written without a capital here."),

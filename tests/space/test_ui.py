@@ -176,6 +176,7 @@ def test_each_change_has_a_card_with_its_kind_and_reason_and_kinds_are_counted()
     assert html.count('class="pr-card"') == 3 and all(escape(reason(change)) in html for change in changes)
     assert html.count('data-accept="true"') == html.count('data-accept="false"') == 3
     assert "1 change" in Shown(render.changed(changes[:1])).text
+    assert [render.counted(count) for count in (0, 1, 2)] == ["no changes", "1 change", "2 changes"]
     assert texts.NO_CHANGES in Shown(render.changed([])).text
 
 
@@ -186,7 +187,7 @@ def test_why_tells_what_was_measured_and_every_hint() -> None:
     ]
     line = Shown(render.why(RUDE, prompts)).text
     assert (
-        "negative 70%" in line
+        "sentiment negative 70%, politeness impolite 80%" in line
         and "2 sentences" in line
         and "recieved → received; the → (nothing)" in line
         and "x" not in line[-20:]
