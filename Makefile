@@ -71,9 +71,9 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
 	cp runs/tone/heads.json space/models/tone/heads.json
-	@echo "The tagger: 2 hours 45 minutes."
+	@echo "The tagger: 4 and a half hours."
 	$(PY) -m training tagger --out runs/tagger --base $(ENCODER) $(UNITS) --learner "$(DATA)/eracond.jsonl" \
-		--max_minutes 163
+		--max_minutes 268
 	$(PY) -m conversion gguf runs/tagger/encoder runs/tagger/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
 	cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/

@@ -63,9 +63,10 @@ WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
 _TOLD, _SURE = 0.2, 0.5  # confidence at which the tagger's fix is told, and at which it beats the word list's
 _LISTED = 0.85  # confidence of the word list: the share of codespell's misspellings that it mends
-# Probabilities at which a word is told: any, and one that the list does not know (a rare word is no mistake); chosen on
-# Enron emails of the training set.
-DOUBTFUL, _UNLISTED = 0.85, 0.1
+# Probabilities at which a word is told: any, one that the list does not know (a rare word is no mistake), and a preposition
+# in place of which another should stand; chosen on Enron emails of the training set.
+DOUBTFUL, _UNLISTED, _SWAPPED = 0.7, 0.5, 0.9
+_PREPOSITIONS = frozenset("about at by for from in into of on to with".split())
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 
 # Addresses, links, file names and codes: never in doubt.
@@ -90,9 +91,11 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
             continue
         if doubt.text in listed and doubt.probability >= _UNLISTED:
             guess = listed[doubt.text]
+            if doubt.text[0].isupper() and fix != guess:  # more likely a name than a word that nobody can mend
+                continue
             sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
             doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
-        elif doubt.probability >= DOUBTFUL and not _is_terse(doubt):
+        elif doubt.probability >= (_SWAPPED if _is_swap(doubt) else DOUBTFUL) and not _is_terse(doubt):
             doubts.append(replace(doubt, fix=fix))
     return Evidence(
         (tone.sentiment.label, tone.sentiment.score),
@@ -129,6 +132,11 @@ def _is_terse(doubt: Doubt) -> bool:
     """Whether only an article is missing before the first word: in notes that is a style ("Catering costs rose")."""
     article, _, word = (doubt.fix or "").lower().partition(" ")
     return doubt.start == 0 and article in ("a", "an", "the") and word == doubt.text.lower()
+
+
+def _is_swap(doubt: Doubt) -> bool:
+    """Whether one preposition should stand for another: often both are good ("at the foot", "on the foot")."""
+    return doubt.text.lower() in _PREPOSITIONS and (doubt.fix or "").lower() in _PREPOSITIONS
 
 
 def _is_known(fix: str | None, lexicon: Lexicon) -> bool:

@@ -172,7 +172,7 @@ class Proofreader:
             if done % _AT_A_TIME == 0:
                 asked = time.perf_counter()
                 texts = [each.text for each in flats[done : done + _AT_A_TIME]]
-                measured = list(zip(self.tone.score(texts), self.tagger.tag(texts), strict=True))
+                measured = list(zip(self.tone.score(texts), self.tagger.tag_run(texts), strict=True))
                 scores += time.perf_counter() - asked
             tone, doubts = measured[done % _AT_A_TIME]
             wanted = [flat.find(change, unit.start) for change in respellings_of[done]]

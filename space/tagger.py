@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
 import zipfile
 from collections import deque
@@ -26,6 +27,7 @@ from space.tags import KEEP, WRONG, Doubt, fix_of, pieces
 from space.tone import MODELS, softmax
 
 WINDOW = 126  # tokens; the longest text it was trained on
+_ENDS = re.compile(r"[.!?…][\"”’')\]]*\s*$")
 _SURE, _SURE_OF_FIX = 0.7, 0.2  # probability and confidence of a fix that is made before the second reading
 
 
@@ -71,6 +73,27 @@ class Tagger:
         again = [i for i, text in enumerate(texts) if mended[i] != text]
         for i, second in zip(again, self._tag([mended[i] for i in again]), strict=True):
             found[i] = _read_twice(texts[i], found[i], sure[i], second)
+        return found
+
+    def tag_run(self, texts: Sequence[str]) -> list[list[Doubt]]:
+        """`tag` of texts that follow one another, each read with those around it: they tell how this writer writes.
+
+        What follows a text that ends no sentence (a greeting, a heading, an item) would look like the rest of it, so it
+        is read anew.
+        """
+        runs: list[list[str]] = []
+        for text in texts:
+            if runs and _ENDS.search(runs[-1][-1]):
+                runs[-1].append(text)
+            else:
+                runs.append([text])
+        found = []
+        for run, doubts in zip(runs, self.tag([" ".join(run) for run in runs]), strict=True):
+            at = 0
+            for text in run:
+                inside = [doubt for doubt in doubts if at <= doubt.start < at + len(text)]
+                found.append([replace(doubt, start=doubt.start - at, end=doubt.end - at) for doubt in inside])
+                at += len(text) + 1
         return found
 
     def _tag(self, texts: Sequence[str]) -> list[list[Doubt]]:

@@ -39,7 +39,7 @@ def test_doubts_of_both_sources_come_in_the_order_of_the_text(lexicon: Lexicon) 
         text,
         TONE,
         tagged(
-            text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1), i=(0.2, None, 0.0), beleive=(0.2, None, 0.0)
+            text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1), i=(0.6, None, 0.0), beleive=(0.6, None, 0.0)
         ),
         lexicon,
     )
@@ -47,6 +47,22 @@ def test_doubts_of_both_sources_come_in_the_order_of_the_text(lexicon: Lexicon) 
     assert made.line() == (
         "Sentiment neutral 80%, politeness polite 66%. Check: go = goes; i = I; beleive = believe."
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "fix", "said"),
+    [
+        ("Recieved", "Received", ["Received"]),
+        ("Recieved", "Relieved", []),  # no two of them know it: it may be a name
+        ("recieved", "relieved", ["received"]),
+    ],
+)
+def test_an_unknown_word_with_a_capital_may_be_a_name(
+    lexicon: Lexicon, word: str, fix: str, said: list[str]
+) -> None:
+    text = f"{word} it today."
+    made = evidence(text, TONE, tagged(text, **{word: (0.99, fix, 0.4)}), lexicon)
+    assert [doubt.fix for doubt in made.doubts] == said
 
 
 @pytest.mark.parametrize(
@@ -77,7 +93,7 @@ def test_a_listed_word_needs_a_probability_and_its_fix_some_confidence(
 def test_of_an_unlisted_word_a_sure_tagger_goes_before_the_list(
     lexicon: Lexicon, fix: str | None, confidence: float, said: str
 ) -> None:
-    assert told("They recieve it.", lexicon, recieve=(0.2, fix, confidence)) == [said]
+    assert told("They recieve it.", lexicon, recieve=(0.6, fix, confidence)) == [said]
 
 
 def test_a_fix_holds_the_confidence_that_it_is_right(lexicon: Lexicon) -> None:

@@ -60,6 +60,19 @@ def test_a_batch_gives_what_each_text_gives_alone(tagger: Tagger) -> None:
             assert one.fix == other.fix or max(one.confidence, other.confidence) < 0.5
 
 
+def test_texts_that_follow_one_another_are_read_together(tagger: Tagger) -> None:
+    texts = ["Hi Tom,", "She have a adress.", 'He said "no."', "", "Next steps", "We lost the client."]
+    found = tagger.tag_run(texts)
+    for text, doubts in zip(texts, found, strict=True):
+        assert all(text[d.start : d.end] == d.text for d in doubts)
+    # A greeting, a heading and an empty text end no sentence: what follows them is read anew.
+    runs = ["Hi Tom,", 'She have a adress. He said "no." ', "Next steps", "We lost the client."]
+    expected = [doubt for doubts in tagger.tag(runs) for doubt in doubts]
+    for one, other in zip([doubt for doubts in found for doubt in doubts], expected, strict=True):
+        assert one.text == other.text and one.probability == pytest.approx(other.probability, abs=0.05)
+    assert tagger.tag_run([]) == []
+
+
 def test_no_text_gives_no_words(tagger: Tagger) -> None:
     assert tagger.tag([]) == [] and tagger.tag(["", " \n", "\x00\x01"]) == [[], [], []]
 
