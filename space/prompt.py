@@ -91,7 +91,7 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
             continue
         if doubt.text in listed and doubt.probability >= _UNLISTED:
             guess = listed[doubt.text]
-            if doubt.text[0].isupper() and fix != guess:  # more likely a name than a word that nobody can mend
+            if doubt.text[0].isupper() and fix != guess:  # a name, most likely
                 continue
             sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
             doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
