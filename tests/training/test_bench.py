@@ -95,6 +95,7 @@ def test_rows_are_the_same_again_and_fit() -> None:
     assert any(row["completion"][0]["content"] != draft for row, draft in zip(rows, drafts, strict=True))
 
 
+@pytest.mark.slow
 def test_all_contenders_train_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--size=tiny", "--rows=16", "--rounds=1"]) == 0
     out, err = capsys.readouterr()
