@@ -245,11 +245,7 @@ def in_columns(table: Rows) -> str:
     """
     heads = list(dict.fromkeys(name for row in table for name in row))
     lines = [heads, *([_text(row.get(name)) for name in heads] for row in table)]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
-    return "\n".join(
-        "    ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return evaluate.aligned(lines)
 
 
 def _text(value: Any) -> str:

@@ -186,6 +186,11 @@ def table(columns: dict[str, dict[str, Any]]) -> str:
         ["", *found],
         *([name, *(figures.get(name, "-") for figures in found.values())] for name in names),
     ]
+    return aligned(lines)
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Cells in columns, four blanks apart."""
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join(
         "    ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -23,7 +23,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,14 +224,7 @@ def _recipe(path: Path | None) -> Row:
 def _sft(args: argparse.Namespace, rows: Path, folder: Path) -> Row:
     from training import recipes, sft
 
-    own = {
-        "model": args.base,
-        "dataset": rows,
-        "output_dir": folder,
-        "seed": args.seed,
-        "tracker": args.tracker,
-    }
-    return sft.fine_tune(recipes.arguments(_recipe(args.sft_recipe) | _texts(own)))
+    return sft.fine_tune(recipes.arguments(_recipe(args.sft_recipe) | _own(args, rows, folder)))
 
 
 def _prefer(args: argparse.Namespace, adapter: Path, rows: Path, folder: Path) -> Row:
@@ -239,6 +232,12 @@ def _prefer(args: argparse.Namespace, adapter: Path, rows: Path, folder: Path) -
 
     parser = argparse.ArgumentParser()
     prefer.add_arguments(parser)
+    recipe = _recipe(args.prefer_recipe) | _own(args, rows, folder) | {"adapter": str(adapter)}
+    recipes.set_defaults(parser, recipe, args.prefer_recipe)
+    return prefer.prefer(parser.parse_args([]))
+
+
+def _own(args: argparse.Namespace, rows: Path, folder: Path) -> dict[str, str]:
     own = {
         "model": args.base,
         "dataset": rows,
@@ -246,13 +245,7 @@ def _prefer(args: argparse.Namespace, adapter: Path, rows: Path, folder: Path) -
         "seed": args.seed,
         "tracker": args.tracker,
     }
-    recipe = _recipe(args.prefer_recipe) | _texts(own | {"adapter": adapter})
-    recipes.set_defaults(parser, recipe, args.prefer_recipe)
-    return prefer.prefer(parser.parse_args([]))
-
-
-def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items()}
+    return {name: str(value) for name, value in own.items()}
 
 
 def _merge(args: argparse.Namespace, adapter: Path, folder: Path) -> Row:

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training import data, experiments, pictures, recipes
+from training import compare, data, experiments, pictures, recipes
 from training.trials import DATA, FIGURES, PLAN, TRIALS, Figures, is_clean, save, train_rung, workers
 
 METHODS = ("halving", "random", "factor")
@@ -329,25 +329,6 @@ def write_results(
         "search_seconds": round(seconds, 1),
     }  # fmt: skip
     save(out / "results.json", json.dumps({**report, "plan": plan, "results": rows}, indent=1) + "\n")
-    print(_table(rows), file=sys.stderr)
+    measured = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    print(compare.in_columns(measured), file=sys.stderr)
     return report
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as aligned text; columns without any value are left out.
-
-    >>> print(_table([{"trial": "a", "eval_loss": 1.25, "gleu": None}]))
-    trial  eval_loss
-    a      1.25
-    """
-    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[k]) for line in cells) for k in range(len(names))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
