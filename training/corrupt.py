@@ -129,7 +129,16 @@ def _agreement(tokens: list[str], i: int, rng: random.Random) -> bool:
         before in SINGULAR_SUBJECT or (before[:1].isupper() and before.isalpha())
     ):
         return _put(tokens, i, forms["VB"])
-    if word == forms["VB"] and before in PLURAL_SUBJECT:
+    subject = inflections(before)
+    after = _word(tokens, i + 1)
+    if word == forms.get("VBZ") and subject.get("NN") == before and after in _OBJECT:  # "the report needs a"
+        return _put(tokens, i, forms["VB"])
+    plural = (
+        before.islower()
+        and before == subject.get("NNS") != subject.get("NN")
+        and before != subject.get("VBZ")
+    )
+    if word == forms["VB"] and (before in PLURAL_SUBJECT or (plural and "NN" not in forms)):
         return _put(tokens, i, forms.get("VBZ"))
     return False
 
@@ -168,6 +177,7 @@ def _noun_number(tokens: list[str], i: int, rng: random.Random) -> bool:
 
 
 _POSSESSIVE = frozenset("my our your his her their its".split())
+_OBJECT = ARTICLES | _POSSESSIVE | {"to", "us", "it", "me", "them", "this", "that", "all"}
 _OF_ONE = frozenset("a an this that each every another one".split())
 _OWNERS = _POSSESSIVE | {"the", "any", "some", "no"}
 
@@ -248,6 +258,24 @@ def _confusion(tokens: list[str], i: int, rng: random.Random) -> bool:
     return _put(tokens, i, swap_case_like(word, other))
 
 
+# What opens a sentence and is parted from it by a comma.
+_OPENERS = frozenset(
+    "however therefore unfortunately furthermore moreover otherwise nevertheless meanwhile additionally finally also then "
+    "yes no well please thanks sorry instead besides first second third if when while although though because since once "
+    "as after before unless until whenever in for to with on at by from during".split()
+)
+
+
+def _is_needed(tokens: list[str], i: int) -> bool:
+    """Whether the comma at i is one that most writers put: after an opening, before "please" or "which"."""
+    begin = i
+    while begin > 0 and _word(tokens, begin - 1) not in {".", "!", "?", ";"}:
+        begin -= 1
+    first = "," not in (_word(tokens, j) for j in range(begin, i))
+    opening = first and (_word(tokens, begin).lower() in _OPENERS or i - begin == 1)
+    return opening or _word(tokens, i + 1) in {"please", "which", "but"}
+
+
 def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
     word = _word(tokens, i)
     if word == ",":
@@ -255,14 +283,14 @@ def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
             _word(tokens, i + 1) in {"and", "or", "but", "so"} and rng.random() < 0.8
         ):  # often a matter of taste
             return False
-        return _delete(tokens, i) if rng.random() < 0.85 else _put(tokens, i, rng.choice([";", "."]))
+        if rng.random() < 0.15:
+            return _put(tokens, i, rng.choice([";", "."]))
+        return (_is_needed(tokens, i) or rng.random() < 0.3) and _delete(tokens, i)
     if word in {".", "?", "!"}:
         if i == len(tokens) - 1:
-            return (
-                _delete(tokens, i)
-                if rng.random() < 0.75
-                else _put(tokens, i, rng.choice([",", ".", "?"] if word != "." else [",", ".."]))
-            )
+            if word == "?":
+                return _put(tokens, i, ".") if rng.random() < 0.6 else _delete(tokens, i)
+            return _delete(tokens, i) if rng.random() < 0.75 else _put(tokens, i, rng.choice([",", word * 2]))
         if re.match(r"\s+[A-Z]", tokens[i + 1]):  # two sentences run together
             space, following = _split_space(tokens[i + 1])
             tokens[i + 1] = space + (
@@ -291,7 +319,7 @@ def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
         and word.isalpha()
         and 0 < i < len(tokens) - 2
         and _word(tokens, i + 1).isalpha()
-        and rng.random() < 0.12
+        and rng.random() < 0.05
     ):
         tokens.insert(i + 1, ",")
         return True
@@ -399,18 +427,18 @@ def _phrase(tokens: list[str], i: int, rng: random.Random) -> bool:
 
 # Each kind with its share of the mistakes, in percent.
 _MISTAKES: dict[str, tuple[Mistake, float]] = {
-    "spelling": (_spelling, 19.0),
+    "spelling": (_spelling, 16.0),
     "punctuation": (_punctuation, 14.0),
     "capitals": (_capitals, 6.0),
     "article": (_article, 12.0),
-    "preposition": (_preposition, 8.0),
-    "agreement": (_agreement, 8.0),
+    "preposition": (_preposition, 9.0),
+    "agreement": (_agreement, 9.0),
     "verb form": (_verb_form, 7.0),
     "noun number": (_noun_number, 7.0),
     "confusion": (_confusion, 9.0),
     "phrase": (_phrase, 11.0),
     "regular": (_regular, 1.0),
-    "missing": (_missing, 4.0),
+    "missing": (_missing, 5.0),
     "doubled": (_doubled, 1.5),
     "swapped": (_swapped, 1.0),
     "spacing": (_spacing, 2.5),

@@ -29,6 +29,7 @@ _EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen 
 _RUN_SHARE = 0.5  # of the pairs of a maker of runs: several units that follow one another, from one writer
 _RUN_CHARACTERS = (120, 480)
 _RATE_OF_RUNS = 0.06  # mistakes a word, on average
+_SINGLE_SHARE = 0.35  # of the sentences with mistakes, those with one alone
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
@@ -97,7 +98,9 @@ class PairMaker:
         if self._runs and rng.random() < _RUN_SHARE:
             return self._run(texts, rng)
         good = rng.choice(texts)
-        return Pair(good if rng.random() < self._identity_share else corrupt(good, rng), good)
+        if rng.random() < self._identity_share:
+            return Pair(good, good)
+        return Pair(corrupt(good, rng, 0.0 if rng.random() < _SINGLE_SHARE else None), good)
 
     def _run(self, texts: Sequence[str], rng: random.Random) -> Pair:
         at, length = rng.randrange(len(texts)), rng.uniform(*_RUN_CHARACTERS)

@@ -39,6 +39,21 @@ def _form(group: int, tag: str, frame: str = "{}", only: str = "") -> Callable[[
     return change
 
 
+def _base(match: re.Match[str], frame: str) -> str | None:
+    """`frame` with the groups of `match` and the base form of the verb in its fourth; None if that is none."""
+    found = inflections(match[4])
+    if match[4] not in (found.get("VB"), found.get("VBZ")) or match[4] in (
+        "is",
+        "has",
+        "can",
+        "will",
+        "may",
+        "must",
+    ):
+        return None
+    return frame.format(*(match[i] for i in range(5)), base=found["VB"])
+
+
 def _verbs(*words: str) -> str:
     """A pattern for every form of these verbs, as one group."""
     found = {form for word in words for tag, form in inflections(word).items() if tag.startswith("VB")}
@@ -108,7 +123,24 @@ def _build() -> list[tuple[re.Pattern[str], tuple[_Wrong, ...]]]:
         (r"\b(reason|request|need|demand|apology|invoice|bill) for\b", (r"\1 of", r"\1 to")),
         (r"\b(solution|answer|reply|key|response|access|invitation|change|damage) to\b", (r"\1 of", r"\1 for")),
         (r"\b(difference|relationship|meeting|connection) between\b", (r"\1 of", r"\1 from")),
+        # letters
+        (r"\b([Ll]et) (me|us) know\b", (r"\1 know", r"\1 \2 to know", r"\1 \2 knowing")),
+        (r"\b([Ff]ind|[Ss]ee) (the )?attached\b", (r"\1 \2attach", r"\1 \2attachment")),
+        (r"\bhesitate to (\w+)\b", (r"hesitate \1", _form(1, "VBG", only="VB"))),
+        (r"\bwould be (grateful|happy|glad|great|good|possible|better)\b", (r"would \1", r"would been \1")),
+        (r"\b(am|are|is|was|were) (sorry|sure|afraid|ready|late|available|able|aware|interested|happy|glad)\b", (r"\2",)),
+        (r"\bmake (a|an|the) (mistake|decision|suggestion|payment|offer|appointment|complaint|change|call)\b", (r"do \1 \2",)),
+        (_verbs("explain", "describe", "suggest", "propose", "recommend") + rf" ({_OWNER}|it) ?((?:\w+ )?)to ({_PRONOUN})\b",
+         (lambda match: f"{match[1]} {match[4]} {match[2]} {match[3]}".rstrip(),)),
+        (r"\b(tell me|know|wonder|ask|understand|see) (what|where|when|why|how|what time) (you|we|they|I) (\w+)\b",
+         (lambda match: _base(match, "{1} {2} do {3} {base}"),)),
+        (r"\b(tell me|know|wonder|ask|understand|see) (what|where|when|why|how|what time) (it|he|she) (\w+)\b",
+         (lambda match: _base(match, r"{1} {2} does {3} {base}"), lambda match: _base(match, "{1} {2} {3} {base}"))),
         # time and place
+        (rf"\bby (?={_DAY}|tomorrow|today|noon|then\b|next|the end|{_MONTH}|\d\d? (?:{_MONTH}))", ("until ", "till ", "to ")),
+        (rf"\bFor (about |over |the last |the past )?({_NUMBER}|a couple of) ({_SPAN})\b", (r"Since \1\2 \3",)),
+        (rf"\b(I|[Ww]e|[Tt]hey|[Yy]ou) have been (\w+ing)\b(.{{0,40}}?) for ({_NUMBER}) ({_SPAN})\b",
+         (lambda match: f"{match[1]} {'am' if match[1] == 'I' else 'are'} {match[2]}{match[3]} since {match[4]} {match[5]}",)),
         (rf"\bfor (about |over |the last |the past )?({_NUMBER}|a couple of) ({_SPAN})\b", (r"since \1\2 \3", r"during \1\2 \3", r"from \1\2 \3")),
         (r"\bsince (?=[A-Z\d])", ("from ", "for ")),
         (rf"\bon ({_DAY})", (r"in \1", r"at \1", r"\1's", r"in the \1")),
