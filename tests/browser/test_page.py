@@ -6,11 +6,13 @@ import hashlib
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +21,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from feedback.journal import records
 from feedback.redact import redact
@@ -297,7 +299,14 @@ def test_a_file_dropped_on_the_draft_is_opened_and_a_wrong_one_is_told(page: Pag
 
 @pytest.mark.parametrize("width", [1440, 390])
 def test_nothing_moves_by_itself(app: Any, open_page: Open, width: int) -> None:
-    page = open_page(app, width)
+    page, rng = open_page(app, width), random.Random(width)
+
+    def late(route: Route) -> None:
+        time.sleep(rng.uniform(0, 0.3))
+        route.continue_()
+
+    page.route("**/Index-*.js", late)  # the parts come in any order
+    page.reload()
     page.evaluate(
         """() => {
         window.moved = [];
