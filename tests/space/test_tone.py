@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,9 @@ def test_a_batch_gives_what_each_text_gives_alone(tone: ToneClassifier) -> None:
         "The bus leaves at nine. " * 40,
         "We lost the client.",
     ]
+    other = ToneClassifier.load()  # which remembers nothing of the batch
     for together, text in zip(tone.score(texts), texts, strict=True):
-        [alone] = tone.score([text])
+        [alone] = other.score([text])
         for head in LABELS:
             for label, p in getattr(together, head).scores.items():
                 assert p == pytest.approx(getattr(alone, head).scores[label], abs=0.01)
@@ -103,18 +105,44 @@ def test_twenty_thousand_words(tone: ToneClassifier) -> None:
 
 
 def test_threads_share_a_classifier(tone: ToneClassifier) -> None:
-    texts = ["Send it now.", "Thank you so much for your help!", "The invoice is attached."] * 4
-    expected = [scored.politeness.label for scored in tone.score(texts)]
-    results: list[list[str]] = []
-    work = [
-        threading.Thread(target=lambda: results.append([s.politeness.label for s in tone.score(texts)]))
-        for _ in range(4)
+    texts = [
+        ["Send it now.", "Thank you so much for your help!", f"Invoice {n} is attached."] for n in range(4)
     ]
+    results: dict[int, list[str]] = {}
+
+    def score(n: int) -> None:
+        results[n] = [scored.politeness.label for scored in tone.score(texts[n] * 4)]
+
+    work = [threading.Thread(target=score, args=[n]) for n in range(4)]
     for thread in work:
         thread.start()
     for thread in work:
         thread.join()
-    assert results == [expected] * 4
+    alone = ToneClassifier.load()  # which remembers nothing of them
+    assert results == {n: [scored.politeness.label for scored in alone.score(texts[n] * 4)] for n in range(4)}
+
+
+def test_a_corrected_email_is_read_again_only_where_it_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    email = " ".join(
+        f"The invoice of item {n} was paid in full by the finance team last week." for n in range(40)
+    )
+    changed = email.replace("item 20 was", "item 20 were")
+    classifier = ToneClassifier.load(n_threads=1)
+    read: list[int] = []
+    hidden = classifier._encoder.hidden
+
+    def counted(windows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        read.append(len(windows))
+        return hidden(windows)
+
+    monkeypatch.setattr(classifier._encoder, "hidden", counted)
+    before, after = classifier.score([email, changed])
+    assert classifier.score([changed]) == [after] != [before]
+    classifier.score([email.replace("item 30 was", "item 30 were")])
+    whole, nothing, few = read
+    assert (nothing, 0 < few <= 2 < whole) == (0, True)
+    alone = ToneClassifier.load(n_threads=1).score([changed])[0]
+    assert after.politeness.scores == pytest.approx(alone.politeness.scores, abs=1e-3)
 
 
 def test_the_packed_classifier_is_small() -> None:
