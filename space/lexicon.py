@@ -146,6 +146,28 @@ class Lexicon:
         return math.log(count + 1) - _DISTANCE_COST * distance - _FIRST_LETTER_COST * (word[:1] != found[:1])
 
 
+# How a word begins to the ear, where its letters say so without doubt: "user" but not "usher", "hour" but not "hotel".
+_AN = re.compile(
+    r"(?!eu|ew|one\b|once|oui)[aeio]|un(?!i|an)|u[lmpr](?![aeiou])|ush|utt|hour|honou?r|honest|heir"
+)
+_A = re.compile(r"[b-df-gj-np-tvwyz]|eu|one\b|once|uni(?![dmnrs])|us[aeu]|uten|util|utop|ubiq")
+_NO_NOUN = frozenset(
+    "all also among and any are each into its off our out unless until upon".split()
+)  # before them "a" is a letter
+
+
+def article(word: str) -> str | None:
+    """ "a" or "an", whichever stands before this word; None where that depends, or where neither can stand.
+
+    >>> [article(word) for word in ("update", "useful", "hour", "historic", "NDA")]
+    ['an', 'a', 'an', None, None]
+    """
+    if len(word) < 3 or not word[1:].islower() or not word.isalpha() or word in _NO_NOUN:
+        return None  # letters, abbreviations, codes: who knows how they are read
+    lower = word.lower()
+    return "an" if _AN.match(lower) else "a" if _A.match(lower) else None
+
+
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 

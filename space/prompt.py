@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from space.lexicon import article
 from space.tags import Doubt
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
     listed = dict(lexicon.unknown(text))
     literal = [match.span() for match in _LITERAL.finditer(text)]
     doubts = []
-    for doubt in _once(tagged):
+    for doubt in _once(_with_articles(tagged)):
         if any(low <= doubt.start and doubt.end <= high for low, high in literal):
             continue
         told = doubt.confidence >= _TOLD and doubt.fix != doubt.text and _is_known(doubt.fix, lexicon)
@@ -102,6 +104,20 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
         (tone.politeness.label, tone.politeness.score),
         tuple(doubts),
     )
+
+
+def _with_articles(tagged: Sequence[Doubt]) -> list[Doubt]:
+    """The words, each "a" that must be "an" in full doubt, and the other way round: the next word's sound decides."""
+    words = list(tagged)
+    for i, (doubt, following) in enumerate(pairwise(tagged)):
+        opens = i == 0 or tagged[i - 1].text in ".!?"  # elsewhere "A" is a name: "Plan A", "Team A"
+        right = article(following.text)
+        if doubt.text not in (("A", "An", "a", "an") if opens else ("a", "an")) or not right:
+            continue
+        if right != doubt.text.lower() and max(doubt.probability, following.probability) < DOUBTFUL:
+            right = right.capitalize() if doubt.text[0].isupper() else right
+            words[i] = replace(doubt, probability=1.0, fix=right, confidence=1.0)
+    return words
 
 
 # Words that good English never has twice in a row, as it may have "had had", "that that" or "is is".

@@ -187,6 +187,24 @@ def test_some_words_never_stand_twice(lexicon: Lexicon) -> None:
     assert told("Send The the form to to us.", lexicon) == ["the = -", "to = -"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("We need a approval and an new desk.", ["a = an", "an = a"]),
+        ("A update came. An useful one. A hour ago.", ["A = An", "An = A", "A = An"]),
+        ("He is an user of a European site, an hour ago.", ["an = a"]),
+        ("Plan A offers an SLA, a FAQ and an historic unit.", []),
+        ("Take option a and wait a unidentified while.", []),  # who is in doubt says nothing
+    ],
+)
+def test_a_or_an_is_known_by_the_next_word(lexicon: Lexicon, text: str, said: list[str]) -> None:
+    assert told(text, lexicon) == said
+
+
+def test_an_article_that_must_go_is_not_put_right(lexicon: Lexicon) -> None:
+    assert told("She gave me a advice.", lexicon, a=(0.9, "", 0.9)) == ["a = -"]
+
+
 def test_an_article_may_be_missing_at_the_beginning(lexicon: Lexicon) -> None:
     assert told("Costs rose.", lexicon, Costs=(0.99, "The costs", 0.99)) == []
     assert told("We sent form.", lexicon, form=(0.99, "the form", 0.99)) == ["form = the form"]
