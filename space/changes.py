@@ -394,6 +394,7 @@ _SOUNDALIKES = [
         "complement compliment"
     ).split("|")
 ]
+_CONNECTORS = frozenset("that what which who whom when where while whether".split())  # alike, yet other words
 _SOFTENERS = frozenset(
     "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid "
     "perhaps mind wondering convenience convenient unfortunately".split()
@@ -504,9 +505,9 @@ def _kind_of_pair(a: str, b: str) -> str:
         return "spelling"
     if _same_verb(a, b):
         return "verb form"
-    if _likeness(a, b) >= 0.7:
-        return "spelling"
-    return "word choice"
+    if pair <= _CONNECTORS:
+        return "word choice"
+    return "spelling" if sorted(a) == sorted(b) or _likeness(a, b) >= 0.7 else "word choice"
 
 
 def _number_or_person(a: str, b: str) -> bool:

@@ -321,8 +321,8 @@ def _spared(doubts: Iterable[Doubt], wishes: _Wishes) -> list[Kept]:
     """Protected words that would have been changed."""
     kept = []
     for doubt in doubts:
-        if doubt.fix is None or doubt.fix == doubt.text:
-            continue
+        if doubt.fix is None or doubt.text in (doubt.fix, *WORD.findall(doubt.fix)):
+            continue  # the word itself would have stayed
         what = "a name" if doubt.text in wishes.names else "a protected term"
         kept.append(
             Kept(doubt.text, f"{what}, so it was not {f'changed to {doubt.fix}' if doubt.fix else 'removed'}")

@@ -466,7 +466,8 @@ def build(
         page.load(None, None, kept_here, js="proofreader.recall")
         for each in kept_here:
             each.change(None, kept_here, None, js="proofreader.remember")
-        reset.click(lambda: [each.value for each in settings.values()], None, [*settings.values()], **quiet)
+        usual = [each for name, each in settings.items() if name != "terms"]  # a person's own words stay
+        reset.click(lambda: [each.value for each in usual], None, usual, **quiet)
         clear_history.click(None, None, None, js="proofreader.clearHistory")
 
         said = [last, made_by, verdict, reasons, corrected, comment]

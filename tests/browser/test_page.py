@@ -197,8 +197,11 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     page.reload()
     page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
     expect(page.locator("#terms textarea")).to_have_value("recieve")
+    set_setting(page.get_by_label(texts.TOP_K), "5")
     page.get_by_role("button", name=texts.RESET).click()
-    expect(page.locator("#terms textarea")).to_have_value("")
+    expect(page.get_by_label(texts.TOP_K)).to_have_value("0")
+    expect(page.locator("#terms textarea")).to_have_value("recieve")  # a dictionary is no setting
+    set_setting(page.locator("#terms textarea"), "")
 
 
 def test_another_model_is_chosen_and_one_that_is_broken_is_told(

@@ -94,6 +94,8 @@ def test_no_word_is_split_in_letters(before: str, after: str) -> None:
         ("come tomorow to us", "come to us tomorrow", [("tomorow to us", "to us tomorrow", "spelling")]),
         ("go in morning", "go in the morning", [("", "the ", "article")]),
         ("I dont know", "I don't know", [("dont", "don't", "spelling")]),
+        ("in teh list", "in the list", [("teh", "the", "spelling")]),
+        ("the list what I sent", "the list that I sent", [("what", "that", "word choice")]),
         ("i know", "I know", [("i", "I", "capitals")]),
         ("on monday", "on Monday", [("monday", "Monday", "capitals")]),
         ("Tom thanks", "Tom, thanks", [("", ",", "punctuation")]),
