@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from space.changes import Change, apply, diff
+from space.courtesy import is_faithful, softened
 from space.dialect import in_dialect, is_held, merged, occurrences, respellings, spellings, with_respellings
 from space.draft import EDITABLE, Part, split
 from space.engine import Engine, Sampling, open_engine
@@ -243,11 +244,14 @@ class Proofreader:
             told = replace(told, doubts=in_dialect(told.doubts, wanted, wishes.dialect))
         if not told.doubts and not blunt and not self.engine.general:
             return list(wanted)  # clean, and its tone needs nothing: the model never sees it
+        kinder = softened(flat.text, told.doubts) if blunt and not self.engine.general else None
+        told = replace(told, doubts=kinder or told.doubts)
         told = replace(told, doubts=with_respellings(told.doubts, wanted))
         chat = messages(flat.text, told, wishes.mode, general=self.engine.general)
         work.prompts.append(_shown(chat))
-        # To soften a blunt sentence is to leave its words: nothing is expected then, nor of a model not made here.
-        expected = () if self.engine.general or blunt else _expected(flat.text, told)
+        # Of a model not made here nothing is expected, nor of a blunt sentence that it must find kinder words for alone.
+        free = self.engine.general or (blunt and not kinder)
+        expected = () if free else _expected(flat.text, told)
         answer = self.engine.complete(chat, wishes.sampling, wishes.stop, expected)
         if answer is None:
             if wishes.stop():
@@ -260,7 +264,7 @@ class Proofreader:
             return list(wanted)
         before = flat.text.strip()
         changes = [change for change in diff(before, rewrite) if not _is_at_symbol(change, before)]
-        if unit.kind != "sentence" or short:
+        if (unit.kind != "sentence" or short) and not kinder:
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
         # What is wanted anyway needs no check, and must not fall with what does.
         agreed = {(change.start, change.end, change.after) for change in wanted}
@@ -275,6 +279,9 @@ class Proofreader:
             ]
             if _refusal(before, changes, wishes.terms, expected_fixes):
                 changes = []
+        if free and not self.engine.general and not is_faithful(before, apply(before, changes)):
+            work.kept.append(Kept(unit.text, "the kinder wording would say something else", refused=True))
+            changes = []
         # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
         if (not modest or any(map(_loses_words, changes))) and self._is_ruder(apply(before, changes), tone):
             work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
