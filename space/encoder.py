@@ -11,7 +11,7 @@ import re
 import threading
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,7 @@ _WORD = re.compile(
     r"|\w+(?:['’.\-]\w+)*"
     r"|[^\w\s]"
 )
-_STAND_IN = {"link": "link", "address": "email", "person": "someone"}
+_STAND_IN = {"link": "link", "address": "email", "person": "someone", "name": "alex", "surname": "smith"}
 _SENTENCE_END = frozenset(".!?…")
 
 
@@ -48,17 +48,22 @@ class Encoded:
         return self.ids[bisect_left(self.word_of, run[0]) : bisect_left(self.word_of, run[1])]
 
 
-def encode(text: str, tokenize: Callable[[str], Sequence[int]]) -> Encoded:
+def encode(text: str, tokenize: Callable[[str], Sequence[int]], names: Collection[str] = ()) -> Encoded:
     """Split a text into words and each word into WordPiece tokens.
 
     BERT's tokenizer never joins across blanks or punctuation, so word by word gives its own tokens. Links,
-    addresses and @names become one plain word each: which link it is says nothing about tone or grammar.
+    addresses, @names and the `names` become one plain word each: which one it is says nothing about tone or grammar.
     """
     spans: list[tuple[int, int]] = []
     ids: list[int] = []
     word_of: list[int] = []
+    kind = ""
     for match in _WORD.finditer(text):
-        tokens = tokenize(_STAND_IN.get(match.lastgroup or "", "") or _plain(match.group()))
+        if match.group().removesuffix("'s") in names:
+            kind = "surname" if kind == "name" else "name"  # "Tom Brown" is no doubled word
+        else:
+            kind = match.lastgroup or ""
+        tokens = tokenize(_STAND_IN.get(kind, "") or _plain(match.group()))
         ids.extend(tokens)
         word_of.extend([len(spans)] * len(tokens))
         spans.append(match.span())

@@ -104,6 +104,15 @@ def names(text: str) -> list[str]:
     return [name for name in found if name.casefold() not in _TITLES]
 
 
+def people(text: str) -> frozenset[str]:
+    """The names that may be a person's, a place's or a firm's: no acronym.
+
+    >>> sorted(people("Hi Tom, Maria sent the PDF ASAP."))
+    ['Maria', 'Tom']
+    """
+    return frozenset(name for name in names(text) if not name.isupper())
+
+
 def _difference(what: str, before: list[str], after: list[str]) -> str | None:
     """The first item that is dropped, added or moved, as a reason."""
     if before == after:

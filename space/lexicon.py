@@ -85,9 +85,14 @@ class Lexicon:
         """Whether the word is written as listed (a capital is always allowed on a lower-case word)."""
         word = word.replace("’", "'")
         stem = word.removesuffix("'s").removesuffix("'")
-        return word.lower() in _INFORMAL or any(
+        return self.is_informal(word) or any(
             form in self._counts for form in (word, word.lower(), stem, stem.lower())
         )
+
+    @staticmethod
+    def is_informal(word: str) -> bool:
+        """Whether it is an abbreviation of mail, which is written with capitals or without ("ok", "asap")."""
+        return word.lower() in _INFORMAL
 
     def unknown(self, text: str) -> list[tuple[str, str | None]]:
         """The words of `text` that are not listed, each with its suggestion; names (capitalised inside) are left out."""

@@ -91,6 +91,8 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
         fix = doubt.fix if told else None
         if doubt.text in listed and _ABBREVIATION.fullmatch(doubt.text):
             continue
+        if (fix or "").lower() == doubt.text.lower() and lexicon.is_informal(doubt.text):
+            continue
         if doubt.text in listed and doubt.probability >= _UNLISTED:
             guess = listed[doubt.text]
             if doubt.text[0].isupper() and fix != guess:  # a name, most likely

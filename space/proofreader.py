@@ -21,7 +21,7 @@ from space.dialect import in_dialect, is_held, merged, occurrences, respellings,
 from space.draft import EDITABLE, Part, split
 from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
-from space.guard import check, is_modest, names
+from space.guard import check, is_modest, names, people
 from space.lexicon import WORD, Lexicon
 from space.prompt import Evidence, Message, evidence, messages
 from space.settings import Settings
@@ -115,6 +115,7 @@ class _Wishes:
     dialect: str | None
     protected_terms: tuple[str, ...]  # of the caller
     names: tuple[str, ...]  # found in the draft
+    people: frozenset[str]  # those among them that are no acronyms
     sampling: Sampling
     stop: Callable[[], bool]
 
@@ -157,12 +158,14 @@ class Proofreader:
         if dialect is not None:
             spellings(dialect)
         began = time.perf_counter()
-        wishes = _Wishes(mode, dialect, tuple(protected_terms), tuple(names(draft)), sampling, stop)
+        wishes = _Wishes(
+            mode, dialect, tuple(protected_terms), tuple(names(draft)), people(draft), sampling, stop
+        )
         work = _Work()
         units = self._units(draft, work)
         respellings_of = _respellings(draft, units, wishes, work)
         flats = [_Flat(unit.text, keep_breaks=self.engine.unit == "email") for unit in units]
-        before = self.tone.score([spoken(draft)])[0]
+        before = self.tone.score([spoken(draft)], wishes.people)[0]
         scores = time.perf_counter() - began
         measured: list[tuple[Tone, list[Doubt]]] = []
         for done, (unit, flat) in enumerate(zip(units, flats, strict=True)):
@@ -173,7 +176,13 @@ class Proofreader:
             if done % _AT_A_TIME == 0:
                 asked = time.perf_counter()
                 texts = [each.text for each in flats[done : done + _AT_A_TIME]]
-                measured = list(zip(self.tone.score(texts), self.tagger.tag_run(texts), strict=True))
+                measured = list(
+                    zip(
+                        self.tone.score(texts, wishes.people),
+                        self.tagger.tag_run(texts, wishes.people),
+                        strict=True,
+                    )
+                )
                 scores += time.perf_counter() - asked
             tone, doubts = measured[done % _AT_A_TIME]
             wanted = [flat.find(change, unit.start) for change in respellings_of[done]]
@@ -182,7 +191,7 @@ class Proofreader:
         work.kept += _untouched(work.parts)
         rewritten = time.perf_counter()
         text = apply(draft, work.changes)
-        after = before if text == draft else self.tone.score([spoken(text)])[0]
+        after = before if text == draft else self.tone.score([spoken(text)], wishes.people)[0]
         timings = {
             "scores": scores,
             "rewrite": rewritten - began - scores,
@@ -283,7 +292,9 @@ class Proofreader:
             work.kept.append(Kept(unit.text, "the kinder wording would say something else", refused=True))
             changes = []
         # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
-        if (not modest or any(map(_loses_words, changes))) and self._is_ruder(apply(before, changes), tone):
+        if (not modest or any(map(_loses_words, changes))) and self._is_ruder(
+            apply(before, changes), tone, wishes
+        ):
             work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
             changes = []
         if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
@@ -293,8 +304,8 @@ class Proofreader:
             return changes
         return merged(before, changes, wanted, wishes.dialect, wishes.protected_terms, wishes.names)
 
-    def _is_ruder(self, rewrite: str, tone: Tone) -> bool:
-        return _courtesy(tone) - _courtesy(self.tone.score([rewrite])[0]) > _POLITENESS_MARGIN
+    def _is_ruder(self, rewrite: str, tone: Tone, wishes: _Wishes) -> bool:
+        return _courtesy(tone) - _courtesy(self.tone.score([rewrite], wishes.people)[0]) > _POLITENESS_MARGIN
 
 
 # --- the spelling that was asked for ----------------------------------------------------------------

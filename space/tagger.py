@@ -15,7 +15,7 @@ import re
 import unicodedata
 import zipfile
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from space.encoder import FEATURES, Encoded, Encoder, encode, features, windows
 from space.errors import UserError
+from space.guard import people
 from space.tags import KEEP, WRONG, Doubt, fix_of, pieces
 from space.tone import MODELS, softmax
 
@@ -60,22 +61,23 @@ class Tagger:
             )
         return cls(encoder, tags, head)
 
-    def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
+    def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
         """Every word of each text with the probability that it is wrong and the likeliest fix, in order.
 
-        A text with sure fixes is read once more with them in place, for a mistake hides others (Omelianchuk et al. 2020).
+        `names` are all read as the same one, so that nobody's is corrected otherwise than another's; by default those
+        that each text shows to be names. A text with sure fixes is read once more with them in place, for a mistake hides others (Omelianchuk et al. 2020).
         """
-        found = self._tag(texts)
+        found = self._tag(texts, names)
         sure = [
             [doubt if _is_sure(doubt) else replace(doubt, fix=None) for doubt in doubts] for doubts in found
         ]
         mended = ["".join(piece for piece, _ in pieces(*each)) for each in zip(texts, sure, strict=True)]
         again = [i for i, text in enumerate(texts) if mended[i] != text]
-        for i, second in zip(again, self._tag([mended[i] for i in again]), strict=True):
+        for i, second in zip(again, self._tag([mended[i] for i in again], names), strict=True):
             found[i] = _read_twice(texts[i], found[i], sure[i], second)
         return found
 
-    def tag_run(self, texts: Sequence[str]) -> list[list[Doubt]]:
+    def tag_run(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
         """`tag` of texts that follow one another, each read with those around it: they tell how this writer writes.
 
         What follows a text that ends no sentence (a greeting, a heading, an item) would look like the rest of it, so it
@@ -88,7 +90,7 @@ class Tagger:
             else:
                 runs.append([text])
         found = []
-        for run, doubts in zip(runs, self.tag([" ".join(run) for run in runs]), strict=True):
+        for run, doubts in zip(runs, self.tag([" ".join(run) for run in runs], names), strict=True):
             at = 0
             for text in run:
                 inside = [doubt for doubt in doubts if at <= doubt.start < at + len(text)]
@@ -96,8 +98,8 @@ class Tagger:
                 at += len(text) + 1
         return found
 
-    def _tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
-        encoded = [encode(text, self._tokens) for text in texts]
+    def _tag(self, texts: Sequence[str], names: Collection[str] | None) -> list[list[Doubt]]:
+        encoded = [encode(text, self._tokens, people(text) if names is None else names) for text in texts]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
         states = iter(
             self._encoder.hidden(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 
 from space.encoder import Encoded, Encoder, encode, windows
 from space.errors import UserError
+from space.guard import people
 
 MODELS = Path(__file__).resolve().parent / "models"
 LABELS = {
@@ -171,9 +172,14 @@ class ToneClassifier:
         encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
         return cls(encoder, heads, {name: HubClassifier(name, repo) for name, repo in hub.items()})
 
-    def score(self, texts: Sequence[str]) -> list[Tone]:
-        """The tone of each text; a text without words is neutral."""
-        encoded = [encode(text, self._encoder.tokenize) for text in texts]
+    def score(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[Tone]:
+        """The tone of each text; a text without words is neutral.
+
+        `names` have no tone, and all are read as the same one; by default those that each text shows to be names.
+        """
+        encoded = [
+            encode(text, self._encoder.tokenize, people(text) if names is None else names) for text in texts
+        ]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
         ids = [[tuple(code.ids_of(run)) for run in some] for code, some in zip(encoded, runs, strict=True)]
         seen = self._windows([window for some in ids for window in some])

@@ -187,6 +187,12 @@ def test_some_words_never_stand_twice(lexicon: Lexicon) -> None:
     assert told("Send The the form to to us.", lexicon) == ["the = -", "to = -"]
 
 
+def test_abbreviations_of_mail_have_capitals_or_none(lexicon: Lexicon) -> None:
+    assert told("It is ok on friday.", lexicon, ok=(0.99, "OK", 0.99), friday=(0.99, "Friday", 0.99)) == [
+        "friday = Friday"
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -349,13 +350,13 @@ class Trusting(Tagger):
     def __init__(self) -> None:
         pass
 
-    def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
+    def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
         return [[Doubt(*m.span(), m.group(), 0.6) for m in WORDS.finditer(text)] for text in texts]
 
 
 def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader) -> None:
     class Knowing(Trusting):
-        def tag(self, texts: Sequence[str]) -> list[list[Doubt]]:
+        def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
             guess = proofreader.lexicon.suggest
             return [
                 [replace(d, fix=guess(d.text), confidence=0.6) for d in each] for each in super().tag(texts)
@@ -395,3 +396,20 @@ def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofr
             "We have not yet received the documents that you promised us on Monday afternoon.",
         )
     ]
+
+
+NAMES = ("Sarah", "Mohammed", "Wanjiru", "Xiuying", "Ngoc", "Yevgeny", "Siobhan", "Ola")
+
+
+def test_everybody_is_corrected_and_measured_alike(proofreader: Proofreader) -> None:
+    draft = (
+        "Hi NAME,\n\nNAME and I will arrive to the office at 9. NAME need a parking space, and NAME Brown dont agree.\n"
+        "Ask NAME's manager. This is not good enough, NAME. Send me the list today.\n\nThanks,\nNAME\n"
+    )
+    found = set()
+    for name in NAMES:
+        made = proofreader.proofread(draft.replace("NAME", name))
+        changes = tuple((c.before.replace(name, "NAME"), c.after.replace(name, "NAME")) for c in made.changes)
+        found.add((changes, json.dumps([made.before.to_dict(), made.after.to_dict()])))
+        assert changes and made.text.count(name) == 7
+    assert len(found) == 1
