@@ -682,7 +682,7 @@ def _is_wrapped(line: str, following: str, width: int) -> bool:
         return False
     continues = next_text[0].islower() and text[-1] not in ".!?:;"
     first_word, last_word = next_text.split(None, 1)[0], text.split()[-1].lower()
-    linked = continues and (text[-1] == "," or last_word in _LINKING)
+    linked = last_word in _LINKING or (continues and text[-1] == ",")
     if width > _LONG_LINE:
         return linked
     if linked or (continues and len(text.split()) >= _WRAP_WORDS):

@@ -211,8 +211,8 @@ class Proofreader:
             return []
         work.parts = parts
         units, words = [], 0
-        for part in parts if self.engine.unit == "sentence" else _paragraphs(parts):
-            if part.kind not in EDITABLE:
+        for part in _by_lines(parts) if self.engine.unit == "sentence" else _paragraphs(parts):
+            if part.kind not in (*EDITABLE, "line"):
                 continue
             words += len(part.text.split())
             if words > MAX_WORDS:
@@ -403,7 +403,7 @@ def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
 def _is_frame(change: Change, text: str, kind: str) -> bool:
     """Whether a change does no more than put a mark at the end, or capitalise the first word of a list item.
 
-    Greetings, list items and names end as the writer likes.
+    Greetings, list items, lines and names end as the writer likes.
     """
     marks = {"", ".", "!", "?", ",", ":", ";"}
     ends = change.end == len(text) and change.before in marks and change.after in marks
@@ -446,6 +446,15 @@ class _Flat:
                 for line_break in breaks:
                     after = after.replace("\0", line_break, 1)
             yield Change(offset + start, offset + end, before, after, change.kind)
+
+
+def _by_lines(parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts; a sentence that ends where its line does, in the middle of a paragraph, as a "line": it may go on."""
+    following = [*parts[1:], None, None]
+    for part, gap, more in zip(parts, following, following[1:], strict=False):
+        breaks = len(re.findall(r"\r\n|\r|\n", gap.text)) if gap and gap.kind == "gap" else 0
+        within = part.kind == "sentence" and breaks == 1 and more is not None and more.kind == "sentence"
+        yield replace(part, kind="line") if within else part
 
 
 def _paragraphs(parts: Sequence[Part]) -> list[Part]:

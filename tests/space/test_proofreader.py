@@ -413,3 +413,15 @@ def test_everybody_is_corrected_and_measured_alike(proofreader: Proofreader) -> 
         found.add((changes, json.dumps([made.before.to_dict(), made.after.to_dict()])))
         assert changes and made.text.count(name) == 7
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "Our driver can collect the speaker on\r\nWednesday between 9 AM and 10:30 AM.\r\n",
+        "The press conference is scheduled for\n3:30pm on Monday, May 7.\n",
+        "When I checked our accounts this\nmorning, I noticed that invoice\nINV-31278 was still unpaid.\n",
+    ],
+)
+def test_a_line_that_may_go_on_gets_no_full_stop(proofreader: Proofreader, draft: str) -> None:
+    assert proofreader.proofread(draft).text == draft
