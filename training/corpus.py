@@ -14,6 +14,7 @@ en-GB_to_en-US dictionary (CC BY-SA 3.0) only adds single words to the word list
 from __future__ import annotations
 
 import argparse
+import gzip
 import io
 import json
 import random
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from space.errors import UserError
 from space.lexicon import WORD, save
+from training.words import misspellings
 
 # Spoken English makes poor targets: only this share of its sentences is kept.
 SPOKEN = ("transcripts", "ethereum/pm")
@@ -359,7 +361,7 @@ def _strings(path: Path) -> Iterator[str]:
 
 
 def _spelling_words() -> dict[str, int]:
-    """The words of symspellpy's frequency dictionary, with their counts in books."""
+    """The words of symspellpy's frequency dictionary, with their counts in books, and the rarer ones of lemminflect."""
     from importlib.resources import files
 
     path = Path(str(files("symspellpy") / "frequency_dictionary_en_82_765.txt"))
@@ -374,5 +376,12 @@ def _spelling_words() -> dict[str, int]:
     ):
         for word, other in ((american, british), (british, american)):
             known.setdefault(word, known.get(other, 1))
+    wrong = {each for wrongs in misspellings().values() for each in wrongs}
+    with gzip.open(
+        str(files("lemminflect") / "resources" / "infl_lu.csv.gz"), "rt", encoding="utf-8"
+    ) as rows:
+        for word in re.findall(r"\b[a-z]{4,}\b", re.sub(r"(?m)^([^,]+),[^,]+,", r"\1,", rows.read())):
+            if word not in wrong and word.replace("iz", "is") not in known:  # "advertize" is in no good list
+                known.setdefault(word, 1)
     print(f"{len(known):,} words in the spelling dictionary", file=sys.stderr)
     return known

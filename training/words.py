@@ -101,7 +101,7 @@ _SOUNDS = [
 
 
 @cache
-def _misspellings() -> dict[str, list[str]]:
+def misspellings() -> dict[str, list[str]]:
     """Right word -> the misspellings that codespell's dictionary records for it."""
     from importlib.resources import files
 
@@ -139,7 +139,7 @@ def misspell(word: str, rng: random.Random) -> str | None:
     """A plausible misspelling, or None for words too short or not plain."""
     if len(word) < 3 or not word.isalpha() or word.isupper():
         return None
-    known = _misspellings().get(word.lower())
+    known = misspellings().get(word.lower())
     roll = rng.random()
     if known and roll < 0.55:
         return swap_case_like(word, rng.choice(known))
