@@ -115,7 +115,7 @@ class Lexicon:
         lower = word.lower()
         if lower in self._capitalised:
             return self._capitalised[lower]
-        limit = 1 if len(lower) < 5 else _MAX_DISTANCE
+        limit = 1 if len(lower) < 6 else _MAX_DISTANCE
         near = process.extract(
             lower, self._near_length.get(len(lower), ()), scorer=OSA.distance, score_cutoff=limit, limit=40
         )
