@@ -38,6 +38,7 @@ _POLITENESS_MARGIN = 0.25  # how far P(polite) - P(impolite) may fall: less is t
 # What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
 # doubt, and the word list's suggestions. Chosen on corrupted mail (training/LOG.md).
 GAIN = {"trusted": 6.0, "doubtful": 2.0, "suggested": 6.0}
+_ENDED = re.compile(r",$|[.!?]['\"”’)]+$")  # a sign-off ("Thanks for your help,"), or an end inside quotes
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 
 
@@ -273,7 +274,7 @@ class Proofreader:
             return list(wanted)
         before = flat.text.strip()
         changes = [change for change in diff(before, rewrite) if not _is_at_symbol(change, before)]
-        if (unit.kind != "sentence" or short) and not kinder:
+        if not kinder and (unit.kind != "sentence" or short or _ENDED.search(before)):
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
         # What is wanted anyway needs no check, and must not fall with what does.
         agreed = {(change.start, change.end, change.after) for change in wanted}

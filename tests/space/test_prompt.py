@@ -39,7 +39,7 @@ def test_doubts_of_both_sources_come_in_the_order_of_the_text(lexicon: Lexicon) 
         text,
         TONE,
         tagged(
-            text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1), i=(0.6, None, 0.0), beleive=(0.6, None, 0.0)
+            text, go=(0.9, "goes", 0.8), She=(0.1, "He", 0.1), i=(0.8, None, 0.0), beleive=(0.8, None, 0.0)
         ),
         lexicon,
     )
@@ -63,6 +63,19 @@ def test_an_unknown_word_with_a_capital_may_be_a_name(
     text = f"{word} it today."
     made = evidence(text, TONE, tagged(text, **{word: (0.99, fix, 0.4)}), lexicon)
     assert [doubt.fix for doubt in made.doubts] == said
+
+
+def test_one_wrong_letter_in_a_long_word_is_told_sooner(lexicon: Lexicon) -> None:
+    chances = {"accomodate": (0.5, None, 0.0), "recieve": (0.6, None, 0.0), "realtime": (0.6, None, 0.0)}
+    assert told("They accomodate and recieve it in realtime.", lexicon, **chances) == [
+        "accomodate = accommodate"
+    ]
+
+
+def test_a_name_in_small_letters_is_no_misspelling(lexicon: Lexicon) -> None:
+    assert told("We sell it in sitara.", lexicon, sitara=(0.97, "Sitara", 0.7)) == []
+    assert told("We sell it on munday.", lexicon, munday=(0.97, "Munday", 0.2)) == ["munday = Monday"]
+    assert told("We sell it on monday.", lexicon, monday=(0.97, "Monday", 0.9)) == ["monday = Monday"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +106,7 @@ def test_a_listed_word_needs_a_probability_and_its_fix_some_confidence(
 def test_of_an_unlisted_word_a_sure_tagger_goes_before_the_list(
     lexicon: Lexicon, fix: str | None, confidence: float, said: str
 ) -> None:
-    assert told("They recieve it.", lexicon, recieve=(0.6, fix, confidence)) == [said]
+    assert told("They recieve it.", lexicon, recieve=(0.8, fix, confidence)) == [said]
 
 
 def test_a_fix_holds_the_confidence_that_it_is_right(lexicon: Lexicon) -> None:

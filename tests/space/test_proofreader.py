@@ -16,6 +16,7 @@ from space.changes import apply
 from space.engine import LlamaCpp, Sampling
 from space.errors import UserError
 from space.guard import protected
+from space.lexicon import Lexicon
 from space.prompt import MODES, WORDS, Evidence, Message
 from space.proofreader import (
     GAIN,
@@ -345,13 +346,16 @@ class Recorder:
 
 
 class Trusting(Tagger):
-    """A tagger that half trusts every word: what is in doubt then, the word list says."""
+    """A tagger that trusts every word but those that the word list does not know."""
 
-    def __init__(self) -> None:
-        pass
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
 
     def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
-        return [[Doubt(*m.span(), m.group(), 0.6) for m in WORDS.finditer(text)] for text in texts]
+        def chance(word: str) -> float:
+            return 0.9 if word.isalpha() and not self.lexicon.knows(word) else 0.0
+
+        return [[Doubt(*m.span(), m[0], chance(m[0])) for m in WORDS.finditer(text)] for text in texts]
 
 
 def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader) -> None:
@@ -362,7 +366,7 @@ def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader)
                 [replace(d, fix=guess(d.text), confidence=0.6) for d in each] for each in super().tag(texts)
             ]
 
-    reader = Proofreader(Recorder(), proofreader.tone, Knowing(), proofreader.lexicon)
+    reader = Proofreader(Recorder(), proofreader.tone, Knowing(proofreader.lexicon), proofreader.lexicon)
     result = reader.proofread(
         "We met with Marek there.\nMarek agreed with us all.\nMarek will write to us.\n"
     )
@@ -374,7 +378,7 @@ def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader)
 
 def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: Proofreader) -> None:
     engine = Recorder()
-    reader = Proofreader(engine, proofreader.tone, Trusting(), proofreader.lexicon)
+    reader = Proofreader(engine, proofreader.tone, Trusting(proofreader.lexicon), proofreader.lexicon)
     result = reader.proofread("We recieved the\n  coloured paper on monday.", dialect="american")
     assert (
         result.text == "We recieved the\n  colored paper on monday."
@@ -387,7 +391,7 @@ def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: 
 
 def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofreader) -> None:
     engine = Recorder()
-    reader = Proofreader(engine, proofreader.tone, Trusting(), proofreader.lexicon)
+    reader = Proofreader(engine, proofreader.tone, Trusting(proofreader.lexicon), proofreader.lexicon)
     draft = "We have not yet\r\n  recieved the documents that you promised\r\nus on monday afternoon.\r\n"
     assert reader.proofread(draft).text == draft
     assert engine.asked == [
@@ -413,6 +417,18 @@ def test_everybody_is_corrected_and_measured_alike(proofreader: Proofreader) -> 
         found.add((changes, json.dumps([made.before.to_dict(), made.after.to_dict()])))
         assert changes and made.text.count(name) == 7
     assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "Call me tonight.\n\nThanks for your help,\nPatti\n",
+        "Let's meet at noon.\n\nTalk to you soon,\nKay\n",
+        'He said to us "We will call the bank."\n',
+    ],
+)
+def test_a_sign_off_and_an_end_in_quotes_stay(proofreader: Proofreader, draft: str) -> None:
+    assert proofreader.proofread(draft).text == draft
 
 
 @pytest.mark.parametrize(
