@@ -65,7 +65,8 @@ class Evidence:
 # The words and marks that evidence speaks of, one by one.
 WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
-_TOLD, _SURE = 0.2, 0.5  # confidence at which the tagger's fix is told, and at which it beats the word list's
+# Confidence at which the tagger's fix is told, at which it beats the word list's, and at which it may end a sentence.
+_TOLD, _SURE, _ENDS = 0.2, 0.5, 0.8
 _LISTED = 0.85  # confidence of the word list: the share of codespell's misspellings that it mends
 # Probabilities at which a word is told: any, a long one that the list does not know with one letter wrong (of codespell's
 # misspellings it mends 96 % of those), and a preposition in place of which another should stand; chosen on Enron emails of
@@ -75,8 +76,13 @@ _LONG = 8  # letters
 _PREPOSITIONS = frozenset("about at by for from in into of on to with".split())
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 
-# Addresses, links, file names and codes: never in doubt.
-_LITERAL = re.compile(r"\S*(?:[@/\\_=<>{}]|\w\.\w|\d)\S*")
+# Addresses, links, file names and codes, and what English borrows whole: never in doubt.
+_LITERAL = re.compile(
+    r"\S*(?:[@/\\_=<>{}]|\w\.\w|\d)\S*"
+    r"|\b(?:et al|ad hoc|bona fide|de facto|de jure|en route|ex parte|force majeure|in lieu|inter alia|mutatis mutandis|per annum|"
+    r"per capita|per diem|per se|pro forma|pro rata|pro bono|quid pro quo|status quo|vice versa|a priori|carte blanche)\b",
+    re.IGNORECASE,
+)
 
 
 def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -> Evidence:
@@ -94,6 +100,8 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
         told = doubt.confidence >= _TOLD and doubt.fix != doubt.text and _is_known(doubt.fix, lexicon)
         fix = doubt.fix if told else None
         if (fix or "").lower() == doubt.text.lower() and lexicon.is_informal(doubt.text):
+            continue
+        if (fix or "").startswith(". ") and doubt.confidence < _ENDS:
             continue
         slip = _is_slip(doubt.text, guesses.get(doubt.text))
         if doubt.probability < (_SWAPPED if _is_swap(doubt) else _SLIP if slip else DOUBTFUL) or _is_terse(

@@ -65,6 +65,15 @@ def test_an_unknown_word_with_a_capital_may_be_a_name(
     assert [doubt.fix for doubt in made.doubts] == said
 
 
+def test_what_english_borrows_is_never_in_doubt(lexicon: Lexicon) -> None:
+    assert told("Smith et al came pro rata.", lexicon, al=(0.99, "all", 0.9), rata=(0.99, "rate", 0.9)) == []
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.79, []), (0.8, ["it = . It"])])
+def test_a_sentence_is_cut_in_two_only_surely(lexicon: Lexicon, confidence: float, said: list[str]) -> None:
+    assert told("I call you it is late.", lexicon, it=(0.99, ". It", confidence)) == said
+
+
 def test_one_wrong_letter_in_a_long_word_is_told_sooner(lexicon: Lexicon) -> None:
     chances = {"accomodate": (0.5, None, 0.0), "recieve": (0.6, None, 0.0), "realtime": (0.6, None, 0.0)}
     assert told("They accomodate and recieve it in realtime.", lexicon, **chances) == [
