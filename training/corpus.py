@@ -41,6 +41,20 @@ _NOT_AN_END = re.compile(
 )
 # Right words that the spelling dictionary does not list.
 _UNLISTED = frozenset("p m mr mrs ms dr".split())
+# Words of offices that are younger than the dictionaries.
+_RECENT = (
+    "backhaul carparks cashflows catchup catchups chargeback chargebacks chatbots checkboxes clickbait coworking "
+    "crowdfunding deprioritise deprioritize devops dropdowns dropship dropshipping ebike ebikes ecommerce edtech "
+    "elearning fintech gamification hashtag hashtags helpdesk hotfix hotfixes hotspot hotspots incoterms influencer "
+    "influencers insourcing kanban livestreaming livestreams lockdown lockdowns mentee mentees microlearning mockup "
+    "mockups multicloud navbar offboard offboarding offsites onsites palletised payables paywall paywalls photobook "
+    "photoshoot photoshoots podcaster preorder preorders ransomware rebooked rebooking rebrand rebranded rebranding "
+    "refurb reinvoice reskilling retweet retweets rideshare rideshares rollouts runbook runbooks résumé screencast "
+    "screencasts selfie selfies signoff signoffs signup signups smartwatch standups staycation telehealth telework "
+    "timeframes timesheet timesheets todo todos tooltips touchpoint touchpoints townhall unfollow unfriend "
+    "unvaccinated upsell upselling upskill upskilling videoconference videoconferences vlog vlogs walkthroughs "
+    "wearables webpages whitelist whitelisted whitepaper whitepapers workstream workstreams youtuber "
+).split()
 _ODD = re.compile(r"[|{}<>_\\^~=#*`\[\]@]|https?:|www\.|\.\.|--|  |\u00a0|�")
 
 
@@ -383,5 +397,6 @@ def _spelling_words() -> dict[str, int]:
         for word in re.findall(r"\b[a-z]{4,}\b", re.sub(r"(?m)^([^,]+),[^,]+,", r"\1,", rows.read())):
             if word not in wrong and word.replace("iz", "is") not in known:  # "advertize" is in no good list
                 known.setdefault(word, 1)
+    known |= dict.fromkeys(_RECENT, 1)
     print(f"{len(known):,} words in the spelling dictionary", file=sys.stderr)
     return known
