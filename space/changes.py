@@ -397,7 +397,7 @@ _SOUNDALIKES = [
 _CONNECTORS = frozenset("that what which who whom when where while whether".split())  # alike, yet other words
 _SOFTENERS = frozenset(
     "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid "
-    "perhaps mind wondering convenience convenient unfortunately".split()
+    "perhaps mind wondering convenience convenient unfortunately seems soon".split()
 )
 _INTENSIFIERS = frozenset(
     "must immediately now asap urgently stupid ridiculous unacceptable demand useless terrible".split()

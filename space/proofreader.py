@@ -34,7 +34,9 @@ _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of miss
 STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
 _AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
 _SHORT = 4  # words; fewer are rarely a sentence
-_POLITENESS_MARGIN = 0.25  # how far P(polite) - P(impolite) may fall: less is the classifier's own noise
+_POLITENESS_MARGIN = (
+    0.25  # how far P(polite) - P(impolite) may fall, or free words must raise it: less is noise
+)
 # What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
 # doubt, and the word list's suggestions. Chosen on corrupted mail (training/LOG.md).
 GAIN = {"trusted": 6.0, "doubtful": 2.0, "suggested": 6.0}
@@ -260,8 +262,8 @@ class Proofreader:
         chat = messages(flat.text, told, wishes.mode, general=self.engine.general)
         work.prompts.append(_shown(chat))
         # Of a model not made here nothing is expected, nor of a blunt sentence that it must find kinder words for alone.
-        free = self.engine.general or (blunt and not kinder)
-        expected = () if free else _expected(flat.text, told)
+        free = blunt and not kinder and not self.engine.general
+        expected = () if free or self.engine.general else _expected(flat.text, told)
         answer = self.engine.complete(chat, wishes.sampling, wishes.stop, expected)
         if answer is None:
             if wishes.stop():
@@ -289,15 +291,17 @@ class Proofreader:
             ]
             if _refusal(before, changes, wishes.terms, expected_fixes):
                 changes = []
-        if free and not self.engine.general and not is_faithful(before, apply(before, changes)):
+        made = apply(before, changes)
+        if free and not is_faithful(before, made):
             work.kept.append(Kept(unit.text, "the kinder wording would say something else", refused=True))
             changes = []
+        elif free and self._gain(made, tone, wishes) < _POLITENESS_MARGIN:
+            changes = []  # other words for nothing
         # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
-        if (not modest or any(map(_loses_words, changes))) and self._is_ruder(
-            apply(before, changes), tone, wishes
-        ):
-            work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
-            changes = []
+        elif not modest or any(map(_loses_words, changes)):
+            if self._gain(made, tone, wishes) < -_POLITENESS_MARGIN:
+                work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
+                changes = []
         if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
             modestly = replace(wishes, mode="proofread")
             return self._proofread(unit, flat, tone, tagged, wanted, modestly, work)
@@ -305,8 +309,9 @@ class Proofreader:
             return changes
         return merged(before, changes, wanted, wishes.dialect, wishes.protected_terms, wishes.names)
 
-    def _is_ruder(self, rewrite: str, tone: Tone, wishes: _Wishes) -> bool:
-        return _courtesy(tone) - _courtesy(self.tone.score([rewrite], wishes.people)[0]) > _POLITENESS_MARGIN
+    def _gain(self, rewrite: str, tone: Tone, wishes: _Wishes) -> float:
+        """What the rewrite gains in politeness over a text of that tone."""
+        return _courtesy(self.tone.score([rewrite], wishes.people)[0]) - _courtesy(tone)
 
 
 # --- the spelling that was asked for ----------------------------------------------------------------
