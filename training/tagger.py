@@ -5,6 +5,7 @@
     python -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
     cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
 
+On two cores two copies of a run that go on with other seeds, averaged by --average, come further than one.
 Every word gets one of a few thousand edit tags (space/tags.py), as in GECToR (Omelianchuk et al. 2020,
 arXiv:2005.12592). Resumes from OUT/checkpoint.pt exactly: optimiser, schedule and data position.
 """
@@ -65,6 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch_tokens", type=int, default=2048, help="tokens per step, padding included")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--average", type=Path, nargs="+", metavar="RUN",
+        help="train nothing: write the mean of these runs, copies of one that went on with other seeds",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,10 +89,31 @@ def run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     general, email = _hold_out(load_texts(args.clean)), _hold_out(load_texts(args.email))
     maker, unseen = (PairMaker(*texts, runs=True) for texts in zip(general, email, strict=True))
+    if args.average:
+        tags = _same_tags(args.average)
+        model, tokenizer = build(args.base, len(tags))
+        model.load_state_dict(_mean(args.average))
+        state: dict[str, Any] = {"averaged": len(args.average)}
+    else:
+        tags = _tags(args.out / "tags.json", maker, args.vocab_size, args.seed)
+        model, tokenizer = build(args.base, len(tags))
+        state = _train(args, model, tokenizer, tags, maker)
+    held = _batches(unseen, [], tokenizer, tags, args.seed, args.batch_tokens, {"pool": 0, "batch": 0})
+    figures = measure(
+        model, [rows for pool, _, rows in itertools.takewhile(lambda batch: batch[0] == 0, held)]
+    )
+    export(model, tokenizer, args.out, tags)
+    print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
+
+
+def _train(
+    args: argparse.Namespace, model: Any, tokenizer: Any, tags: Sequence[str], maker: PairMaker
+) -> dict[str, Any]:
+    """Trains until --max_minutes are over, going on from a checkpoint; says how far it came."""
+    import torch
+
     learner = learner_pairs(args.learner) if args.learner else []
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    tags = _tags(args.out / "tags.json", maker, args.vocab_size, args.seed)
-    model, tokenizer = build(args.base, len(tags))
     model.to(device)
     optimizer = torch.optim.AdamW(
         [{"params": [p for p in model.encoder.parameters() if p.requires_grad], "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}],
@@ -137,12 +163,38 @@ def run(args: argparse.Namespace) -> None:
             saved_at = now
             save()
     save()
-    held = _batches(unseen, [], tokenizer, tags, args.seed, args.batch_tokens, {"pool": 0, "batch": 0})
-    figures = measure(
-        model, [rows for pool, _, rows in itertools.takewhile(lambda batch: batch[0] == 0, held)]
-    )
-    export(model, tokenizer, args.out, tags)
-    print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
+    return state
+
+
+def _same_tags(runs: Sequence[Path]) -> list[str]:
+    """The tags of these runs. UserError if one has none, or others."""
+    try:
+        found = [(run / "tags.json").read_text("utf-8") for run in runs]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: give --average folders of runs") from error
+    if len(set(found)) > 1:
+        raise UserError("--average: the runs have other tags; let them begin as copies of one run")
+    return list(json.loads(found[0])["tags"])
+
+
+def _mean(runs: Sequence[Path]) -> dict[str, Any]:
+    """The mean of the weights in the runs' checkpoints.
+
+    Runs that began as one and saw other data end beside the same minimum, and their mean lies nearer to it than either
+    (Wortsman et al. 2022, arXiv:2203.05482).
+    """
+    import torch
+
+    try:
+        loaded = [
+            torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=False)["model"] for run in runs
+        ]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: give --average folders of runs") from error
+    return {
+        name: sum(each[name] for each in loaded) / len(loaded) if first.is_floating_point() else first
+        for name, first in loaded[0].items()
+    }
 
 
 def _hold_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:

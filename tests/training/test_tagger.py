@@ -223,3 +223,25 @@ def test_a_missing_base_is_one_line(corpus: Path, tmp_path: Path, capsys: pytest
     assert main(arguments(tmp_path / "nothing", corpus, tmp_path / "out", 1)) == 2
     error = capsys.readouterr().err
     assert str(tmp_path / "nothing") in error and error.count("\n") == 1
+
+
+def test_runs_that_began_as_one_are_averaged(
+    bert: Path, corpus: Path, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copytree(trained, tmp_path / "other"))
+    saved = torch.load(other / "checkpoint.pt", weights_only=False)
+    saved["model"] = {name: tensor + 0.25 for name, tensor in saved["model"].items()}
+    torch.save(saved, other / "checkpoint.pt")
+    out = tmp_path / "mean"
+    command = [*arguments(bert, corpus, out, 1), "--average", str(trained)]
+    assert main([*command, str(other)]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["averaged"] == 2
+    assert (out / "tags.json").read_text() == (trained / "tags.json").read_text()
+    mean, first = np.load(out / "head.npz"), np.load(trained / "head.npz")
+    assert all(np.allclose(mean[name], first[name] + 0.125, atol=2e-3) for name in first.files)
+
+    (other / "tags.json").write_text('{"tags": ["", "?"]}')
+    assert main([*command, str(other)]) == 2
+    assert main([*command, str(tmp_path / "nowhere")]) == 2
+    tags, nowhere = capsys.readouterr().err.splitlines()
+    assert "other tags" in tags and str(tmp_path / "nowhere") in nowhere
