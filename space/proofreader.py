@@ -245,6 +245,8 @@ class Proofreader:
         """The changes of one unit, in its flat text; the `wanted` respellings are made whatever the model says."""
         told = evidence(flat.text, tone, tagged, self.lexicon)
         blunt = wishes.mode == "polish" and tone.politeness.label == "impolite"
+        if not blunt and not self.engine.general:
+            wishes = replace(wishes, mode="proofread")  # nothing to soften
         short = len(WORD.findall(unit.text)) < _SHORT
         if short:  # a name or a heading: only the word list knows enough to doubt it
             told = replace(
@@ -271,16 +273,28 @@ class Proofreader:
             else:
                 work.kept.append(Kept(unit.text, "the model found no end to its rewrite", refused=True))
             return list(wanted)
-        rewrite = answer.strip()
-        if rewrite == flat.text.strip():
+        before, rewrite = flat.text.strip(), answer.strip()
+        if rewrite == before and not blunt:
             return list(wanted)
-        before = flat.text.strip()
         changes = [change for change in diff(before, rewrite) if not _is_at_symbol(change, before)]
         if not kinder and (unit.kind != "sentence" or short or _ENDED.search(before)):
             changes = [change for change in changes if not _is_frame(change, before, unit.kind)]
         # What is wanted anyway needs no check, and must not fall with what does.
         agreed = {(change.start, change.end, change.after) for change in wanted}
         changes = [change for change in changes if (change.start, change.end, change.after) not in agreed]
+        changes = self._checked(unit, before, changes, told, free, tone, wishes, work)
+        if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
+            modestly = replace(wishes, mode="proofread")
+            return self._proofread(unit, flat, tone, tagged, wanted, modestly, work)
+        if wishes.dialect is None:
+            return changes
+        return merged(before, changes, wanted, wishes.dialect, wishes.protected_terms, wishes.names)
+
+    def _checked(
+        self, unit: Part, before: str, changes: list[Change], told: Evidence, free: bool, tone: Tone, wishes: _Wishes,
+        work: _Work,
+    ) -> list[Change]:  # fmt: skip
+        """Those of the model's changes that may be made; `free` if nothing held it to the words of the text."""
         modest = wishes.mode == "proofread" and not self.engine.general
         expected_fixes = {(doubt.text, doubt.fix) for doubt in told.doubts} if modest else None
         if reason := _refusal(before, changes, wishes.terms, expected_fixes):
@@ -302,12 +316,7 @@ class Proofreader:
             if self._gain(made, tone, wishes) < -_POLITENESS_MARGIN:
                 work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
                 changes = []
-        if not changes and blunt:  # it cannot be made courteous; its mistakes can still be mended
-            modestly = replace(wishes, mode="proofread")
-            return self._proofread(unit, flat, tone, tagged, wanted, modestly, work)
-        if wishes.dialect is None:
-            return changes
-        return merged(before, changes, wanted, wishes.dialect, wishes.protected_terms, wishes.names)
+        return changes
 
     def _gain(self, rewrite: str, tone: Tone, wishes: _Wishes) -> float:
         """What the rewrite gains in politeness over a text of that tone."""
