@@ -156,13 +156,12 @@ _AN = re.compile(
     r"(?!eu|ew|one\b|once|oui)[aeio]|un(?!i|an)|u[lmpr](?![aeiou])|ush|utt|hour|honou?r|honest|heir"
 )
 _A = re.compile(r"[b-df-gj-np-tvwyz]|eu|one\b|once|uni(?![dmnrs])|us[aeu]|uten|util|utop|ubiq")
-_NO_NOUN = frozenset(
-    "all also among and any are each into its off our out unless until upon".split()
-)  # before them "a" is a letter
+# Before these "a" is a letter.
+_NO_NOUN = frozenset("all also among and any are each into its off our out unless until upon".split())
 
 
 def article(word: str) -> str | None:
-    """ "a" or "an", whichever stands before this word; None where that depends, or where neither can stand.
+    """What stands before this word, "a" or "an"; None where that depends, or where neither can stand.
 
     >>> [article(word) for word in ("update", "useful", "hour", "historic", "NDA")]
     ['an', 'a', 'an', None, None]

@@ -103,16 +103,15 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
             continue
         if (fix or "").startswith(". ") and doubt.confidence < _ENDS:
             continue
-        slip = _is_slip(doubt.text, guesses.get(doubt.text))
-        if doubt.probability < (_SWAPPED if _is_swap(doubt) else _SLIP if slip else DOUBTFUL) or _is_terse(
-            doubt
-        ):
+        guess = guesses.get(doubt.text)
+        least = _SWAPPED if _is_swap(doubt) else _SLIP if _is_slip(doubt.text, guess) else DOUBTFUL
+        if doubt.probability < least or _is_terse(doubt):
             continue
         if doubt.text not in guesses:
             doubts.append(replace(doubt, fix=fix))
-        elif not _ABBREVIATION.fullmatch(doubt.text) and not _is_name(doubt, guesses[doubt.text]):
+        elif not _ABBREVIATION.fullmatch(doubt.text) and not _is_name(doubt, guess):
             sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
-            doubts.append(doubt if sure else replace(doubt, fix=guesses[doubt.text], confidence=_LISTED))
+            doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
     return Evidence(
         (tone.sentiment.label, tone.sentiment.score),
         (tone.politeness.label, tone.politeness.score),
@@ -165,6 +164,7 @@ def _is_terse(doubt: Doubt) -> bool:
 
 
 def _is_slip(word: str, guess: str | None) -> bool:
+    """Whether one letter of a long unknown word is wrong."""
     return guess is not None and len(word) >= _LONG and " " not in guess and OSA.distance(word, guess) == 1
 
 

@@ -34,9 +34,8 @@ _ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of miss
 STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
 _AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
 _SHORT = 4  # words; fewer are rarely a sentence
-_POLITENESS_MARGIN = (
-    0.25  # how far P(polite) - P(impolite) may fall, or free words must raise it: less is noise
-)
+# How far P(polite) - P(impolite) may fall, and how far free words must raise it: less is the classifier's own noise.
+_POLITENESS_MARGIN = 0.25
 # What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
 # doubt, and the word list's suggestions. Chosen on corrupted mail (training/LOG.md).
 GAIN = {"trusted": 6.0, "doubtful": 2.0, "suggested": 6.0}
@@ -179,13 +178,8 @@ class Proofreader:
             if done % _AT_A_TIME == 0:
                 asked = time.perf_counter()
                 texts = [each.text for each in flats[done : done + _AT_A_TIME]]
-                measured = list(
-                    zip(
-                        self.tone.score(texts, wishes.people),
-                        self.tagger.tag_run(texts, wishes.people),
-                        strict=True,
-                    )
-                )
+                tones, tags = self.tone.score(texts, wishes.people), self.tagger.tag_run(texts, wishes.people)
+                measured = list(zip(tones, tags, strict=True))
                 scores += time.perf_counter() - asked
             tone, doubts = measured[done % _AT_A_TIME]
             wanted = [flat.find(change, unit.start) for change in respellings_of[done]]

@@ -64,8 +64,9 @@ class Tagger:
     def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
         """Every word of each text with the probability that it is wrong and the likeliest fix, in order.
 
-        `names` are all read as the same one, so that nobody's is corrected otherwise than another's; by default those
-        that each text shows to be names. A text with sure fixes is read once more with them in place, for a mistake hides others (Omelianchuk et al. 2020).
+        `names` are all read as the same one, so that nobody is corrected otherwise than another; by default those that
+        each text shows to be names. A text with sure fixes is read once more with them in place, for a mistake hides
+        others (Omelianchuk et al. 2020).
         """
         found = self._tag(texts, names)
         sure = [
