@@ -267,7 +267,7 @@ _DISCLAIMER = re.compile(
 )
 _CELL = re.compile(r"\s[|•·–—/-]\s|,\s")
 _POSTSCRIPT = re.compile(r"\s*p\.?\s?p?\.?s\b", re.I)
-_WRAP_WIDTH = 45  # characters; lines of a paragraph that never gets this wide were broken on purpose
+WRAP_WIDTH = 45  # characters; lines of a paragraph that never gets this wide were broken on purpose
 _WRAP_WORDS = 4  # words; shorter lines that go on in small letters may be a list without bullets
 _SIGNATURE_LINES = 12  # non-blank lines after a sign-off that may still be name, title, telephone
 _LONG_LINE = 110  # characters; nobody wraps later, so a line break after this is a paragraph's end
@@ -630,7 +630,7 @@ def _block_end(
         if (
             item
             and not line.text[:1].isspace()
-            and len(lines[stop - 1].text) < _WRAP_WIDTH
+            and len(lines[stop - 1].text) < WRAP_WIDTH
             and not line.text[:1].islower()
         ):
             break
@@ -687,4 +687,4 @@ def _is_wrapped(line: str, following: str, width: int) -> bool:
         return linked
     if linked or (continues and len(text.split()) >= _WRAP_WORDS):
         return True
-    return width >= _WRAP_WIDTH and len(text) + 1 + len(first_word) > width - 2
+    return width >= WRAP_WIDTH and len(text) + 1 + len(first_word) > width - 2

@@ -101,7 +101,8 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
         fix = doubt.fix if told else None
         if (fix or "").lower() == doubt.text.lower() and lexicon.is_informal(doubt.text):
             continue
-        if (fix or "").startswith(". ") and doubt.confidence < _ENDS:
+        cut = re.match(r"[.,;:!?]+ ", fix or "")  # before the word: at the beginning there is nothing to part
+        if cut and (doubt.start == 0 or ("." in cut[0] and doubt.confidence < _ENDS)):
             continue
         guess = guesses.get(doubt.text)
         least = _SWAPPED if _is_swap(doubt) else _SLIP if _is_slip(doubt.text, guess) else DOUBTFUL

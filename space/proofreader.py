@@ -18,7 +18,7 @@ from typing import Any
 from space.changes import Change, apply, diff
 from space.courtesy import is_faithful, softened
 from space.dialect import in_dialect, is_held, merged, occurrences, respellings, spellings, with_respellings
-from space.draft import EDITABLE, Part, split
+from space.draft import EDITABLE, WRAP_WIDTH, Part, split
 from space.engine import Engine, Sampling, open_engine
 from space.errors import UserError
 from space.guard import check, is_modest, names, people
@@ -208,7 +208,7 @@ class Proofreader:
             return []
         work.parts = parts
         units, words = [], 0
-        for part in _by_lines(parts) if self.engine.unit == "sentence" else _paragraphs(parts):
+        for part in _by_lines(draft, parts) if self.engine.unit == "sentence" else _paragraphs(parts):
             if part.kind not in (*EDITABLE, "line"):
                 continue
             words += len(part.text.split())
@@ -457,13 +457,15 @@ class _Flat:
             yield Change(offset + start, offset + end, before, after, change.kind)
 
 
-def _by_lines(parts: Sequence[Part]) -> Iterator[Part]:
-    """The parts; a sentence that ends where its line does, in the middle of a paragraph, as a "line": it may go on."""
+def _by_lines(draft: str, parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts; a sentence that ends where a short line does, in the middle of a paragraph, as a "line": it may go on."""
     following = [*parts[1:], None, None]
     for part, gap, more in zip(parts, following, following[1:], strict=False):
         breaks = len(re.findall(r"\r\n|\r|\n", gap.text)) if gap and gap.kind == "gap" else 0
         within = part.kind == "sentence" and breaks == 1 and more is not None and more.kind == "sentence"
-        yield replace(part, kind="line") if within else part
+        end = part.start + len(part.text)
+        short = end - max(draft.rfind("\n", 0, end), draft.rfind("\r", 0, end)) <= WRAP_WIDTH
+        yield replace(part, kind="line") if within and short else part
 
 
 def _paragraphs(parts: Sequence[Part]) -> list[Part]:

@@ -69,6 +69,12 @@ def test_what_english_borrows_is_never_in_doubt(lexicon: Lexicon) -> None:
     assert told("Smith et al came pro rata.", lexicon, al=(0.99, "all", 0.9), rata=(0.99, "rate", 0.9)) == []
 
 
+def test_no_mark_begins_a_text(lexicon: Lexicon) -> None:
+    assert told("It is late.", lexicon, It=(0.99, ". It", 0.99), late=(0.99, ", late", 0.9)) == [
+        "late = , late"
+    ]
+
+
 @pytest.mark.parametrize(("confidence", "said"), [(0.79, []), (0.8, ["it = . It"])])
 def test_a_sentence_is_cut_in_two_only_surely(lexicon: Lexicon, confidence: float, said: list[str]) -> None:
     assert told("I call you it is late.", lexicon, it=(0.99, ". It", confidence)) == said
