@@ -177,9 +177,8 @@ class Proofreader:
             yield Progress(done, len(units), tuple(work.changes))
             if done % _AT_A_TIME == 0:
                 asked = time.perf_counter()
-                if (
-                    work.changes
-                ):  # read bit by bit, the tone of the result is soon known when the run ends or is stopped
+                if work.changes:
+                    # Read bit by bit, the tone of the result is soon known when the run ends or is stopped.
                     self.tone.score([spoken(apply(draft, work.changes))], wishes.people)
                 texts = [each.text for each in flats[done : done + _AT_A_TIME]]
                 tones, tags = self.tone.score(texts, wishes.people), self.tagger.tag_run(texts, wishes.people)

@@ -425,19 +425,12 @@ def test_everybody_is_corrected_and_measured_alike(proofreader: Proofreader) -> 
         "Call me tonight.\n\nThanks for your help,\nPatti\n",
         "Let's meet at noon.\n\nTalk to you soon,\nKay\n",
         'He said to us "We will call the bank."\n',
-    ],
-)
-def test_a_sign_off_and_an_end_in_quotes_stay(proofreader: Proofreader, draft: str) -> None:
-    assert proofreader.proofread(draft).text == draft
-
-
-@pytest.mark.parametrize(
-    "draft",
-    [
         "Our driver can collect the speaker on\r\nWednesday between 9 AM and 10:30 AM.\r\n",
         "The press conference is scheduled for\n3:30pm on Monday, May 7.\n",
         "When I checked our accounts this\nmorning, I noticed that invoice\nINV-31278 was still unpaid.\n",
     ],
 )
-def test_a_line_that_may_go_on_gets_no_full_stop(proofreader: Proofreader, draft: str) -> None:
+def test_a_sign_off_an_end_in_quotes_and_a_line_that_may_go_on_get_no_full_stop(
+    proofreader: Proofreader, draft: str
+) -> None:
     assert proofreader.proofread(draft).text == draft
