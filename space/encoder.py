@@ -59,11 +59,16 @@ def encode(text: str, tokenize: Callable[[str], Sequence[int]], names: Collectio
     word_of: list[int] = []
     kind = ""
     for match in _WORD.finditer(text):
-        if match.group().removesuffix("'s") in names:
+        word = match.group().replace("’", "'")
+        # A forgotten apostrophe shows only if the ending does.
+        ending = next(
+            (end for end in ("", "'s", "s") if word.endswith(end) and word.removesuffix(end) in names), None
+        )
+        if ending is not None:
             kind = "surname" if kind == "name" else "name"  # "Tom Brown" is no doubled word
         else:
             kind = match.lastgroup or ""
-        tokens = tokenize(_STAND_IN.get(kind, "") or _plain(match.group()))
+        tokens = tokenize(_STAND_IN[kind] + (ending or "") if kind else _plain(match.group()))
         ids.extend(tokens)
         word_of.extend([len(spans)] * len(tokens))
         spans.append(match.span())

@@ -43,6 +43,10 @@ _CALENDAR = frozenset(
     "October November December".split()
 )
 
+_OWNERS = (
+    30  # a name is so much more frequent than the word that it makes with an s, or that may be a name too
+)
+
 # What stands before the first word of a sentence: nothing, or an end that is not a title's.
 _SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
 
@@ -93,6 +97,23 @@ class Lexicon:
     def is_informal(word: str) -> bool:
         """Whether it is an abbreviation of mail, which is written with capitals or without ("ok", "asap")."""
         return word.lower() in _INFORMAL
+
+    def owner(self, word: str) -> str | None:
+        """The name in a word that must be its possessive, the apostrophe forgotten.
+
+        >>> Lexicon({"Sarah": 764, "Roberts": 363, "Robert": 2443}).owner("Sarahs")
+        'Sarah'
+        """
+        name = word[:-1]
+        if (
+            not word.endswith("s")
+            or not name[:1].isupper()
+            or name in _CALENDAR
+            or name.lower() in self._counts
+        ):
+            return None
+        own = self._counts.get(word, 0) + self._counts.get(word.lower(), 0)
+        return name if self._counts.get(name, 0) > _OWNERS * own else None  # "Roberts" is a name too
 
     def unknown(self, text: str) -> list[tuple[str, str | None]]:
         """The words of `text` that are not listed, each with its suggestion; names (capitalised inside) are left out."""

@@ -6,13 +6,14 @@ drift apart.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Indel
 
 from space.lexicon import article
 from space.tags import Doubt
@@ -65,14 +66,17 @@ class Evidence:
 # The words and marks that evidence speaks of, one by one.
 WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 
-# Confidence at which the tagger's fix is told, at which it beats the word list's, and at which it may end a sentence.
-_TOLD, _SURE, _ENDS = 0.2, 0.5, 0.8
+# Of a word that the list knows, the probability that it is wrong and the tagger's fix right, at which that is told: any, a
+# preposition for another (often both are good), and a full stop that ends a sentence in its middle. All thresholds were
+# chosen on Enron emails of the training set.
+_FIXED, _SWAPPED, _ENDS = 0.55, 0.7, 0.8
+# Of a word that it does not know, the probability that it is wrong: any, and a long one with one letter wrong (of
+# codespell's misspellings the list mends 96 % of those).
+DOUBTFUL, _SLIP = 0.7, 0.5
+_SURE, _ALIKE = 0.5, 0.5  # confidence of the tagger's fix, and its likeness to the word, that beat the list's
 _LISTED = 0.85  # confidence of the word list: the share of codespell's misspellings that it mends
-# Probabilities at which a word is told: any, a long one that the list does not know with one letter wrong (of codespell's
-# misspellings it mends 96 % of those), and a preposition in place of which another should stand; chosen on Enron emails of
-# the training set.
-DOUBTFUL, _SLIP, _SWAPPED = 0.7, 0.5, 0.9
 _LONG = 8  # letters
+_OWNED = 0.9  # probability that something is wrong with a name that may lack its apostrophe
 _PREPOSITIONS = frozenset("about at by for from in into of on to with".split())
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 
@@ -89,30 +93,31 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
     """Evidence for one text: its tone, and its words that are unknown or wrong with enough probability.
 
     `tagged` are all words of the text as the tagger sees them. Of a word that the list does not know the tagger's fix
-    is taken if it is sure of it, else the list's.
+    is taken if it is sure of it, else the list's. A word that looks wrong without anybody knowing what should stand there
+    is not told: the embedded model guesses, and most often wrongly.
     """
-    guesses = dict(lexicon.unknown(text))
+    guesses = {word: guess for word, guess in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(text)]
     doubts = []
-    for doubt in _once(_with_articles(tagged)):
-        if any(low <= doubt.start and doubt.end <= high for low, high in literal):
+    for doubt in _once(_with_articles(_with_owners(tagged, lexicon))):
+        fix = doubt.fix if doubt.fix != doubt.text and _is_known(doubt.fix, lexicon) else None
+        if any(low <= doubt.start and doubt.end <= high for low, high in literal) or _is_terse(doubt):
             continue
-        told = doubt.confidence >= _TOLD and doubt.fix != doubt.text and _is_known(doubt.fix, lexicon)
-        fix = doubt.fix if told else None
         if (fix or "").lower() == doubt.text.lower() and lexicon.is_informal(doubt.text):
             continue
-        cut = re.match(r"[.,;:!?]+ ", fix or "")  # before the word: at the beginning there is nothing to part
-        if cut and (doubt.start == 0 or ("." in cut[0] and doubt.confidence < _ENDS)):
-            continue
-        guess = guesses.get(doubt.text)
-        least = _SWAPPED if _is_swap(doubt) else _SLIP if _is_slip(doubt.text, guess) else DOUBTFUL
-        if doubt.probability < least or _is_terse(doubt):
-            continue
         if doubt.text not in guesses:
-            doubts.append(replace(doubt, fix=fix))
-        elif not _ABBREVIATION.fullmatch(doubt.text) and not _is_name(doubt, guess):
-            sure = bool(fix) and doubt.confidence >= _SURE  # a misspelt word is there for a reason
-            doubts.append(doubt if sure else replace(doubt, fix=guess, confidence=_LISTED))
+            if fix is not None and doubt.confidence >= _least(doubt):
+                doubts.append(doubt)
+            continue
+        guess = guesses[doubt.text]
+        if doubt.probability < (_SLIP if _is_slip(doubt.text, guess) else DOUBTFUL):
+            continue
+        if _ABBREVIATION.fullmatch(doubt.text) or _is_name(doubt, guess):
+            continue
+        if fix and doubt.confidence >= _SURE and (guess is None or _is_alike(doubt.text, fix)):
+            doubts.append(doubt)
+        elif guess is not None:
+            doubts.append(replace(doubt, fix=guess, confidence=_LISTED))
     return Evidence(
         (tone.sentiment.label, tone.sentiment.score),
         (tone.politeness.label, tone.politeness.score),
@@ -131,6 +136,28 @@ def _with_articles(tagged: Sequence[Doubt]) -> list[Doubt]:
         if right != doubt.text.lower() and max(doubt.probability, following.probability) < DOUBTFUL:
             right = right.capitalize() if doubt.text[0].isupper() else right
             words[i] = replace(doubt, probability=1.0, fix=right, confidence=1.0)
+    return words
+
+
+# What may follow a name that has an s: verbs and what joins, but no thing that the name owns.
+_NOTHING_OWNED = frozenset(
+    "a about after all also am an and are as at because been before both but by can could did do does for from get gets go goes "
+    "had has have he her him his how i if in into is it its made make makes may might must my needs never not of off on once only "
+    "or our out over said same say says she should since so some still than that the their them then there they this to too until "
+    "up us usually very want wants was we went were what when where which while who will with without would wrote yet you your".split()
+)
+
+
+def _with_owners(tagged: Sequence[Doubt], lexicon: Lexicon) -> list[Doubt]:
+    """The words, each name that must own what follows and lacks its apostrophe ("Sarahs invoice") in full doubt."""
+    words = list(tagged)
+    for i, (doubt, following) in enumerate(pairwise(tagged)):
+        thing = following.text
+        if doubt.probability < _OWNED or not (thing.isalpha() and thing.islower()) or thing.endswith("ed"):
+            continue
+        name = lexicon.owner(doubt.text)
+        if name and thing not in _NOTHING_OWNED:
+            words[i] = replace(doubt, probability=1.0, fix=f"{name}'s", confidence=1.0)
     return words
 
 
@@ -164,6 +191,16 @@ def _is_terse(doubt: Doubt) -> bool:
     return doubt.start == 0 and article in ("a", "an", "the") and word == doubt.text.lower()
 
 
+def _least(doubt: Doubt) -> float:
+    """The confidence that the fix of a listed word needs; more than all of it where there is nothing to mend."""
+    cut = re.match(r"[.,;:!?]+ ", doubt.fix or "")  # a mark before the word
+    if cut and doubt.start == 0:  # there is nothing to part
+        return math.inf
+    if cut and "." in cut[0]:
+        return _ENDS
+    return _SWAPPED if _is_swap(doubt) else _FIXED
+
+
 def _is_slip(word: str, guess: str | None) -> bool:
     """Whether one letter of a long unknown word is wrong."""
     return guess is not None and len(word) >= _LONG and " " not in guess and OSA.distance(word, guess) == 1
@@ -173,6 +210,10 @@ def _is_name(doubt: Doubt, guess: str | None) -> bool:
     """Whether an unknown word is a name or a unit, most likely: it has a capital or should, and the list thinks of another."""
     capital = doubt.confidence >= _SURE and (doubt.fix or "").lower() == doubt.text.lower()
     return (doubt.text[0].isupper() or capital) and doubt.fix != guess
+
+
+def _is_alike(word: str, fix: str) -> bool:
+    return Indel.normalized_similarity(word.lower(), fix.lower()) >= _ALIKE
 
 
 def _is_swap(doubt: Doubt) -> bool:

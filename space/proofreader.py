@@ -36,9 +36,9 @@ _AT_A_TIME = 8  # units that are measured together: fast, and soon enough over t
 _SHORT = 4  # words; fewer are rarely a sentence
 # How far P(polite) - P(impolite) may fall, and how far free words must raise it: less is the classifier's own noise.
 _POLITENESS_MARGIN = 0.25
-# What the model's own sentence-by-sentence corrections must overcome, in logits: words that nothing speaks against, words in
-# doubt, and the word list's suggestions. Chosen on corrupted mail (training/LOG.md).
-GAIN = {"trusted": 6.0, "doubtful": 2.0, "suggested": 6.0}
+GAIN = (
+    6.0  # logits that the model's own corrections must overcome, chosen on corrupted mail (training/LOG.md)
+)
 _ENDED = re.compile(r",$|[.!?]['\"”’)]+$")  # a sign-off ("Thanks for your help,"), or an end inside quotes
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 
@@ -161,7 +161,13 @@ class Proofreader:
             spellings(dialect)
         began = time.perf_counter()
         wishes = _Wishes(
-            mode, dialect, tuple(protected_terms), tuple(names(draft)), people(draft), sampling, stop
+            mode,
+            dialect,
+            tuple(protected_terms),
+            self._named(names(draft)),
+            frozenset(self._named(people(draft))),
+            sampling,
+            stop,
         )
         work = _Work()
         units = self._units(draft, work)
@@ -202,6 +208,10 @@ class Proofreader:
             draft, text, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(dict.fromkeys(work.notes)), self.engine.name,
             {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts),
         )  # fmt: skip
+
+    def _named(self, found: Iterable[str]) -> tuple[str, ...]:
+        """The names, each without an s that lacks its apostrophe."""
+        return tuple(dict.fromkeys(self.lexicon.owner(name) or name for name in found))
 
     def _units(self, draft: str, work: _Work) -> list[Part]:
         """The stretches of the draft that may be rewritten; notes what is left out and why."""
@@ -403,13 +413,8 @@ def _loses_words(change: Change) -> bool:
 def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
     """The text with the fixes in place, in pieces with their gains."""
     *made, (tail, _) = pieces(text, told.doubts)
-    gained = []
-    for piece, doubt in made:
-        if doubt is None or doubt.fix is None:
-            gained.append((piece, GAIN["trusted" if doubt is None else "doubtful"]))
-        else:
-            gained.append((piece, GAIN["suggested"] * doubt.confidence))
-    return [*((piece, gain) for piece, gain in gained if piece), (tail or " ", GAIN["trusted"])]
+    gained = [(piece, GAIN * (doubt.confidence if doubt else 1.0)) for piece, doubt in made if piece]
+    return [*gained, (tail or " ", GAIN)]
 
 
 def _is_frame(change: Change, text: str, kind: str) -> bool:

@@ -43,6 +43,12 @@ def test_links_addresses_and_names_are_one_plain_word() -> None:
     assert len(code.spans) == 5
 
 
+def test_the_ending_of_a_name_is_read() -> None:
+    text = "Tom’s list, Tom's list, Toms list, Tom Brown, Tomas"
+    words = encode(text, letters, {"Tom", "Brown"})
+    assert "".join(map(chr, words.ids)) == "alex'slist,alex'slist,alexslist,alexsmith,tomas"
+
+
 def test_words_are_plain_and_not_endless() -> None:
     assert "".join(map(chr, encode("Crème BRÛLÉE \u200b", letters).ids)) == "cremebrulee"
     assert len(encode("x" * 5000, letters).ids) == LONGEST_WORD

@@ -313,14 +313,15 @@ def test_the_fixes_are_expected_in_their_places(
 
 def test_a_fix_gains_by_its_confidence() -> None:
     text = "He go home to lunch."
-    doubts = (doubt(text, "go", "goes", 0.5), doubt(text, "home", None))
-    assert _expected(text, Evidence(None, None, doubts)) == [
-        ("He ", GAIN["trusted"]),
-        ("goes", GAIN["suggested"] * 0.5),
-        (" ", GAIN["trusted"]),
-        ("home", GAIN["doubtful"]),
-        (" to lunch.", GAIN["trusted"]),
-    ]
+    told = Evidence(None, None, (doubt(text, "go", "goes", 0.5),))
+    assert _expected(text, told) == [("He ", GAIN), ("goes", GAIN * 0.5), (" home to lunch.", GAIN)]
+
+
+def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader) -> None:
+    draft = "Hi Tom,\n\nSarahs invoice is late. I spoke to Davids manager and to the Roberts team. Both Marias agreed.\n"
+    right = draft.replace("Sarahs", "Sarah's").replace("Davids", "David's")
+    assert proofreader.proofread(draft).text == right
+    assert not proofreader.proofread(right).changed
 
 
 class Recorder:
