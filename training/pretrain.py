@@ -2,20 +2,14 @@
 
     python -m training pretrain --clean clean.jsonl --email email.jsonl --plain plain.jsonl --out DIR --max_minutes 60
 
-Resumes from DIR/checkpoint.pt, exactly: optimiser, schedule, data position and random state. The schedule is warm-up,
-stable, decay (WSD; Hu et al. 2024, arXiv:2404.06395) over whichever of --max_steps and --max_minutes ends first.
+--preset gpu is larger and needs a GPU and --workers 14 or so to keep it busy; training/loop.py says how a run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import collections
-import concurrent.futures
 import json
-import multiprocessing
 import random
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +27,11 @@ from space.prompt import (
     messages,
     render,
 )
+from training import loop
 from training.pairs import PairMaker, load_texts, simulated_evidence
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -47,13 +43,10 @@ PRESETS = {
 }
 _SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _TOKENIZER_TEXTS = 120_000
-POOL = 2048  # units drawn, sorted by length and cut into batches at a time
 _PLAIN_SHARE = 0.06  # of the units: plain documents, for language modelling
 _PLAIN_TOKENS = 160
 _IDENTITY_SHARE = 0.12  # of the pairs
 _MAX_TOKENS = 320
-_WARMUP, _DECAY = 0.02, 0.25  # shares of the run
-_CHECKPOINT_SECONDS = 240
 _IGNORE = -100
 
 
@@ -65,19 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, the same")
     data.add_argument("--plain", type=Path, required=True, help="documents, the same")
     data.add_argument("--lexicon", type=Path, default=LEXICON_PATH, help="word list of `training corpus`")
-    data.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the model")
     parser.add_argument("--preset", choices=PRESETS, default="cpu", help="model size")
     parser.add_argument(
         "--model", type=Path, help="go on from this model (`training prune` makes one), not from scratch"
     )
-    parser.add_argument(
-        "--max_minutes", type=float, default=60.0, help="length of the run, resumed time included"
-    )
-    parser.add_argument("--max_steps", type=int, default=1_000_000)
-    parser.add_argument("--batch_tokens", type=int, default=4096, help="tokens per step, padding included")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make pairs")
-    parser.add_argument("--learning_rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=0)
+    loop.add_arguments(parser, learning_rate=3e-3, batch_tokens=4096)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -87,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = loop.device()
     if args.model:
         try:
             tokenizer = AutoTokenizer.from_pretrained(args.model)
@@ -103,58 +88,9 @@ def run(args: argparse.Namespace) -> None:
     )
 
     optimizers = _optimizers(model, args.learning_rate, from_scratch=not args.model)
-    state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "tokens": 0, "seconds": 0.0}
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=False)
-        model.load_state_dict(saved["model"])
-        for optimizer, optimizer_state in zip(optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(optimizer_state)
-        state = saved["state"]
-        print(
-            f"resumed at step {state['step']:,}, {state['tokens'] / 1e6:.1f} M tokens, {state['seconds'] / 60:.1f} minutes"
-        )
-
-    data = Batches(
-        tokenizer,
-        PairMaker(general, email, _IDENTITY_SHARE),
-        plain,
-        Lexicon.load(args.lexicon),
-        args.seed,
-        args.batch_tokens,
-    )
-    model.train()
-    losses: list[float] = []
-    began = saved_at = time.monotonic() - state["seconds"]
-    for pool, batch, rows in data.starting_at(state["pool"], state["batch"], args.workers):
-        progress = max(state["step"] / args.max_steps, state["seconds"] / 60 / args.max_minutes)
-        if progress >= 1:
-            break
-        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = args.learning_rate * wsd(progress)
-        with torch.autocast(device, dtype=torch.bfloat16):
-            loss = target_loss(model, *(t.to(device) for t in collate(rows, tokenizer.pad_token_id)))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        now = time.monotonic()
-        state = {
-            "step": state["step"] + 1,
-            "pool": pool,
-            "batch": batch + 1,
-            "tokens": state["tokens"] + sum(len(ids) for ids, _ in rows),
-            "seconds": now - began,
-        }
-        if state["step"] % 25 == 0:
-            _report(state, losses, progress, args.max_minutes, model)
-            losses.clear()
-        if now - saved_at > _CHECKPOINT_SECONDS:
-            saved_at = now
-            _save(checkpoint, model, optimizers, state)
-    _save(checkpoint, model, optimizers, state)
+    maker = PairMaker(general, email, _IDENTITY_SHARE)
+    pools = Pools(tokenizer, maker, plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens)
+    state = loop.train(model, model.model, optimizers, pools, target_loss, args)
     save_model(args.out / "model", model, tokenizer)
     print(json.dumps({"out": str(args.out / "model"), "parameters": parameters, **state}))
 
@@ -181,15 +117,6 @@ def _optimizers(
     ]
 
 
-def wsd(progress: float) -> float:
-    """Share of the peak learning rate at `progress` (0 to 1) of the run."""
-    if progress < _WARMUP:
-        return max(progress, 1e-3) / _WARMUP
-    if progress < 1 - _DECAY:
-        return 1.0
-    return max(0.02, (1 - progress) / _DECAY)
-
-
 def target_loss(model: LlamaForCausalLM, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy (nats) of the labelled positions; logits are computed for those alone.
 
@@ -198,37 +125,32 @@ def target_loss(model: LlamaForCausalLM, input_ids: torch.Tensor, labels: torch.
     """
     import torch
 
+    input_ids, labels = input_ids.long(), labels.long()
     hidden = model.model(input_ids=input_ids).last_hidden_state[:, :-1]
     wanted = labels[:, 1:] != _IGNORE
     logits = model.lm_head(hidden[wanted])
     return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted])
 
 
-def collate(rows: Rows, pad_token_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def collate(rows: Rows, pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
     """Pads rows to (B, T) input_ids and labels."""
-    import torch
+    import numpy as np
 
     length = max(len(ids) for ids, _ in rows)
     length = -(-length // 8) * 8
-    input_ids = torch.full((len(rows), length), pad_token_id)
-    labels = torch.full((len(rows), length), _IGNORE)
+    input_ids = np.full((len(rows), length), pad_token_id, np.int32)
+    labels = np.full((len(rows), length), _IGNORE, np.int32)
     for i, (ids, target) in enumerate(rows):
-        row = torch.tensor(ids)
-        input_ids[i, : len(ids)] = row
-        labels[i, target : len(ids)] = row[target:]
+        input_ids[i, : len(ids)] = ids
+        labels[i, target : len(ids)] = ids[target:]
     return input_ids, labels
 
 
 Rows = list[tuple[list[int], int]]  # token ids, and the index where the target begins
-_maker: Batches
 
 
-def _make_pool(number: int) -> list[Rows]:
-    return _maker.pool(number)
-
-
-class Batches:
-    """Batches of about `batch_tokens` padded tokens, rows of like length together; batch n depends on the seed alone."""
+class Pools:
+    """Pools of batches of about `batch_tokens` padded tokens, rows of like length together."""
 
     def __init__(
         self,
@@ -242,39 +164,21 @@ class Batches:
         self._tokenizer, self._pairs, self._plain = tokenizer, pairs, plain
         self._lexicon, self._seed, self._batch_tokens = lexicon, seed, batch_tokens
 
-    def starting_at(self, pool: int, batch: int, workers: int) -> Iterator[tuple[int, int, Rows]]:
-        """(pool, batch, rows) from that batch on, without end; pools are made ahead by `workers` processes."""
-        global _maker
-        _maker = self  # forked processes share the texts instead of copying them
-        fork = multiprocessing.get_context("fork")
-        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=fork) as executor:
-            ahead = collections.deque(executor.submit(_make_pool, pool + i) for i in range(workers + 1))
-            while True:
-                ahead.append(executor.submit(_make_pool, pool + len(ahead)))
-                for i, rows in enumerate(ahead.popleft().result()):
-                    if i >= batch:
-                        yield pool, i, rows
-                pool, batch = pool + 1, 0
-
-    def pool(self, number: int) -> list[Rows]:
+    def pool(self, number: int) -> list[loop.Batch]:
         """The batches of one pool."""
         rng = random.Random(f"{self._seed}/{number}")
         rows = [row for row in self._rows(rng) if len(row[0]) <= _MAX_TOKENS]
-        rows.sort(key=lambda row: len(row[0]))
-        batches: list[Rows] = []
-        batch: Rows = []
-        for row in rows:
-            if batch and (len(batch) + 1) * len(row[0]) > self._batch_tokens:
-                batches.append(batch)
-                batch = []
-            batch.append(row)
-        batches.append(batch)
+        batches = loop.of_like_length(rows, [len(ids) for ids, _ in rows], self._batch_tokens)
         rng.shuffle(batches)
-        return batches
+        pad = self._tokenizer.pad_token_id
+        return [
+            loop.Batch(collate(batch, pad), len(batch), sum(len(ids) for ids, _ in batch))
+            for batch in batches
+        ]
 
     def _rows(self, rng: random.Random) -> Rows:
-        plain = [self._excerpt(rng) for _ in range(int(POOL * _PLAIN_SHARE))]
-        pairs = [self._pairs.draw(rng) for _ in range(POOL - len(plain))]
+        plain = [self._excerpt(rng) for _ in range(int(loop.POOL * _PLAIN_SHARE))]
+        pairs = [self._pairs.draw(rng) for _ in range(loop.POOL - len(plain))]
         prompts = [render(messages(p.bad, simulated_evidence(p, self._lexicon, rng), p.mode)) for p in pairs]
         encode = self._tokenizer.backend_tokenizer.encode_batch
         begin = self._tokenizer.convert_tokens_to_ids(BEGIN)
@@ -347,24 +251,3 @@ def save_about(folder: Path) -> None:
     """Writes proofreader.json: what the GGUF made of this folder must say of itself."""
     about = {"prompt_version": PROMPT_VERSION, "unit": "sentence", "modes": list(MODES)}
     (folder / "proofreader.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
-
-
-def _save(path: Path, model: Any, optimizers: list[Any], state: dict[str, Any]) -> None:
-    import torch
-
-    temporary = path.with_suffix(".tmp")
-    optimizer_states = [optimizer.state_dict() for optimizer in optimizers]
-    torch.save({"model": model.state_dict(), "optimizers": optimizer_states, "state": state}, temporary)
-    temporary.replace(path)
-
-
-def _report(
-    state: dict[str, float], losses: list[float], progress: float, minutes: float, model: Any
-) -> None:
-    speed = state["tokens"] / max(state["seconds"], 1e-9)
-    left = (1 - progress) / max(progress, 1e-9) * state["seconds"] / 60
-    print(
-        f"step {state['step']:,}  loss {sum(losses) / len(losses):.4f}  {state['tokens'] / 1e6:.2f} M tokens  "
-        f"{speed:,.0f} tokens/s  {progress:.1%} done, {min(left, minutes):.1f} minutes left",
-        flush=True,
-    )

@@ -121,7 +121,7 @@ def _loss(model: LlamaForCausalLM, rows: Sequence[list[int]], skipped: int | Non
         for i in range(0, len(rows), _AT_ONCE):
             batch = [(row, 1) for row in rows[i : i + _AT_ONCE]]
             tokens = sum(len(row) - 1 for row, _ in batch)
-            total += target_loss(model, *collate(batch, 0)).item() * tokens
+            total += target_loss(model, *map(torch.from_numpy, collate(batch, 0))).item() * tokens
             count += tokens
     if skipped is not None:
         _set_layers(model, list(layers))

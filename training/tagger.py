@@ -7,19 +7,17 @@
 
 On two cores two copies of a run that go on with other seeds, averaged by --average, come further than one.
 Every word gets one of a few thousand edit tags (space/tags.py), as in GECToR (Omelianchuk et al. 2020,
-arXiv:2005.12592). Resumes from OUT/checkpoint.pt exactly: optimiser, schedule and data position.
+arXiv:2005.12592); training/loop.py says how a run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import random
-import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 from space.encoder import FEATURES, encode, features
 from space.errors import UserError
 from space.tags import KEEP, WRONG, tag_of
+from training import loop
 from training.align import fixes
 from training.pairs import Pair, PairMaker, learner_pairs, load_texts
-from training.pretrain import wsd
 from training.tone import prune
 
 if TYPE_CHECKING:
@@ -38,11 +36,9 @@ if TYPE_CHECKING:
 
 _COUNTED = 120_000  # pairs from which the vocabulary of tags is counted
 _RAREST = 4  # times a tag must be seen among them
-_POOL = 2048  # pairs drawn, sorted by length and cut into batches at a time
 _MAX_TOKENS = 126  # of one text, without [CLS] and [SEP]; longer ones are left out
 _HELD_OUT = 50  # one text in so many is not trained on, but measures it
 _LEARNER_SHARE = 0.04  # of the pairs, real mistakes
-_CHECKPOINT_SECONDS = 240
 INNER = 384  # hidden units of the head
 
 
@@ -54,18 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base", default="sentence-transformers/all-MiniLM-L6-v2", help="folder or Hub id of a BERT encoder"
     )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the checkpoint, encoder/ and the head"
-    )
-    parser.add_argument(
-        "--max_minutes", type=float, default=60.0, help="length of the run, resumed time included"
-    )
     parser.add_argument("--vocab_size", type=int, default=2500, help="tags")
-    parser.add_argument(
-        "--learning_rate", type=float, default=2e-4, help="of the encoder; the head gets three times that"
-    )
-    parser.add_argument("--batch_tokens", type=int, default=2048, help="tokens per step, padding included")
-    parser.add_argument("--seed", type=int, default=0)
+    loop.add_arguments(parser, learning_rate=2e-4, batch_tokens=2048)
     parser.add_argument(
         "--average", type=Path, nargs="+", metavar="RUN",
         help="train nothing: write the mean of these runs, copies of one that went on with other seeds",
@@ -98,10 +84,8 @@ def run(args: argparse.Namespace) -> None:
         tags = _tags(args.out / "tags.json", maker, args.vocab_size, args.seed)
         model, tokenizer = build(args.base, len(tags))
         state = _train(args, model, tokenizer, tags, maker)
-    held = _batches(unseen, [], tokenizer, tags, args.seed, args.batch_tokens, {"pool": 0, "batch": 0})
-    figures = measure(
-        model, [rows for pool, _, rows in itertools.takewhile(lambda batch: batch[0] == 0, held)]
-    )
+    held = Pools(unseen, [], tokenizer, tags, args.seed, args.batch_tokens).pool(0)
+    figures = measure(model, [batch.arrays for batch in held])
     export(model, tokenizer, args.out, tags)
     print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
 
@@ -109,61 +93,23 @@ def run(args: argparse.Namespace) -> None:
 def _train(
     args: argparse.Namespace, model: Any, tokenizer: Any, tags: Sequence[str], maker: PairMaker
 ) -> dict[str, Any]:
-    """Trains until --max_minutes are over, going on from a checkpoint; says how far it came."""
     import torch
 
     learner = learner_pairs(args.learner) if args.learner else []
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device)
-    optimizer = torch.optim.AdamW(
-        [{"params": [p for p in model.encoder.parameters() if p.requires_grad], "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}],
-        lr=args.learning_rate, weight_decay=0.01, fused=True,
-    )  # fmt: skip
-    state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "pairs": 0, "seconds": 0.0}
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=False)
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        state = saved["state"]
-        print(
-            f"resumed at step {state['step']:,}, {state['pairs']:,} pairs, {state['seconds'] / 60:.1f} minutes"
-        )
+    model.to(loop.device())
+    learning = [p for p in model.encoder.parameters() if p.requires_grad]
+    groups = [{"params": learning, "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}]
+    optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.01, fused=True)
+    pools = Pools(maker, learner, tokenizer, tags, args.seed, args.batch_tokens)
+    return loop.train(model, model.encoder, [optimizer], pools, tag_loss, args)
 
-    def save() -> None:
-        part = checkpoint.with_suffix(".tmp")
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, part)
-        part.replace(checkpoint)
 
-    began = saved_at = time.monotonic() - state["seconds"]
-    losses: list[float] = []
-    for pool, batch, rows in _batches(maker, learner, tokenizer, tags, args.seed, args.batch_tokens, state):
-        progress = state["seconds"] / 60 / args.max_minutes
-        if progress >= 1:
-            break
-        for group in optimizer.param_groups:
-            group["lr"] = args.learning_rate * group["share"] * wsd(progress)
-        with torch.autocast(device, dtype=torch.bfloat16):
-            logits, labels = model(rows)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
-        now = time.monotonic()
-        state = {"step": state["step"] + 1, "pool": pool, "batch": batch + 1,
-                 "pairs": state["pairs"] + len(rows), "seconds": now - began}  # fmt: skip
-        if state["step"] % 50 == 0:
-            speed = state["pairs"] / state["seconds"]
-            print(f"step {state['step']:,}  loss {sum(losses) / len(losses):.4f}  {state['pairs']:,} pairs  "
-                  f"{speed:.0f} pairs/s  {progress:.1%} done", flush=True)  # fmt: skip
-            losses.clear()
-        if now - saved_at > _CHECKPOINT_SECONDS:
-            saved_at = now
-            save()
-    save()
-    return state
+def tag_loss(model: Any, *arrays: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy (nats) of the words' tags."""
+    import torch
+
+    logits, labels = model(*arrays)
+    return torch.nn.functional.cross_entropy(logits.float(), labels)
 
 
 def _same_tags(runs: Sequence[Path]) -> list[str]:
@@ -205,7 +151,7 @@ def _hold_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     return parts[0], parts[1] or parts[0]  # of a handful of texts none may be drawn
 
 
-def measure(model: Any, batches: Sequence[Sequence[Row]]) -> dict[str, float]:
+def measure(model: Any, batches: Sequence[Sequence[np.ndarray]]) -> dict[str, float]:
     """The threshold of the probability of being wrong with the best F1, and what it finds.
 
     `precision` and `recall` are of wrong words, `fixed` is the share of those found whose likeliest fix is right.
@@ -215,8 +161,8 @@ def measure(model: Any, batches: Sequence[Sequence[Row]]) -> dict[str, float]:
     keep, wrong = 0, 1  # places in the vocabulary
     chances, truth, right = [], [], []
     with torch.inference_mode():
-        for rows in batches:
-            logits, labels = model(rows)
+        for arrays in batches:
+            logits, labels = model(*map(torch.from_numpy, arrays))
             chances.append(1 - logits.softmax(1)[:, keep])
             truth.append(labels != keep)
             logits[:, [keep, wrong]] = -torch.inf
@@ -239,15 +185,16 @@ def measure(model: Any, batches: Sequence[Sequence[Row]]) -> dict[str, float]:
 
 
 def build(base: str, tags: int) -> tuple[Any, Any]:
-    """The model and its tokenizer. Called with rows, the model gives logits (words, tags) and labels (words,)."""
+    """The model and its tokenizer. Called with what `collate` gives, it gives logits (words, tags) and labels (words,)."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
     # costs less, without gradients of the embeddings.
+    attention = "eager" if loop.device() == "cpu" else "sdpa"
     try:
         encoder = AutoModel.from_pretrained(
-            base, add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager"
+            base, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention
         )
         tokenizer = AutoTokenizer.from_pretrained(base)
     except OSError as error:
@@ -266,26 +213,16 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
                 torch.nn.Linear(width + FEATURES, INNER), torch.nn.ReLU(), torch.nn.Linear(INNER, tags)
             )
 
-        def forward(self, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
-            device = self.head[0].weight.device
-            length = max(len(row.ids) for row in rows)
-            ids = torch.full((len(rows), length), tokenizer.pad_token_id)
-            word = torch.zeros(
-                (len(rows), length), dtype=torch.long
-            )  # 0 is the waste word of [CLS], [SEP] and padding
-            words = 1
-            for i, row in enumerate(rows):
-                ids[i, : len(row.ids)] = torch.tensor(row.ids)
-                word[i, 1 : len(row.ids) - 1] = torch.tensor(row.word_of) + words
-                words += len(row.labels)
-            ids, word = ids.to(device), word.flatten().to(device)
+        def forward(
+            self, ids: torch.Tensor, word: torch.Tensor, marks: torch.Tensor, labels: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            ids, word = ids.long(), word.flatten().long()
             mask = (ids != tokenizer.pad_token_id).long()
             hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.flatten(0, 1).float()
-            sums = torch.zeros(words, hidden.shape[1], device=device).index_add_(0, word, hidden)
+            words = len(labels) + 1  # and the waste word
+            sums = torch.zeros(words, hidden.shape[1], device=ids.device).index_add_(0, word, hidden)
             means = sums[1:] / torch.bincount(word, minlength=words)[1:, None].clamp(min=1)
-            marks = torch.cat([torch.from_numpy(row.marks) for row in rows]).to(device)
-            labels = torch.tensor([label for row in rows for label in row.labels], device=device)
-            return self.head(torch.cat([means, marks], 1)), labels
+            return self.head(torch.cat([means, marks], 1)), labels.long()
 
     return Tagger(), tokenizer
 
@@ -330,38 +267,60 @@ def _draw(maker: PairMaker, rng: random.Random) -> Pair:
     return pair
 
 
-def _batches(
-    maker: PairMaker, learner: Sequence[Pair], tokenizer: Any, tags: Sequence[str], seed: int, batch_tokens: int,
-    state: dict[str, Any],
-) -> Iterator[tuple[int, int, list[Row]]]:  # fmt: skip
-    """(pool, batch, rows) from the state's position on, without end; each depends on the seed and its number alone."""
-    number = {tag: i for i, tag in enumerate(tags)}
-    cache: dict[str, list[int]] = {}
+class Pools:
+    """Pools of batches of about `batch_tokens` padded tokens, texts of like length together."""
 
-    def tokenize(word: str) -> list[int]:
-        if word not in cache:
-            cache[word] = tokenizer(word, add_special_tokens=False).input_ids
-        return cache[word]
+    def __init__(
+        self, maker: PairMaker, learner: Sequence[Pair], tokenizer: Any, tags: Sequence[str], seed: int,
+        batch_tokens: int,
+    ) -> None:  # fmt: skip
+        self._maker, self._learner, self._tokenizer = maker, learner, tokenizer
+        self._number = {tag: i for i, tag in enumerate(tags)}
+        self._seed, self._batch_tokens = seed, batch_tokens
+        self._cache: dict[str, list[int]] = {}
 
-    pool, skip = state["pool"], state["batch"]
-    while True:
-        rng = random.Random(f"{seed}/{pool}")
-        rows = []
-        for _ in range(_POOL):
-            pair = rng.choice(learner) if learner and rng.random() < _LEARNER_SHARE else _draw(maker, rng)
-            row = row_of(pair, tokenize, number, tokenizer.cls_token_id, tokenizer.sep_token_id)
-            if row:
-                rows.append(row)
-        rows.sort(key=lambda row: len(row.ids))
-        batches: list[list[Row]] = [[]]
-        for row in rows:
-            if batches[-1] and (len(batches[-1]) + 1) * len(row.ids) > batch_tokens:
-                batches.append([])
-            batches[-1].append(row)
+    def pool(self, number: int) -> list[loop.Batch]:
+        """The batches of one pool."""
+        rng = random.Random(f"{self._seed}/{number}")
+        ends = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+        drawn = (row_of(self._pair(rng), self._tokenize, self._number, *ends) for _ in range(loop.POOL))
+        rows = [row for row in drawn if row]
+        batches = loop.of_like_length(rows, [len(row.ids) for row in rows], self._batch_tokens)
         rng.shuffle(batches)
-        for i, batch in enumerate(batches[skip:], skip):
-            yield pool, i, batch
-        pool, skip = pool + 1, 0
+        pad = self._tokenizer.pad_token_id
+        return [
+            loop.Batch(collate(batch, pad), len(batch), sum(len(row.ids) for row in batch))
+            for batch in batches
+        ]
+
+    def _pair(self, rng: random.Random) -> Pair:
+        if self._learner and rng.random() < _LEARNER_SHARE:
+            return rng.choice(self._learner)
+        return _draw(self._maker, rng)
+
+    def _tokenize(self, word: str) -> list[int]:
+        if word not in self._cache:
+            self._cache[word] = self._tokenizer(word, add_special_tokens=False).input_ids
+        return self._cache[word]
+
+
+def collate(rows: Sequence[Row], pad_token_id: int) -> tuple[np.ndarray, ...]:
+    """(B, T) token ids and the word that each belongs to, (words, FEATURES) marks and (words,) labels.
+
+    The words of all rows are counted through from 1; 0 is the waste word of [CLS], [SEP] and padding.
+    """
+    import numpy as np
+
+    length = max(len(row.ids) for row in rows)
+    ids = np.full((len(rows), length), pad_token_id, np.int32)
+    word = np.zeros((len(rows), length), np.int32)
+    words = 1
+    for i, row in enumerate(rows):
+        ids[i, : len(row.ids)] = row.ids
+        word[i, 1 : len(row.ids) - 1] = np.array(row.word_of) + words
+        words += len(row.labels)
+    labels = np.array([label for row in rows for label in row.labels], np.int32)
+    return ids, word, np.concatenate([row.marks for row in rows]), labels
 
 
 def row_of(pair: Pair, tokenize: Any, number: dict[str, int], cls: int, sep: int) -> Row | None:

@@ -12,8 +12,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from space.lexicon import Lexicon
 from space.prompt import Evidence, messages, render
 from training.__main__ import main
+from training.loop import wsd
 from training.pairs import PairMaker, load_texts
-from training.pretrain import Batches, collate, target_loss, wsd
+from training.pretrain import Pools, collate, target_loss
 
 pytestmark = pytest.mark.usefixtures("small_pools")
 
@@ -33,7 +34,7 @@ def test_a_resumed_run_equals_an_unbroken_one(
     corpus: Path, pruned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ) -> None:
     monkeypatch.setattr(
-        "training.pretrain.wsd", lambda progress: 1.0
+        "training.loop.wsd", lambda progress: 1.0
     )  # the schedule knows the run's whole length
     model = pruned if start == "model" else None
     assert main(arguments(corpus, tmp_path / "whole", 4, model)) == 0
@@ -57,10 +58,10 @@ def test_a_run_goes_on_from_a_model(corpus: Path, pruned: Path, tmp_path: Path) 
     assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(pruned).get_vocab()
     assert json.loads((tmp_path / "moved" / "model" / "proofreader.json").read_text())["unit"] == "sentence"
     texts = load_texts(corpus / "clean.jsonl")
-    rows = Batches(tokenizer, PairMaker(texts, texts), texts, Lexicon.load(), 7, 2048).pool(0)[0]
+    arrays = Pools(tokenizer, PairMaker(texts, texts), texts, Lexicon.load(), 7, 2048).pool(0)[0].arrays
     old, new = (AutoModelForCausalLM.from_pretrained(path) for path in (pruned, tmp_path / "moved" / "model"))
     with torch.no_grad():
-        losses = [target_loss(model, *collate(rows, tokenizer.pad_token_id)).item() for model in (old, new)]
+        losses = [target_loss(model, *map(torch.from_numpy, arrays)).item() for model in (old, new)]
     assert losses[1] < 0.8 * losses[0]
 
 
@@ -75,23 +76,24 @@ def test_a_missing_model_is_one_line(
 def test_the_loss_is_on_the_target(base_model: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(base_model)
     rows = [([7, 8, 9, 10, 11], 3), ([7, 8, 9], 1)]
-    input_ids, labels = collate(rows, pad_token_id=2)
+    input_ids, labels = map(torch.from_numpy, collate(rows, pad_token_id=2))
     assert labels.tolist()[0][:6] == [-100, -100, -100, 10, 11, -100]
     with torch.no_grad():
         mask = (input_ids != 2).long()
-        expected = model(input_ids=input_ids, attention_mask=mask, labels=labels).loss
+        expected = model(input_ids=input_ids.long(), attention_mask=mask, labels=labels.long()).loss
         assert target_loss(model, input_ids, labels).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_batches_depend_on_seed_and_number_alone(corpus: Path, base_model: Path) -> None:
+def test_a_pool_depends_on_seed_and_number_alone(corpus: Path, base_model: Path) -> None:
     texts = load_texts(corpus / "clean.jsonl")
     lexicon, tokenizer = Lexicon.load(), AutoTokenizer.from_pretrained(base_model)
 
-    def batches(seed: int) -> Batches:
-        return Batches(tokenizer, PairMaker(texts, texts), texts, lexicon, seed, 512)
+    def pool(seed: int, number: int) -> list[list[list[int]]]:
+        pools = Pools(tokenizer, PairMaker(texts, texts), texts, lexicon, seed, 512)
+        return [[array.tolist() for array in batch.arrays] for batch in pools.pool(number)]
 
-    assert batches(1).pool(3) == batches(1).pool(3) != batches(2).pool(3)
-    assert next(batches(1).starting_at(3, 2, workers=1)) == (3, 2, batches(1).pool(3)[2])
+    assert pool(1, 3) == pool(1, 3)
+    assert pool(1, 3) != pool(2, 3) and pool(1, 3) != pool(1, 2)
 
 
 def test_a_row_is_the_prompt_that_is_served(base_model: Path) -> None:

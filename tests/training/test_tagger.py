@@ -19,7 +19,7 @@ from conversion.__main__ import main as convert
 from space.encoder import FEATURES
 from space.tagger import Tagger as ShippedTagger
 from space.tags import KEEP, WRONG, fix_of
-from training import tagger
+from training import loop, tagger
 from training.__main__ import main
 from training.pairs import Pair
 
@@ -34,7 +34,7 @@ def small_counts():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tagger, "_COUNTED", 600)
         patch.setattr(tagger, "_RAREST", 2)
-        patch.setattr(tagger, "_POOL", 64)
+        patch.setattr(loop, "POOL", 64)
         yield
 
 
@@ -52,7 +52,7 @@ def clock(patch: pytest.MonkeyPatch, kill_at: int | None = None) -> None:
             raise Killed
         return float(tick)
 
-    patch.setattr(tagger, "time", SimpleNamespace(monotonic=monotonic))
+    patch.setattr(loop, "time", SimpleNamespace(monotonic=monotonic))
 
 
 def arguments(bert: Path, corpus: Path, out: Path, steps: int) -> list[str]:
@@ -88,7 +88,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(tagger, "_CHECKPOINT_SECONDS", 5)
+    monkeypatch.setattr(loop, "_CHECKPOINT_SECONDS", 5)
     clock(monkeypatch)
     assert main(arguments(bert, corpus, tmp_path / "whole", 40)) == 0
     clock(monkeypatch, kill_at=33)
@@ -145,9 +145,9 @@ def test_the_threshold_is_where_it_pays_most() -> None:
     for row, (chance, _, fix) in zip(chances, words, strict=True):
         row[keep], row[fix] = 1 - chance, chance
     labels = torch.tensor([label for _, label, _ in words])
-    batches: list[list[tagger.Row]] = [[], []]  # the model below knows its answers by heart
+    batches: list[list[np.ndarray]] = [[], []]  # the model below knows its answers by heart
     halves = iter([(chances[:4].log(), labels[:4]), (chances[4:].log(), labels[4:])])
-    figures = tagger.measure(lambda rows: next(halves), batches)
+    figures = tagger.measure(lambda: next(halves), batches)
     assert figures == {"threshold": 0.65, "precision": 1.0, "recall": 0.75, "fixed": 0.3333}
 
 
@@ -174,10 +174,14 @@ def test_a_row_labels_the_words_of_the_wrong_side(bert: Path) -> None:
 def test_words_of_a_batch_have_the_logits_of_each_text_alone(trained: Path, bert: Path) -> None:
     model, rows = torch_tagger(trained, bert)
     with torch.inference_mode():
-        together, labels = model(rows)
-        alone = torch.cat([model([row])[0] for row in rows])
+        together, labels = model(*arrays(rows))
+        alone = torch.cat([model(*arrays([row]))[0] for row in rows])
     assert len(labels) == sum(len(row.labels) for row in rows)
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
+
+
+def arrays(rows: list[tagger.Row]) -> list[torch.Tensor]:
+    return [torch.from_numpy(array) for array in tagger.collate(rows, pad_token_id=0)]
 
 
 def torch_tagger(folder: Path, bert: Path):
@@ -206,7 +210,7 @@ def test_llama_cpp_doubts_what_torch_does(trained: Path, bert: Path, tmp_path: P
     seen = []
     for row, doubts in zip(rows, shipped.tag(TEXTS), strict=True):
         with torch.inference_mode():
-            chances = model([row])[0].softmax(1).numpy()
+            chances = model(*arrays([row]))[0].softmax(1).numpy()
         wrong = 1 - chances[:, tags.index(KEEP)]
         assert [doubt.probability for doubt in doubts] == pytest.approx(wrong, abs=0.02)
         chances[:, [tags.index(KEEP), tags.index(WRONG)]] = 0
