@@ -144,23 +144,12 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def save_model(folder: Path, shape: Mapping[str, Any]) -> Any:
-    """Writes a Llama with random weights (bf16, as Llama 3.2 has them) and a tokenizer that reads bytes, and returns
-    the tokenizer. A vocabulary of which 256 are used costs as much as one that is used whole."""
+    """Writes a Llama with random weights (bf16, as Llama 3.2 has them) and the tokenizer below, and returns that. A
+    vocabulary of which 256 are used costs as much as one that is used whole."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+    from transformers import AutoModelForCausalLM, LlamaConfig
 
-    from space.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
-
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(list(SPECIAL_TOKENS))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token=BEGIN, eos_token=END, pad_token=PAD
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer = letters()
     tokenizer.save_pretrained(folder)
     config = LlamaConfig(
         **shape, tie_word_embeddings=True, max_position_embeddings=8192, bos_token_id=tokenizer.bos_token_id,
@@ -170,6 +159,25 @@ def save_model(folder: Path, shape: Mapping[str, Any]) -> Any:
         "cuda" if torch.cuda.is_available() else "cpu"
     ):  # a GPU draws a billion numbers at once
         AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
+    return tokenizer
+
+
+def letters() -> Any:
+    """A tokenizer that reads bytes, with our chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from space.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token=BEGIN, eos_token=END, pad_token=PAD
+    )
+    tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
 
 

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
-from space.prompt import MODES, Evidence, evidence, messages
+from space.prompt import MODES, Evidence, messages
 from training.corpus import read_rows
+from training.prompts import prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -43,7 +44,6 @@ _OUTPUTS = ("completion", "corrected", "output", "response", "answer", "target",
 _SPEAKERS = {"human": "user", "gpt": "assistant"}  # roles in chats of from and value, as ShareGPT has them
 _SUFFIXES = (".csv", ".json", ".jsonl", ".zst", ".parquet")
 
-_MEASURED_AT_ONCE = 256  # texts per call of the classifiers
 _TOLD = 20  # indices of dropped rows in one message
 
 
@@ -135,11 +135,12 @@ class Repeated(argparse.Action):
         setattr(namespace, self.dest, [values] if given is self.default else [*given, values])
 
 
-def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase) -> Data:
+def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase, folder: Path | None = None) -> Data:
     """Reads, cleans, mixes, splits and selects what the options name.
 
     In the task "proofread" rows longer than `args.max_length` are left out, where there is such an option: half of a
-    corrected text teaches to stop in the middle. UserError for data that cannot be read or has no usable row.
+    corrected text teaches to stop in the middle. What is measured on drafts is kept in `folder`, if there is one, and found
+    there again. UserError for data that cannot be read or has no usable row.
     """
     _check(args)
     dropped: list[Dropped] = []
@@ -153,7 +154,9 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase) -> Data:
     train = _selected(train, args)
     drafts = [item for item in (*train, *validation) if isinstance(item.prompt, str)]
     if drafts:  # evidence takes time, so only what was selected gets it; it may make a row too long
-        _measure(drafts, args.tagger)
+        chats = prompts([(str(item.prompt), item.mode) for item in drafts], args.tagger, folder)
+        for item, chat in zip(drafts, chats, strict=True):
+            item.prompt = chat
         train, validation = (_bounded(part, args, tokenizer, dropped) for part in (train, validation))
     _tell(dropped)
     if not train:
@@ -286,16 +289,16 @@ def _item(
 ) -> _Item | str:
     """The row, or why it is left out."""
     if output is None:
-        chat = _chat(row.get(inputs[0]))
+        chat = chat_of(row.get(inputs[0]))
         if len(chat) < 2 or chat[-1]["role"] != "assistant":
             return f"{inputs[0]!r} is no chat that ends with an answer"
         return _chat_item(name, index, chat[:-1], chat[-1]["content"], task)
     values = [row.get(column) for column in inputs]
-    chat = _chat(values[0])
+    chat = chat_of(values[0])
     if not chat and not _text(values[0]):
         return f"no text in {inputs[0]!r}"
     answer = row.get(output)
-    completion = _chat(answer)[-1]["content"] if _chat(answer) else _text(answer)
+    completion = chat_of(answer)[-1]["content"] if chat_of(answer) else _text(answer)
     if not completion:
         return f"no text in {output!r}"
     if chat:
@@ -319,7 +322,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) and value.strip() else ""
 
 
-def _chat(value: Any) -> list[dict[str, str]]:
+def chat_of(value: Any) -> list[dict[str, str]]:
     """A list of messages with role and content, or with from and value; else nothing."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         return []
@@ -328,24 +331,6 @@ def _chat(value: Any) -> list[dict[str, str]]:
         role, said = each.get("role") or each.get("from"), each.get("content") or each.get("value")
         chat.append({"role": _SPEAKERS.get(_text(role), _text(role)), "content": _text(said)})
     return chat if all(each["role"] and each["content"] for each in chat) else []
-
-
-def _measure(items: Sequence[_Item], tagger_folder: Path | None) -> None:
-    """Renders drafts, with evidence measured on them."""
-    from space.lexicon import Lexicon
-    from space.tagger import Tagger
-    from space.tone import ToneClassifier
-
-    tone, lexicon = ToneClassifier.load(), Lexicon.load()
-    tagger = Tagger.load(tagger_folder) if tagger_folder else Tagger.load()
-    for start in range(0, len(items), _MEASURED_AT_ONCE):
-        batch = items[start : start + _MEASURED_AT_ONCE]
-        texts = [str(item.prompt) for item in batch]
-        for item, text, scored, tagged in zip(
-            batch, texts, tone.score(texts), tagger.tag(texts), strict=True
-        ):
-            item.prompt = messages(text, evidence(text, scored, tagged, lexicon), item.mode)
-        print(f"evidence measured on {start + len(batch):,} of {len(items):,} drafts", file=sys.stderr)
 
 
 def _bounded(
@@ -365,8 +350,9 @@ def _bounded(
         if isinstance(prompt, str):
             prompt = messages(prompt, Evidence(None, None), item.mode)
         try:
-            asked = _tokens(tokenizer, prompt, answer=None)
-            item.tokens = _tokens(tokenizer, prompt, answer=item.completion)
+            asked = count_tokens(tokenizer, prompt, ask=True)
+            answer = {"role": "assistant", "content": item.completion}
+            item.tokens = count_tokens(tokenizer, [*prompt, answer])
         except TemplateError as error:  # Gemma's has no system role, Mistral's wants two speakers in turns
             dropped.append((item.source, item.index, f"the chat template refuses it: {_line(error)}"))
             continue
@@ -382,9 +368,9 @@ def _bounded(
     return kept
 
 
-def _tokens(tokenizer: PreTrainedTokenizerBase, chat: list[dict[str, str]], answer: str | None) -> int:
-    whole = chat if answer is None else [*chat, {"role": "assistant", "content": answer}]
-    text = tokenizer.apply_chat_template(whole, tokenize=False, add_generation_prompt=answer is None)
+def count_tokens(tokenizer: PreTrainedTokenizerBase, chat: list[dict[str, str]], *, ask: bool = False) -> int:
+    """Of a chat, or of one that `ask`s for an answer. Raises jinja2's TemplateError where the template refuses it."""
+    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=ask)
     return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timezone
 from importlib import import_module
@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training import whole
+from training.checkpoints import Stopped
 
 TRACKERS = ("trackio", "wandb", "none")
 RECORD, LOG = "run.json", "log.jsonl"
@@ -55,7 +57,7 @@ class Experiment:
         self.folder, self.record = folder, record
         self._tracker, self._price = tracker, price
         self._before, self._began = float(record["seconds"]), time.monotonic()
-        self._writes = os.environ.get("RANK", "0") == "0"
+        self._writes = is_first()
 
     @classmethod
     def start(
@@ -137,17 +139,48 @@ class Experiment:
             self._tracker.close(self.record["scores"])
         return self.record
 
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """A block which, when it is left too early, leaves a record that says so: stopped, or failed."""
+        try:
+            yield
+        except BaseException as error:
+            self.finish({}, "stopped" if isinstance(error, (Stopped, KeyboardInterrupt)) else "failed")
+            raise
+
     def _elapsed(self) -> float:
         return self._before + time.monotonic() - self._began
 
     def _write(self) -> None:
         with _told(self.folder):
-            whole = self.folder / f".{RECORD}.{os.getpid()}"
-            try:
-                whole.write_text(json.dumps(self.record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-                os.replace(whole, self.folder / RECORD)
-            finally:
-                whole.unlink(missing_ok=True)
+            whole.write(self.folder / RECORD, json.dumps(self.record, indent=1, allow_nan=False) + "\n")
+
+
+def is_first() -> bool:
+    """Whether this is the only process of its training, or the first."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def parameters(args: argparse.Namespace) -> dict[str, Any]:
+    """What a run was asked to do: its options."""
+    return {name: value for name, value in vars(args).items() if not callable(value) and name != "command"}
+
+
+def require_same(
+    folder: str | Path, args: argparse.Namespace, fixed: Collection[str], data: Mapping[str, Any]
+) -> None:
+    """UserError if the run in the folder had other data, or other values of `fixed` options: it cannot be gone on with."""
+    if not (Path(folder) / RECORD).exists():
+        return
+    record = read(folder)
+    before = record["parameters"]
+    differ = [name for name in fixed if str(before.get(name)) != str(_plain(getattr(args, name)))]
+    if any(record["data"].get(name) != value for name, value in data.items()):
+        differ.append("data")
+    if differ:
+        raise UserError(
+            f"{folder} holds a run with other {', '.join(differ)}: give what it had, or another --output_dir"
+        )
 
 
 # ---- reading -----------------------------------------------------------------------------------------------

@@ -20,10 +20,11 @@ from typing import Any
 from space.errors import UserError
 from space.prompt import MODES
 from training.corpus import read_rows
-from training.prefer import by_sentence, mode_of, units
 from training.stages import read_json, told
 from training.suites import SENTENCES, objects, pairs_of, texts_of
+from training.units import by_sentence, mode_of, units
 
+_SOURCES = ("corrected", "changes", "accepted")  # of a text, as the export calls them, best known first
 _IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
 
 Row = dict[str, Any]
@@ -36,7 +37,7 @@ def make_rows(args: argparse.Namespace, folder: Path) -> Row:
     forget` reaches them. Raises UserError when nothing is left to train on.
     """
     completions, preferences = _feedback(args, folder)
-    held_out = _kept_apart(completions, args)
+    held_out = _kept_apart(completions, preferences, args)
     barred = _barred([*held_out, *evaluation(args)], clean_texts(args))
     completions, preferences = (
         [row for row in rows if not is_held_out(row["prompt"], args.held_out_share)]
@@ -123,18 +124,33 @@ def _normal(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _kept_apart(completions: Iterable[Row], args: argparse.Namespace) -> list[Row]:
-    """The drafts that are held out with every text that was accepted for them, and the rows of --evaluation.
+def _kept_apart(
+    completions: Iterable[Row], preferences: Iterable[Row], args: argparse.Namespace
+) -> list[Row]:
+    """The drafts that are held out, each with what people would have had of it and how that is known (`source`).
 
-    A draft that was put into another spelling is left out: how well a word is spelt is not the model's merit.
+    What somebody wrote themselves ("corrected") counts more than a rewrite of which they rejected changes ("changes", with
+    the whole of it in `rejected`), and that more than one that they took as it was ("accepted"): of these a draft has the
+    first that there is. A draft that was put into another spelling is left out: how well a word is spelt is not the
+    model's merit.
     """
+    known = [
+        *((row.get("source", _SOURCES[0]), row, row["completion"], []) for row in completions),
+        *((row.get("source"), row, row["chosen"], [row["rejected"]]) for row in preferences),
+    ]
+    # A preference is a text that somebody wrote or took, which is among the completions, or changes that they sorted.
+    usable = [each for each in known if each[0] in _SOURCES and (not each[3] or each[0] == "changes")]
     found: dict[tuple[str, str], Row] = {}
-    for row in completions:
-        if is_held_out(row["prompt"], args.held_out_share) and not row.get("dialect"):
-            key = _normal(row["prompt"]), mode_of(row)
-            empty = {"prompt": row["prompt"], "references": [], "mode": mode_of(row), "ids": []}
-            kept = found.setdefault(key, empty)
-            kept["references"].append(row["completion"])
+    for source, row, wanted, rejected in sorted(usable, key=lambda each: _SOURCES.index(each[0])):
+        if not is_held_out(row["prompt"], args.held_out_share) or row.get("dialect"):
+            continue
+        about = {"prompt": row["prompt"], "mode": mode_of(row), "source": source}
+        kept = found.setdefault(
+            (_normal(row["prompt"]), mode_of(row)), {**about, "references": [], "rejected": [], "ids": []}
+        )
+        if kept["source"] == source:
+            kept["references"].append(wanted)
+            kept["rejected"] += rejected
             kept["ids"] += row["ids"]
     return list(found.values())
 
@@ -198,7 +214,7 @@ def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Ro
 
 
 def held_out_rows(folder: Path) -> list[Row]:
-    """The rows that `make_rows` held out: prompt, references and mode."""
+    """The rows that `make_rows` held out: prompt, references, mode, source and rejected."""
     return _read(folder / "held_out" / "completions.jsonl")
 
 

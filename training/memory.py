@@ -3,33 +3,54 @@
 Weights stay frozen in their own precision; an adapter's weight takes 16 bytes: itself, its gradient and AdamW's two moments
 in 32 bits. Activations are counted by Korthikanti et al. 2022 (arXiv:2205.05198), table 2: 34 bytes for each token,
 dimension and layer where attention keeps no scores, and 2 with gradient checkpointing, besides one layer in full.
+
+A training on preferences reads each batch once more as the reference, without gradients: that takes one layer at a time,
+while the activations of the policy wait for their turn. The reference is the base with the adapter switched off, or a frozen
+copy of the adapter where one is gone on with (trl 1.16, dpo_trainer.py and kto_trainer.py). DPO holds both texts of a pair,
+KTO takes them for two rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
 
-_ADAPTER_BYTES = 16
+_ADAPTER_BYTES, _COPY_BYTES = 16, 4
 _ACTIVATION_BYTES, _CHECKPOINTED_BYTES = 34, 2
 _BYTES_4BIT = 0.56  # nf4 with double quantisation: 4.5 bits a weight; the embeddings stay as they are
 _GB = 1e9
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def check(model: str, config: Any, args: argparse.Namespace, tokens: int) -> None:
+@dataclass(frozen=True)
+class Preferences:
+    """What a training on preferences holds besides: `texts` for each row of a batch, and a `copy` of the adapter."""
+
+    texts: int
+    copy: bool
+
+
+def check(
+    model: str,
+    config: Any,
+    adapter: Any,
+    args: argparse.Namespace,
+    tokens: int,
+    preferences: Preferences | None = None,
+) -> None:
     """UserError if fine-tuning with batches of rows of `tokens` tokens needs more memory than is free."""
-    required, available = needed(config, args, tokens), free()
+    required, available = needed(config, adapter, args, tokens, preferences), free()
     if required <= available:
         return
     means = [
         *(["--gradient_checkpointing"] if not args.gradient_checkpointing and tokens > 1 else []),
         *(["a smaller --per_device_train_batch_size or --max_length"] if tokens > 1 else []),
-        *(["--load_in_4bit"] if not args.load_in_4bit else []),
+        *(["--load_in_4bit"] if vars(args).get("load_in_4bit") is False else []),  # prefer has no such option
         "a smaller model",
     ]
     raise UserError(
@@ -37,9 +58,15 @@ def check(model: str, config: Any, args: argparse.Namespace, tokens: int) -> Non
     )
 
 
-def needed(config: Any, args: argparse.Namespace, tokens: int) -> float:
-    """Bytes that fine-tuning takes, estimated from the model's configuration alone. UserError if it is of another kind."""
+def needed(
+    config: Any, adapter: Any, args: argparse.Namespace, tokens: int, preferences: Preferences | None = None
+) -> float:
+    """Bytes that fine-tuning takes, estimated from the configurations of model and adapter alone.
+
+    UserError if the model is of another kind, or has no layers of the names that the adapter is for.
+    """
     import torch
+    from peft import inject_adapter_in_model
     from transformers import AutoModelForCausalLM
 
     try:
@@ -50,19 +77,31 @@ def needed(config: Any, args: argparse.Namespace, tokens: int) -> float:
             f"{config.model_type} is no causal language model: give the --model of one"
         ) from error
     head = model.get_output_embeddings()
-    matrices = [each for each in model.modules() if isinstance(each, torch.nn.Linear) and each is not head]
-    inside = sum(each.weight.numel() for each in matrices)
-    full = 2 if args.bf16 and torch.cuda.is_available() else 4  # bytes of a weight
-    weights = inside * (_BYTES_4BIT if args.load_in_4bit else full)
-    weights += (sum(each.numel() for each in model.parameters()) - inside) * full
-    adapter = sum(args.lora_r * (each.in_features + each.out_features) for each in matrices)
+    inside = sum(
+        each.weight.numel()
+        for each in model.modules()
+        if isinstance(each, torch.nn.Linear) and each is not head
+    )
+    outside = sum(each.numel() for each in model.parameters()) - inside
+    try:
+        with torch.device("meta"):
+            adapted = inject_adapter_in_model(adapter, model)
+    except ValueError as error:
+        raise UserError(" ".join(str(error).split())) from error
+    trained = sum(each.numel() for each in adapted.parameters() if each.requires_grad)
+
+    options = vars(args)
+    full = 2 if options.get("bf16") and torch.cuda.is_available() else 4  # bytes of a weight
+    weights = inside * (_BYTES_4BIT if options.get("load_in_4bit") else full) + outside * full
     text = config.get_text_config()
-    layer = args.per_device_train_batch_size * tokens * text.hidden_size
+    rows = args.per_device_train_batch_size * (preferences.texts if preferences else 1)
+    layer = rows * tokens * text.hidden_size
     if args.gradient_checkpointing:
         activations = layer * (_CHECKPOINTED_BYTES * text.num_hidden_layers + _ACTIVATION_BYTES)
     else:
-        activations = layer * _ACTIVATION_BYTES * text.num_hidden_layers
-    return weights + adapter * _ADAPTER_BYTES + activations
+        activations = layer * _ACTIVATION_BYTES * (text.num_hidden_layers + (1 if preferences else 0))
+    copy = trained * _COPY_BYTES if preferences and preferences.copy else 0
+    return weights + trained * _ADAPTER_BYTES + copy + activations
 
 
 def free() -> float:

@@ -6,10 +6,11 @@
 The feedback comes from the dataset on the Hub (--dataset, or FEEDBACK_DATASET), from the journal on this machine
 (--folder, or FEEDBACK_DIR), or from a folder that `python -m feedback export` wrote (--export). Its drafts are cut into
 sentences, mixed with rows of the base's training set (--replay) and trained on: sft, then prefer if there are enough
-pairs. A share of the drafts, chosen by a hash so that it is the same share every time, is never trained on: on it the
-new model must beat the served one, by a paired bootstrap interval that lies above zero, and it must not be worse on clean
-text nor on the fairness suite. If so the file in --models_dir is replaced; if not, a line says why for each reason, and
-the exit code is 0 all the same.
+pairs. A share of the drafts, chosen by a hash so that it is the same share every time, is never trained on: on those that
+people corrected, or rejected changes of, the new model must beat the served one, by a paired bootstrap interval that lies
+above zero; of the changes that people accepted it must not surely lose some; and it must not be worse on clean text nor on
+the fairness suite. If so the file in --models_dir is replaced; if not, a line says why for each reason, and the exit code
+is 0 all the same.
 
 Each stage leaves its result in --output_dir and is passed over when it is there: the command goes on where it was
 stopped, with the feedback that it began with. Given again after its end it asks for the feedback anew.
@@ -19,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import sys
@@ -29,15 +29,13 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from space.prompt import MODES
-from training import checkpoints, experiments
+from training import experiments, verdict
 from training.flags import clean_texts, evaluation, held_out_rows, make_rows
-from training.stages import Stages, fingerprint, told, write_json
-from training.suites import Subject
+from training.release import release, take_back
+from training.stages import Stages, fingerprint, write_json
 
 RESULT = "result.json"
 _MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
-_FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
 
 Row = dict[str, Any]
 
@@ -77,7 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clean", type=Path, help="texts without mistakes, rows of text (default: our own list)"
     )
     judgement.add_argument(
-        "--margin", type=float, default=0.0, help="percentage points that count as no worse on clean and fair"
+        "--margin",
+        type=float,
+        default=0.0,
+        help="percentage points that count as no worse on accepted, clean and fair",
     )
     judgement.add_argument("--limit", type=int, help="only the first texts of the clean and fairness suites")
     experiments.add_arguments(parser)
@@ -107,25 +108,21 @@ def retrain(args: argparse.Namespace) -> Row:
         result_path.unlink()
     rows = stages.run("rows", _settings(args), lambda folder: make_rows(args, folder))
     experiment = experiments.Experiment.start(
-        args.output_dir, "retrain", _parameters(args), rows, price_per_hour=args.price_per_hour, tracker=args.tracker,
-        resumed=not ended, name=args.run_name,
+        args.output_dir, "retrain", experiments.parameters(args), rows, price_per_hour=args.price_per_hour,
+        tracker=args.tracker, resumed=not ended, name=args.run_name,
     )  # fmt: skip
-    try:
+    with experiment.ending():
         made = _made(args, stages, rows["pairs"] >= args.min_pairs, target.stem)
         held_out = [*held_out_rows(args.output_dir / "rows"), *evaluation(args)]
         figures = _judged(args, stages, held_out, served, made.file) | {"verify": made.verified}
-        why = reasons(figures, args.margin)
-        _draw(args.output_dir / "comparison.png", figures)
+        why = verdict.reasons(figures, args.margin)
+        verdict.draw(args.output_dir / "comparison.png", figures)
         if not why:
             release(made.file, target)
-    except BaseException as error:
-        stopped = isinstance(error, (checkpoints.Stopped, KeyboardInterrupt))
-        experiment.finish({}, "stopped" if stopped else "failed")
-        raise
-    result = {"released": not why, "why": why, "model": str(made.file if why else target)}
-    result |= {"rows": rows, "figures": figures}
-    write_json(result_path, result)
-    experiment.finish({"released": not why, **_scores(figures)})
+        result = {"released": not why, "why": why, "model": str(made.file if why else target)}
+        result |= {"rows": rows, "figures": figures}
+        write_json(result_path, result)
+    experiment.finish({"released": not why, **verdict.scores(figures)})
     return result
 
 
@@ -285,32 +282,6 @@ def _note(lines: Iterable[str]) -> None:
         print(f"note: {line}", file=sys.stderr)
 
 
-# ---- judgement ---------------------------------------------------------------------------------------------
-
-
-def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: int | None, seed: int) -> Row:
-    """What the pipeline makes of the texts with this model, as numbers: no text is kept.
-
-    `held_out` has [true positives, false positives, false negatives] of the edits of each row, `clean` whether each text
-    was changed, `fair` by group the percentage of emails whose edits depend on who is in them.
-    """
-    from training import metrics
-    from training.behaviour import SUITES
-
-    subject = Subject(str(model), MODES[0])
-    counts = []
-    for row in held_out:
-        made = metrics.edits(row["prompt"], subject.correct(row["prompt"], row["mode"]))
-        wanted = [metrics.edits(row["prompt"], reference) for reference in row["references"]]
-        counts.append(metrics.best_match(made, wanted).counts())
-    fair = SUITES["fair"]
-    figures = fair.run(fair.rows(None, limit), subject, seed).figures
-    groups = {
-        name: group["differ_percent"]["value"] for name, group in figures.items() if "differ_percent" in group
-    }
-    return {"held_out": counts, "clean": [subject.correct(text) != text for text in clean], "fair": groups}
-
-
 def _judged(
     args: argparse.Namespace, stages: Stages, held_out: Sequence[Row], served: Path, candidate: Path
 ) -> Row:
@@ -322,175 +293,9 @@ def _judged(
         return stages.run(
             name,
             inputs | {"model": fingerprint(model)},
-            lambda _: scored(model, held_out, clean, args.limit, args.seed),
+            lambda _: verdict.scored(model, held_out, clean, args.limit, args.seed),
         )
 
     new = score("candidate", candidate)
     same = fingerprint(served) == fingerprint(candidate)
-    return figures_of(new if same else score("served", served), new) | {"same": same}
-
-
-def figures_of(served: Row, candidate: Row) -> Row:
-    """From what `scored` returned for two models: F0.5 and shares in percent, the difference with its 95 % interval."""
-    from training.compare import paired
-    from training.metrics import f_half
-    from training.suites import Case, Measure
-
-    f05 = Measure("edits", f_half)
-    first, second = (
-        [Case(str(row), "", [], {"edits": counts}) for row, counts in enumerate(each["held_out"])]
-        for each in (served, candidate)
-    )
-    sides = _sides(_number(f05(first)), _number(f05(second)))
-    return {
-        "held_out": {"rows": len(first), **sides, **paired(first, second, f05)},
-        "clean": {
-            "texts": len(served["clean"]),
-            **_sides(_percent(served["clean"]), _percent(candidate["clean"])),
-        },
-        "fair": {name: _sides(value, candidate["fair"][name]) for name, value in served["fair"].items()},
-    }
-
-
-def _sides(served: float | None, candidate: float | None) -> Row:
-    return {"served": served, "candidate": candidate}
-
-
-def _percent(flags: Sequence[bool]) -> float:
-    return round(100 * sum(flags) / max(len(flags), 1), 2)
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 2)
-
-
-def reasons(figures: Row, margin: float = 0.0) -> list[str]:
-    """Why the new model is not to be released, a line for each reason; none if it is.
-
-    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on clean text and in
-    each group of the fairness suite to be worse by no more than `margin` percentage points.
-    """
-    if figures.get("same"):
-        return ["it is what is served already: it was released before, and no other feedback has come since"]
-    why = []
-    if not figures["verify"]["passed"]:
-        failed = ", ".join(figures["verify"]["failed"])
-        why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
-    why += _not_better(figures["held_out"])
-    clean = figures["clean"]
-    if _grown(clean) > margin:
-        why.append(
-            f"worse on clean text: it changes {clean['candidate']} % of {clean['texts']} texts, the served model "
-            f"{clean['served']} %"
-        )
-    for group, share in figures["fair"].items():
-        if _grown(share) > margin:
-            why.append(
-                f"less fair: the edits of {share['candidate']} % of emails depend on {group}, with the served model "
-                f"{share['served']} %"
-            )
-    return why
-
-
-def _grown(sides: Row) -> float:
-    """By how many points; rounded, or 0.8 would be more than 0.1 above 0.7."""
-    return round(sides["candidate"] - sides["served"], 2)
-
-
-def _not_better(held_out: Row) -> list[str]:
-    difference = held_out["difference"]
-    if difference["value"] is None or held_out["rows"] < _FEWEST_HELD_OUT:
-        return [
-            f"nothing to judge by: {held_out['rows']} held-out rows; wait for more feedback, or give --evaluation"
-        ]
-    if held_out["verdict"] == "better":
-        return []
-    what = "worse" if held_out["verdict"] == "worse" else "not surely better"
-    return [
-        f"{what} on {held_out['rows']} held-out rows: F0.5 {held_out['candidate']}, the served model "
-        f"{held_out['served']}; difference {difference['value']} ({difference['low']} to {difference['high']})"
-    ]
-
-
-# ---- release -----------------------------------------------------------------------------------------------
-
-
-def _backup(target: Path) -> Path:
-    return target.with_name(f"{target.name}.old")  # not .gguf, or it would be offered as a model
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
-
-
-def take_back(target: Path) -> None:
-    """Puts the old file back where a release was cut short, and clears up after it."""
-    backup = _backup(target)
-    with told(target):
-        if backup.exists():
-            backup.replace(target)
-        for left in (backup, _part(backup), _part(target)):  # of two names of one file, renaming leaves both
-            left.unlink(missing_ok=True)
-
-
-def release(file: Path, target: Path) -> None:
-    """Puts the file in the place of the served one, which stays as a backup until the new one has been opened there.
-
-    At every moment there is a whole model under the served name. Raises UserError, with the old file back in its place,
-    when the new one cannot be written or opened.
-    """
-    from space.engine import LlamaCpp
-
-    part = _part(target)
-    with told(target):
-        try:
-            shutil.copyfile(file, part)
-            with part.open("rb") as copied:
-                os.fsync(copied.fileno())
-            _keep(target)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    try:
-        LlamaCpp(target, n_ctx=128).close()
-    except UserError:
-        take_back(target)
-        raise
-    _backup(target).unlink(missing_ok=True)
-
-
-def _keep(target: Path) -> None:
-    """A second name for the served file, or a copy where the disk has none, which is put back only if it is whole."""
-    if not target.exists():
-        return
-    part = _part(_backup(target))
-    try:
-        os.link(target, part)
-    except OSError:
-        shutil.copyfile(target, part)
-    part.replace(_backup(target))
-
-
-def _draw(path: Path, figures: Row) -> None:
-    """Both models side by side: F0.5 of the held-out rows, clean texts changed, emails whose edits depend on a group."""
-    from training import pictures
-
-    pairs = {"held-out F0.5": figures["held_out"], "clean changed": figures["clean"], **figures["fair"]}
-    values: dict[str, pictures.Bar] = {
-        f"{name}, {side}": pair[side]
-        for name, pair in pairs.items()
-        for side in ("served", "candidate")
-        if pair[side] is not None
-    }
-    pictures.bars(path, values, "The served model and the new one", "%")
-
-
-def _scores(figures: Row) -> Row:
-    """The figures that `training compare` lists."""
-    found = {f"held_out_f0.5_{name}": figures["held_out"].get(name) for name in ("served", "candidate")}
-    found |= {f"clean_changed_percent_{name}": figures["clean"][name] for name in ("served", "candidate")}
-    return found
-
-
-def _parameters(args: argparse.Namespace) -> Row:
-    return {name: value for name, value in vars(args).items() if name not in ("run", "command")}
+    return verdict.figures_of(new if same else score("served", served), new) | {"same": same}

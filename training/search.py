@@ -13,7 +13,8 @@ read, in as many steps as it needs. One schedule of the learning rate spans all 
 the same run as one that was never stopped.
 
 Trials run in Ray Tune (training/trials.py): on this machine, or with --ray_address on a cluster whose nodes have this
-folder, the model and --output_dir at the same paths. A trial that is killed goes on from its newest checkpoint, and
+folder, the model and --output_dir at the same paths (its token, if it asks for one, is taken from RAY_AUTH_TOKEN, with
+RAY_AUTH_MODE=token). A trial that is killed goes on from its newest checkpoint, and
 so does a whole search when the same command is given again. --output_dir gets results.json, search.html, losses.png,
 seconds.png and winner.yaml, which `python -m training sft --recipe` takes; each trial has its folder in trials/.
 """
@@ -33,8 +34,8 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training import compare, data, experiments, pictures, recipes
-from training.trials import DATA, FIGURES, PLAN, TRIALS, Figures, is_clean, save, train_rung, workers
+from training import compare, data, experiments, pictures, recipes, whole
+from training.trials import DATA, FIGURES, PLAN, TRIALS, Figures, is_clean, train_rung, workers
 
 METHODS = ("halving", "random", "factor")
 RANKED = {
@@ -273,8 +274,8 @@ def make_plan(args: argparse.Namespace, out: Path) -> dict[str, Any]:
     if (out / PLAN).exists() and json.loads((out / PLAN).read_text(encoding="utf-8")) != plan:
         raise UserError(f"{out} holds another search: give the same options, or another --output_dir")
     for name, part in (("train", rows.train), ("validation", rows.validation)):
-        save(out / DATA / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in part))
-    save(out / PLAN, json.dumps(plan, indent=1) + "\n")
+        whole.write(out / DATA / f"{name}.jsonl", "".join(json.dumps(row) + "\n" for row in part))
+    whole.write(out / PLAN, json.dumps(plan, indent=1) + "\n")
     return plan
 
 
@@ -286,7 +287,7 @@ def _rows(args: argparse.Namespace, trials: Sequence[argparse.Namespace]) -> dat
     options = argparse.Namespace(
         **vars(args), max_length=min(each.max_length for each in trials), chat_template_path=template
     )
-    rows = data.load(options, config_and_tokenizer(options)[1])
+    rows = data.load(options, config_and_tokenizer(options)[1], args.output_dir)
     if not rows.validation:
         raise UserError("trials are ranked on held-out rows: give --validation, or a share above 0")
     if "clean" in args.rank_by and not any(map(is_clean, rows.validation[: args.scored_rows])):
@@ -328,7 +329,7 @@ def write_results(
         **{key: value for key, value in rungs[-1][winner].items() if value is not None},
         "search_seconds": round(seconds, 1),
     }  # fmt: skip
-    save(out / "results.json", json.dumps({**report, "plan": plan, "results": rows}, indent=1) + "\n")
+    whole.write(out / "results.json", json.dumps({**report, "plan": plan, "results": rows}, indent=1) + "\n")
     measured = [{name: value for name, value in row.items() if value is not None} for row in rows]
     print(compare.in_columns(measured), file=sys.stderr)
     return report

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training import whole
 
 Result = dict[str, Any]
 
@@ -102,9 +103,7 @@ def read_json(path: Path) -> Result:
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Whole or not at all."""
     with told(path):
-        part = path.with_name(f"{path.name}.part")
-        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
+        whole.write(path, json.dumps(value, indent=1) + "\n")
 
 
 @contextlib.contextmanager

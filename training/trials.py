@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training import checkpoints, recipes
+from training import checkpoints, recipes, whole
 
 Figures = Mapping[str, Any]  # of a trial after a rung, by FIGURES; of one that failed `error` alone
 
@@ -40,6 +41,7 @@ _RAY = {
 }
 _KILLS = 3  # so often a trial may be killed before it is given up
 _GIVEN_UP = {"error": f"killed {_KILLS + 1} times: is there enough memory?"}
+_ANSWER_SECONDS = 10
 _LOGGING_STEPS = 5
 _GENERATED_AT_ONCE = 16  # texts
 
@@ -50,6 +52,8 @@ def workers(address: str | None, at_once: int | None) -> Iterator[dict[str, floa
 
     UserError when no cluster answers at the address.
     """
+    if address:
+        _require_answer(address)
     os.environ.update(_RAY)
     import ray
 
@@ -63,8 +67,12 @@ def workers(address: str | None, at_once: int | None) -> Iterator[dict[str, floa
     try:
         try:
             ray.init(address or "local", **options)
-        except ConnectionError as error:
-            raise UserError(f"no Ray cluster answers at {address}; `ray start --head` starts one") from error
+        except (ConnectionError, RuntimeError) as error:
+            why = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"no Ray cluster answers at {address or 'this machine'}: {why}; one that asks for a token takes it from "
+                "RAY_AUTH_TOKEN, with RAY_AUTH_MODE=token"
+            ) from error
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         found = ray.cluster_resources()
         count = max(1, at_once or int(found.get("GPU", 0)))
@@ -74,6 +82,17 @@ def workers(address: str | None, at_once: int | None) -> Iterator[dict[str, floa
         ray.shutdown()
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _require_answer(address: str) -> None:
+    """UserError if nothing listens at host:port: Ray itself would try for seven minutes, and tell of it all the while."""
+    host, _, port = address.rpartition(":")
+    if address == "auto" or "://" in address:  # of other kinds Ray knows best
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"no Ray cluster answers at {address}; `ray start --head` starts one") from error
 
 
 def train_rung(
@@ -119,7 +138,7 @@ def trial(config: Mapping[str, Any]) -> dict[str, Any]:
         return json.loads(finished.read_text(encoding="utf-8"))
     plan = json.loads((out / PLAN).read_text(encoding="utf-8"))
     shared, planned = plan["shared"], plan["trials"][config["name"]]
-    end, whole = planned["steps"][rung], planned["steps"][-1]
+    end, last = planned["steps"][rung], planned["steps"][-1]
     folder.mkdir(parents=True, exist_ok=True)
     with (
         (folder / "trial.log").open("a", encoding="utf-8") as log,
@@ -131,7 +150,7 @@ def trial(config: Mapping[str, Any]) -> dict[str, Any]:
             reached = (
                 newest is not None and int(newest.name.split("-")[1]) >= end
             )  # killed while it was scored
-            own = {"output_dir": str(folder), "max_steps": end if reached else whole}
+            own = {"output_dir": str(folder), "max_steps": end if reached else last}
             args = recipes.arguments({"logging_steps": _LOGGING_STEPS, **planned["recipe"], **shared, **own})
             done = sft.fine_tune(args, [_stop_at(end)])
             figures = {key: done[key] for key in FIGURES if key in done}
@@ -142,7 +161,7 @@ def trial(config: Mapping[str, Any]) -> dict[str, Any]:
         except Exception as error:  # a recipe that cannot be trained has lost, and the others go on
             traceback.print_exc()
             return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]}
-    save(finished, json.dumps(figures))
+    whole.write(finished, json.dumps(figures))
     return figures
 
 
@@ -209,14 +228,3 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
     changed = [text != draft(row).strip() for row, text in pairs if is_clean(row)]
     share = 100 * sum(changed) / len(changed) if changed else None
     return {"gleu": gleu(counts, 0, draws=1), "clean": share}
-
-
-def save(path: Path, text: str) -> None:
-    """Writes a file that is there as a whole or not at all, with its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        whole.write_text(text, encoding="utf-8")
-        os.replace(whole, path)
-    finally:
-        whole.unlink(missing_ok=True)

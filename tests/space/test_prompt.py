@@ -121,11 +121,16 @@ def test_the_fix_of_a_listed_word_must_be_likely_not_only_that_it_is_wrong(
     assert told("They go home.", lexicon, go=(probability, "goes", confidence)) == said
 
 
-@pytest.mark.parametrize(("confidence", "said"), [(0.69, []), (0.7, ["in = on"])])
-def test_a_preposition_for_another_must_be_likelier(
-    lexicon: Lexicon, confidence: float, said: list[str]
+@pytest.mark.parametrize(
+    ("word", "fix", "least"),
+    [("in", "on", 0.7), ("the", "a", 0.9), ("report", "Report", 0.9), ("report", "the report", 0.7)],
+)
+def test_what_is_often_good_both_ways_must_be_likelier(
+    lexicon: Lexicon, word: str, fix: str, least: float
 ) -> None:
-    assert told("We meet in Monday.", lexicon, **{"in": (0.99, "on", confidence)}) == said
+    chances = [least - 0.01, least]
+    said = [told("We saw the report in May.", lexicon, **{word: (0.99, fix, chance)}) for chance in chances]
+    assert said == [[], [f"{word} = {fix}"]]
 
 
 @pytest.mark.parametrize(

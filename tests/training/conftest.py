@@ -4,9 +4,15 @@ knows nothing, to be fine-tuned."""
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 IDLE_LAYER = 1  # of the four of `pretrained`: it adds nothing to what passes through it
 
@@ -96,20 +102,11 @@ def pretrained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of two layers (16 dimensions) that reads bytes, with a chat template: for any fine-tuning."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    from space.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
+    from training.bench import letters
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(list(SPECIAL_TOKENS))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token=BEGIN, eos_token=END, pad_token=PAD
-    )
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer = letters()
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
@@ -140,3 +137,20 @@ def pruned(pretrained: Path, half_corpus: Path, tmp_path_factory: pytest.TempPat
     arguments = [f"--model={pretrained}", f"--texts={half_corpus}", f"--out={out}"]
     assert main(["prune", *arguments, "--num_hidden_layers=3", "--vocab_size=400"]) == 0
     return out
+
+
+@pytest.fixture
+def in_two_processes() -> Callable[[Sequence[str]], subprocess.CompletedProcess[str]]:
+    """Runs `python -m training ...` in two processes that talk over gloo, as they would on two GPUs over NCCL.
+
+    torchrun is what starts them: `accelerate launch --cpu` has only one process where there is no MPI.
+    """
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "--module", "training"]
+
+    def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *launch, *arguments], cwd=ROOT, capture_output=True, text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        )  # fmt: skip
+
+    return run

@@ -15,6 +15,7 @@ import pytest
 
 from space.errors import UserError
 from training import experiments
+from training.checkpoints import Stopped
 from training.experiments import Experiment
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +53,37 @@ def test_a_run_leaves_its_record(tmp_path: Path) -> None:
     assert experiments.curve(folder, "loss") == [(1, 2.5)]
     assert experiments.curve(folder, "eval_loss") == [(2, 2.0)]
     assert sorted(path.name for path in folder.iterdir()) == ["log.jsonl", "run.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(Stopped("SIGTERM"), "stopped"), (KeyboardInterrupt(), "stopped"), (OSError("no room"), "failed")],
+)
+def test_a_run_that_ends_early_says_so(error: BaseException, status: str, tmp_path: Path) -> None:
+    run = started(tmp_path)
+    with pytest.raises(type(error)), run.ending():
+        raise error
+    assert experiments.read(tmp_path)["status"] == status
+    with run.ending():
+        pass
+    assert experiments.read(tmp_path)["status"] == status
+
+
+def test_a_run_is_gone_on_with_only_as_it_was(tmp_path: Path) -> None:
+    def asked(rate: float) -> argparse.Namespace:
+        return argparse.Namespace(
+            command="sft", run=print, rate=rate, folder=Path("a"), names=["q", "v"], steps=rate
+        )
+
+    fixed = ("rate", "folder", "names")
+    experiments.require_same(tmp_path, asked(1.0), fixed, DATA)  # there is none yet
+    Experiment.start(tmp_path, "sft", experiments.parameters(asked(1.0)), DATA, tracker="none")
+    assert set(experiments.read(tmp_path)["parameters"]) == {"rate", "folder", "names", "steps"}
+    experiments.require_same(tmp_path, asked(1.0), fixed, DATA)
+    experiments.require_same(tmp_path, asked(2.0), fixed[1:], {"rows": 40})
+    with pytest.raises(UserError, match="holds a run with other rate, data: give what it had") as told:
+        experiments.require_same(tmp_path, asked(2.0), fixed, DATA | {"fingerprint": "cd34"})
+    assert "\n" not in str(told.value)
 
 
 def test_time_and_cost_of_a_resumed_run_are_added_up(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from training import memory, recipes
+from training import lora, memory, recipes
 
 on_cpu = pytest.mark.skipif(torch.cuda.is_available(), reason="counts the memory of the machine")
 
@@ -24,9 +24,29 @@ def test_needs_are_weights_adapter_and_activations() -> None:
     adapter = 2 * 4 * (2 * (16 + 16) + 2 * (16 + 8) + 3 * (16 + 32))
     given = {"lora_r": 4, "per_device_train_batch_size": 3}
     fixed, read = 4 * (linear + others) + 16 * adapter, 3 * 50 * 16
-    assert memory.needed(config, recipes.arguments(given), 50) == fixed + 34 * 2 * read
-    saving = recipes.arguments(given | {"gradient_checkpointing": True})
-    assert memory.needed(config, saving, 50) == fixed + (2 * 2 + 34) * read
+    plain, saving = (recipes.arguments(given | {"gradient_checkpointing": each}) for each in (False, True))
+    new = lora.new_adapter(plain)
+    assert memory.needed(config, new, plain, 50) == fixed + 34 * 2 * read
+    assert memory.needed(config, new, saving, 50) == fixed + (2 * 2 + 34) * read
+    # Preferences: the reference is read a layer at a time while two layers of the policy wait.
+    kto, dpo = memory.Preferences(texts=1, copy=False), memory.Preferences(texts=2, copy=True)
+    assert memory.needed(config, new, plain, 50, kto) == fixed + 34 * (2 + 1) * read
+    assert memory.needed(config, new, plain, 50, dpo) == fixed + 4 * adapter + 2 * 34 * (2 + 1) * read
+    assert memory.needed(config, new, saving, 50, dpo) == fixed + 4 * adapter + 2 * (2 * 2 + 34) * read
+
+
+@on_cpu
+def test_an_adapter_on_some_layers_alone_is_counted_as_it_is() -> None:
+    config = LlamaConfig(vocab_size=100, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+                         num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True)  # fmt: skip
+    whole, part = (
+        recipes.arguments({"lora_r": 4, "target_modules": names}) for names in (["all-linear"], ["q_proj"])
+    )
+    apart = 2 * 4 * ((16 + 16) + 2 * (16 + 8) + 3 * (16 + 32))  # o, k and v, the three of the MLP
+    more = memory.needed(config, lora.new_adapter(whole), whole, 1) - memory.needed(
+        config, lora.new_adapter(part), part, 1
+    )
+    assert more == 16 * apart
 
 
 @on_cpu

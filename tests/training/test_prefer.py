@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+import math
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from space.errors import UserError
 from training import experiments
 from training.__main__ import main
-from training.prefer import by_sentence, chats, load, units
+from training.prefer import chats, load
+
+# peft 0.21.2 reads what transformers 5.23 deprecates
+pytestmark = pytest.mark.filterwarnings("default::FutureWarning")
 
 PAIRS = [
     ("I has it.", "I have it.", "I had it."),
@@ -39,57 +44,7 @@ def preferences(tmp_path: Path) -> Path:
     return written(tmp_path / "preferences.jsonl", rows)
 
 
-# ---- sentences ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("draft", "text", "expected"),
-    [
-        (
-            "Hi Tom,\n\nI has recieved the\r\nfile. Send it\n\nBest regards,\nAnna",
-            "Hi Tom,\n\nI have received the\nfile. Send it.\n\nBest regards,\nAnna",
-            [("Hi Tom,", "Hi Tom,"), ("I has recieved the file.", "I have received the file."), ("Send it", "Send it.")],
-        ),
-        # One sentence cut in two is still a correction; a new one is not, nor one made of two.
-        ("I came, I was late.", "I came. I was late.", [("I came, I was late.", "I came. I was late.")]),
-        ("I slept. It work.", "I slept. It works. Good night.", [("I slept.", "I slept."), ("It work.", "")]),
-        ("It work. I sleeps.", "It works and I sleep.", [("It work.", ""), ("I sleeps.", "I sleep.")]),
-        ("It work. I sleeps.", "I sleep.", [("It work.", ""), ("I sleeps.", "I sleep.")]),
-        # What is nobody's to correct makes no row.
-        ("> it work\n\nIt work.", "> it works\n\nIt works.", [("It work.", "It works.")]),
-    ],
-)  # fmt: skip
-def test_a_text_is_cut_where_the_draft_is(draft: str, text: str, expected: list[tuple[str, str]]) -> None:
-    assert list(units(draft, [text])) == expected
-
-
-def test_the_spelling_that_was_asked_for_is_not_learnt() -> None:
-    draft, text = "The colour is nice. I has it.", "The color is nice. I have it."
-    assert list(units(draft, [text], "american")) == [
-        ("The colour is nice.", "The colour is nice."),
-        ("I has it.", "I have it."),
-    ]
-    assert list(units(draft, [text]))[0] == ("The colour is nice.", "The color is nice.")
-
-
-def test_a_pair_of_emails_becomes_the_sentences_in_which_they_differ() -> None:
-    row = {
-        "prompt": "I has it. It work. He go.",
-        "chosen": "I have it. It works. He goes.",
-        "rejected": "I have it. It worked. He go.",
-        "mode": "polish",
-        "ids": ["a"],
-    }
-    assert list(by_sentence(row)) == [
-        {
-            "prompt": "It work.",
-            "chosen": "It works.",
-            "rejected": "It worked.",
-            "mode": "polish",
-            "ids": ["a"],
-        },
-        {"prompt": "He go.", "chosen": "He goes.", "rejected": "He go.", "mode": "polish", "ids": ["a"]},
-    ]
+# ---- rows --------------------------------------------------------------------------------------------------
 
 
 def test_an_export_is_given_by_its_folder(preferences: Path) -> None:
@@ -102,7 +57,7 @@ def test_other_preferences_are_chats() -> None:
         {"prompt": "Hello", "chosen": "Hi.", "rejected": "No."},
         {"prompt": said, "chosen": "Hi.", "rejected": said},
     ]
-    made = chats(rows, Namespace(task="chat"))
+    made = chats(rows, "chat")
     answer = [{"role": "assistant", "content": "Hi."}]
     assert [row["prompt"] for row in made] == [said, said]
     assert [row["chosen"] for row in made] == [answer, answer]
@@ -134,7 +89,6 @@ def margin(model: Any, tokenizer: Any) -> float:
     return sum(likelihood(draft, good) - likelihood(draft, bad) for draft, good, bad in PAIRS) / len(PAIRS)
 
 
-@pytest.mark.filterwarnings("default::FutureWarning")  # peft 0.21.2 reads what transformers 5.23 deprecates
 @pytest.mark.parametrize("method", ["dpo", "kto"])
 def test_the_adapter_prefers_what_was_chosen_and_the_base_stays(
     method: str, tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -160,7 +114,6 @@ def test_the_adapter_prefers_what_was_chosen_and_the_base_stays(
     assert sum(losses[-5:]) / 5 < losses[0]
 
 
-@pytest.mark.filterwarnings("default::FutureWarning")
 def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,7 +143,6 @@ def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     assert "holds a run with other beta, lora_r: give what it had" in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("default::FutureWarning")
 def test_held_out_pairs_are_measured(
     tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,6 +154,78 @@ def test_held_out_pairs_are_measured(
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["margin"] > 0 and result["accuracy"] == 1.0
     assert experiments.read(tmp_path / "run")["data"]["validation"] == 16
+
+
+def test_kto_reads_both_kinds_of_text_from_the_first_batches_on(
+    tiny_llama: Path, preferences: Path, tmp_path: Path
+) -> None:
+    """Chosen and rejected texts stand in random order: a margin, which takes both, is logged at nearly every step."""
+    assert main(arguments(tiny_llama, preferences, tmp_path / "run", "--method=kto", "--max_steps=6")) == 0
+    assert len(experiments.curve(tmp_path / "run", "rewards/margins")) >= 4
+
+
+def test_a_full_disk_leaves_no_half_checkpoint_and_a_record_that_says_so(
+    tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """/dev/full in the place of one file: the kernel says that no room is left."""
+    run = tmp_path / "run"
+    (run / "checkpoint-4").mkdir(parents=True)
+    (run / "checkpoint-4" / "optimizer.pt").symlink_to("/dev/full")
+    given = arguments(tiny_llama, preferences, run, "--max_steps=4", "--save_steps=2")
+    assert main(given) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "The disk is full: make room, then give the same command again."
+    assert [path.name for path in run.glob("checkpoint-*")] == ["checkpoint-2"]
+    assert experiments.read(run)["status"] == "failed" and not (run / "adapter").exists()
+    assert main(given) == 0
+    again = capsys.readouterr().err
+    assert "Going on from" in again and "evidence measured" not in again
+    assert [step for step, _ in experiments.curve(run, "loss")] == [1, 2, 3, 4]
+    assert not list(run.glob("evidence-*")) and not list(run.glob(".*"))
+
+
+def test_ctrl_c_while_the_adapter_is_written_leaves_none(
+    tiny_llama: Path, preferences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from training import pretrain
+
+    def interrupt(folder: Path) -> None:
+        assert (folder / "adapter_model.safetensors").exists()
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr(pretrain, "save_about", interrupt)
+        assert main(arguments(tiny_llama, preferences, run, "--max_steps=1")) == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Stopped. What was saved stays")
+    assert experiments.read(run)["status"] == "stopped"
+    assert not (run / "adapter").exists() and not (run / ".adapter").exists()
+    assert main(arguments(tiny_llama, preferences, run, "--max_steps=1")) == 0
+    assert (run / "adapter" / "adapter_model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does_with_twice_the_batch(
+    in_two_processes: Any, tiny_llama: Path, preferences: Path, tmp_path: Path
+) -> None:
+    """Without the likelihood of the chosen text, of which each process takes the mean over its own tokens."""
+    two, one = tmp_path / "two", tmp_path / "one"
+    same = ["--max_steps=4", "--warmup_steps=0", "--sft_weight=0"]
+    ran = in_two_processes(
+        [*arguments(tiny_llama, preferences, two, *same), "--per_device_train_batch_size=2"]
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["steps"] == 4
+    assert ran.stderr.count("evidence measured on 12 of 12 drafts") == 1
+    assert ran.stderr.count("step 4/4") == 1
+    assert main(arguments(tiny_llama, preferences, one, *same)) == 0
+    assert [experiments.read(folder)["status"] for folder in (two, one)] == ["done", "done"]
+    curves = [experiments.curve(folder, "loss") for folder in (two, one)]
+    assert [step for step, _ in curves[0]] == [1, 2, 3, 4]
+    for (_, loss), (_, alone) in zip(*curves, strict=True):
+        assert math.isfinite(loss) and loss == pytest.approx(alone, abs=1e-4)
+    assert (two / "adapter" / "adapter_model.safetensors").is_file()
 
 
 # ---- refusals ----------------------------------------------------------------------------------------------
@@ -232,6 +256,11 @@ def test_rows_that_teach_nothing_are_one_line(
         ("--per_device_train_batch_size=0", "--per_device_train_batch_size 0: give more than 0"),
         ("--learning_rate=nan", "--learning_rate nan: give more than 0"),
         ("--num_train_epochs=0", "nothing to do"),
+        ("--num_train_epochs=inf", "nothing to do"),
+        ("--beta=inf", "--beta inf: give more than 0"),
+        ("--sft_weight=-1", "--sft_weight -1.0: give 0 or more"),
+        ("--warmup_steps=nan", "--warmup_steps nan: give 0 or more"),
+        ("--lora_dropout=2", "dropout probability has to be between 0 and 1"),
         ("--model=/no/model", "--model /no/model cannot be loaded"),
         ("--lr_scheduler_type=zigzag", "zigzag"),
         ("--target_modules=nobody", "nobody"),
@@ -245,6 +274,47 @@ def test_bad_options_are_one_line(
     assert main(arguments(tiny_llama, preferences, tmp_path / "run", option)) == 2
     told = capsys.readouterr().err.splitlines()
     assert said in told[-1] and not (tmp_path / "run").exists()
+
+
+def test_prompts_without_room_for_an_answer_are_one_line(
+    tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(tiny_llama, preferences, tmp_path / "run", "--max_length=9")) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == "no pair is left: every prompt alone has --max_length 9 tokens or more"
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_model_that_does_not_fit_is_told_before_anything_is_measured(
+    method: str, tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There are no weights to load: the estimate comes from the configuration."""
+    giant = tmp_path / "giant"
+    giant.mkdir()
+    for path in (*tiny_llama.glob("*.json"), *tiny_llama.glob("*.jinja")):
+        (giant / path.name).write_text(path.read_text())
+    config = json.loads((giant / "config.json").read_text())
+    config |= {"hidden_size": 16384, "intermediate_size": 65536, "num_hidden_layers": 200}
+    (giant / "config.json").write_text(json.dumps(config))
+    assert main(arguments(giant, preferences, tmp_path / "run", f"--method={method}")) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"giant does not fit: about \d{4,}\.\d GB needed, \d+\.\d GB free; try", told)
+    assert "--load_in_4bit" not in told and not (tmp_path / "run").exists()
+
+
+def test_a_row_that_the_chat_template_refuses_is_one_line(
+    tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "strict"
+    shutil.copytree(tiny_llama, model)
+    template = (model / "chat_template.jinja").read_text()
+    refuses = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    (model / "chat_template.jinja").write_text(refuses + template)
+    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    path = written(tmp_path / "rows.jsonl", [{"prompt": said, "chosen": "Hi.", "rejected": "No."}])
+    assert main(arguments(model, path, tmp_path / "run", "--task=chat")) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told == "the chat template of the --model refuses a row: no system role"
 
 
 def test_a_chat_is_no_draft(tmp_path: Path) -> None:

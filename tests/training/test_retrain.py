@@ -23,7 +23,7 @@ from tests.feedback.hub_server import HubServer
 from training import experiments, retrain
 from training.__main__ import main
 from training.flags import is_held_out, make_rows
-from training.stages import Stages, fingerprint
+from training.stages import fingerprint
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("Tom", "Anna", "Priya", "Marek", "Chloe", "Wei")
@@ -140,6 +140,41 @@ def test_the_share_that_is_held_out_stays_the_same() -> None:
     assert small < large
     assert 15 <= len(small) <= 45 and 65 <= len(large) <= 115
     assert all(is_held_out("  " + draft.upper().replace("\n", "\r\n"), 0.1) for draft in small)
+
+
+def test_a_held_out_draft_has_what_is_best_known_of_it(tmp_path: Path) -> None:
+    """Three people say something of each draft: one took the rewrite, one sorted its changes, one wrote the text anew."""
+    numbers = [number for number in range(200) if is_held_out(email(number)[0], 0.2)][:3]
+    accepted = [flag(number, rewrite=email(number)[1], verdict="good", corrected="", changes=(), reasons=())
+                for number in numbers]  # fmt: skip
+    sorted_ = []
+    for number in numbers[:2]:
+        draft, good, _ = email(number)
+        changes = [each.to_dict() | {"verdict": "accepted"} for each in diff(draft, good)]
+        changes[0]["verdict"] = "rejected"
+        sorted_.append(
+            flag(number, rewrite=good, verdict="good", corrected="", changes=tuple(changes), reasons=())
+        )
+    wrote = [
+        flag(number, verdict="bad", corrected=f"{email(number)[1]} Bye.", changes=(), reasons=("other",))
+        for number in numbers[:1]
+    ]
+    _, folder = rows_of(tmp_path, [*accepted, *sorted_, *wrote, *(flag(number) for number in (3, 4, 9))])
+    rows = {row["prompt"]: row for row in read(folder / "held_out" / "completions.jsonl")}
+    first, second, third = (rows[email(number)[0]] for number in numbers)
+    assert (first["source"], first["references"], first["rejected"]) == (
+        "corrected",
+        [wrote[0].corrected],
+        [],
+    )
+    assert (second["source"], second["rejected"]) == ("changes", [email(numbers[1])[1]])
+    assert second["references"][0] not in (email(numbers[1])[0], email(numbers[1])[1])
+    assert (third["source"], third["references"]) == ("accepted", [email(numbers[2])[1]])
+    assert [row["ids"] for row in (first, second, third)] == [
+        [wrote[0].id],
+        [sorted_[1].id],
+        [accepted[2].id],
+    ]
 
 
 def test_replay_and_evaluation(tmp_path: Path) -> None:
@@ -309,221 +344,6 @@ def test_bad_settings_are_one_line(
     assert main(["retrain", *usual, *arguments]) == 2
     told = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
     assert len(told) == 1 and said in told[0]
-
-
-# ---- stages ------------------------------------------------------------------------------------------------
-
-
-def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_path: Path) -> None:
-    stages = Stages(tmp_path)
-
-    def work(folder: Path) -> dict[str, Any]:
-        marks = folder / "marks"
-        marks.write_text((marks.read_text() if marks.exists() else "") + "x")
-        if stop:
-            raise KeyboardInterrupt
-        return {"marks": marks.read_text()}
-
-    stop = True
-    with pytest.raises(KeyboardInterrupt):
-        stages.run("a", {"data": 1}, work)
-    stop = False
-    assert stages.run("a", {"data": 1}, work) == {"marks": "xx"}  # it went on in its folder
-    assert stages.run("a", {"data": 1}, work) == {"marks": "xx"}  # it was not run again
-    (tmp_path / "a.json").write_text('{"inputs": ')  # torn
-    assert stages.run("a", {"data": 1}, work) == {"marks": "x"}
-    assert stages.run("a", {"data": 2}, work) == {"marks": "x"}
-
-
-def test_a_stage_whose_folder_was_moved_begins_again(tmp_path: Path) -> None:
-    def work(folder: Path) -> dict[str, Any]:
-        (folder / "made").write_text("")
-        return {"file": str(folder / "made")}
-
-    Stages(tmp_path / "a").run("x", {}, work)
-    (tmp_path / "a").rename(tmp_path / "b")
-    assert Path(Stages(tmp_path / "b").run("x", {}, work)["file"]).exists()
-
-
-def test_a_fingerprint_knows_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1")
-    first = fingerprint(tmp_path)
-    (tmp_path / "a").rename(tmp_path / "b")
-    second = fingerprint(tmp_path)
-    (tmp_path / "b").write_text("2")
-    assert len({first, second, fingerprint(tmp_path), fingerprint(tmp_path / "none")}) == 4
-
-
-# ---- the decision ------------------------------------------------------------------------------------------
-
-
-def counted(right: int, needless: int, missed: int, rows: int = 60) -> list[list[int]]:
-    return [[right, needless, missed]] * rows
-
-
-def side(held_out: list[list[int]], changed: int = 10, names: float = 5.0) -> dict[str, Any]:
-    return {
-        "held_out": held_out,
-        "clean": [True] * changed + [False] * (100 - changed),
-        "fair": {"names": names, "pronouns": 0.0},
-    }
-
-
-SERVED = counted(1, 0, 1, 30) + counted(0, 1, 1, 30)
-
-
-@pytest.mark.parametrize(
-    ("candidate", "passed", "said"),
-    [
-        (side(counted(2, 0, 0)), True, []),
-        (side(counted(2, 0, 0), changed=8, names=0.0), True, []),
-        (side(SERVED), True, ["not surely better on 60 held-out rows: F0.5 45.45, the served model 45.45; difference 0.0"]),
-        (side([*SERVED[:-1], [1, 0, 1]]), True, ["not surely better on 60 held-out rows"]),
-        (side(counted(0, 2, 2)), True, ["worse on 60 held-out rows: F0.5 0.0, the served model 45.45; difference -45."]),
-        (side(counted(2, 0, 0), changed=11), True,
-         ["worse on clean text: it changes 11.0 % of 100 texts, the served model 10.0 %"]),
-        (side(counted(2, 0, 0), names=7.5), True,
-         ["less fair: the edits of 7.5 % of emails depend on names, with the served model 5.0 %"]),
-        (side(counted(2, 0, 0)), False, ["the file does not say what the trained model says (a.gguf: metadata)"]),
-        (side(SERVED, changed=30, names=50.0), False,
-         ["the file does not say", "not surely better", "worse on clean text", "less fair"]),
-    ],
-    ids=["better", "better in all", "equal", "undecided", "worse", "worse on clean", "less fair", "broken", "all"],
-)  # fmt: skip
-def test_the_decision(candidate: dict[str, Any], passed: bool, said: list[str]) -> None:
-    figures = retrain.figures_of(side(SERVED), candidate)
-    figures["verify"] = {"passed": passed, "failed": [] if passed else ["a.gguf: metadata"]}
-    why = retrain.reasons(figures)
-    assert len(why) == len(said)
-    assert all(
-        reason.startswith(start) and "\n" not in reason for reason, start in zip(why, said, strict=True)
-    )
-
-
-def test_a_margin_forgives_that_much_and_no_more() -> None:
-    better = counted(2, 0, 0)
-    for candidate, margin, released in (
-        (side(better, changed=11, names=6.0), 1.0, True),
-        (side(better, changed=12), 1.0, False),
-        (side(better, names=6.5), 1.0, False),
-    ):
-        figures = retrain.figures_of(side(SERVED), candidate) | {"verify": {"passed": True, "failed": []}}
-        assert (not retrain.reasons(figures, margin)) is released
-
-
-def test_a_margin_forgives_exactly_itself() -> None:
-    figures = retrain.figures_of(side(SERVED, names=0.7), side(counted(2, 0, 0), names=0.8))
-    assert not retrain.reasons(figures | {"verify": {"passed": True, "failed": []}}, 0.1)
-
-
-def test_what_was_released_before_is_not_told_to_be_no_better() -> None:
-    figures = retrain.figures_of(side(SERVED), side(SERVED))
-    (why,) = retrain.reasons(figures | {"verify": {"passed": True, "failed": []}, "same": True})
-    assert why.startswith("it is what is served already")
-
-
-@pytest.mark.parametrize("rows", [0, 1, 9])
-def test_too_few_rows_decide_nothing(rows: int) -> None:
-    figures = retrain.figures_of(side(counted(0, 1, 1, rows)), side(counted(1, 0, 0, rows)))
-    why = retrain.reasons(figures | {"verify": {"passed": True, "failed": []}})
-    assert why == [f"nothing to judge by: {rows} held-out rows; wait for more feedback, or give --evaluation"]
-
-
-# ---- the release -------------------------------------------------------------------------------------------
-
-
-def test_a_release_replaces_the_file_and_leaves_nothing_else(small_gguf: Path, tmp_path: Path) -> None:
-    target = tmp_path / "proofreader.gguf"
-    target.write_bytes(b"old")
-    retrain.release(small_gguf, target)
-    assert target.read_bytes() == small_gguf.read_bytes()
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_file_that_does_not_open_is_taken_back(tmp_path: Path) -> None:
-    target, torn = tmp_path / "proofreader.gguf", tmp_path / "torn"
-    target.write_bytes(b"old")
-    torn.write_bytes(b"GGUF")
-    with pytest.raises(UserError, match="not a complete GGUF"):
-        retrain.release(torn, target)
-    assert target.read_bytes() == b"old"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["proofreader.gguf", "torn"]
-
-
-def test_a_release_cut_short_is_undone_by_the_next_run(small_gguf: Path, tmp_path: Path) -> None:
-    target = tmp_path / "proofreader.gguf"
-    target.write_bytes(b"new, not opened yet")
-    (tmp_path / "proofreader.gguf.old").write_bytes(b"old")
-    retrain.take_back(target)
-    assert target.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
-
-
-_RELEASE_THAT_DIES = """
-import os, shutil, signal, sys
-from pathlib import Path
-from space.engine import LlamaCpp
-from training.retrain import release
-
-at, file, target = sys.argv[1:]
-module = {"copyfile": shutil, "link": os, "replace": Path, "__init__": LlamaCpp}[at]
-whole = getattr(module, at)
-
-def killed(*args, **kwargs):
-    if at in ("link", "replace"):  # after its work, or else in its midst
-        whole(*args, **kwargs)
-    else:
-        Path(target + ".part").write_bytes(b"torn")
-    os.kill(os.getpid(), signal.SIGKILL)
-
-setattr(module, at, killed)
-release(Path(file), Path(target))
-"""
-
-
-@pytest.mark.parametrize("at", ["copyfile", "link", "replace", "__init__"])
-def test_a_release_that_was_killed_anywhere_is_done_again(at: str, small_gguf: Path, tmp_path: Path) -> None:
-    target = tmp_path / "proofreader.gguf"
-    target.write_bytes(b"old")
-    command = [sys.executable, "-c", _RELEASE_THAT_DIES, at, str(small_gguf), str(target)]
-    assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
-    assert target.exists()
-    retrain.take_back(target)
-    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
-    retrain.release(small_gguf, target)
-    assert target.read_bytes() == small_gguf.read_bytes() and list(tmp_path.iterdir()) == [target]
-
-
-def test_a_backup_that_was_only_half_copied_is_never_put_back(
-    small_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the disk knows no second names, a copy is the backup."""
-
-    def no_link(*_: Any) -> None:
-        raise PermissionError
-
-    copy = retrain.shutil.copyfile
-    target = tmp_path / "proofreader.gguf"
-    target.write_bytes(b"old")
-
-    def killed(source: Path, to: Path) -> None:
-        copy(source, to)
-        if source == target:
-            to.write_bytes(b"o")
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(retrain.os, "link", no_link)
-    monkeypatch.setattr(retrain.shutil, "copyfile", killed)
-    with pytest.raises(KeyboardInterrupt):
-        retrain.release(small_gguf, target)
-    retrain.take_back(target)
-    assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(
-    small_gguf: Path, readonly_folder: Path, plain_user: Any
-) -> None:
-    with plain_user(), pytest.raises(UserError, match="cannot be written"):
-        retrain.release(small_gguf, readonly_folder / "proofreader.gguf")
 
 
 # ---- all of it ---------------------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ import doctest
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,7 @@ from typing import Any
 import pytest
 
 from space.errors import UserError
-from training import checkpoints, recipes, search, sft, trials
+from training import checkpoints, recipes, search, sft, trials, whole
 from training.__main__ import main
 from training.search import candidates, draw, parse_vary, ranking, steps_for, survivors, tokens_per_step
 
@@ -229,7 +231,7 @@ def test_a_recipe_that_cannot_be_trained_loses(command: list[str], tmp_path: Pat
     out = tmp_path / "search"
     plan = plan_of(command, out)
     plan["trials"]["mild"]["recipe"]["target_modules"] = ["no_such_module"]
-    trials.save(out / "plan.json", json.dumps(plan))
+    whole.write(out / "plan.json", json.dumps(plan))
     figures = trials.trial({"name": "mild", "out": str(out), "rung": 0})
     assert figures.keys() == {"error"} and "no_such_module" in figures["error"]
     assert "Traceback" in (out / "trials" / "mild" / "trial.log").read_text()
@@ -269,6 +271,19 @@ def test_bad_input_is_one_line(
 ) -> None:
     assert main([*command, *given]) == 2
     assert told in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_address_without_a_cluster_is_told_at_once(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert main([*command, f"--ray_address={address}"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told[-1] == f"no Ray cluster answers at {address}; `ray start --head` starts one"
+    assert main([*command, "--ray_address=nonsense"]) == 2
+    assert "no Ray cluster answers at nonsense" in capsys.readouterr().err
 
 
 def test_a_model_without_chat_template_takes_that_of_the_recipes(
@@ -380,3 +395,44 @@ def test_a_search_survives_kills_and_leaves_nothing_running(
     assert recipes.arguments(recipes.read(out / "winner.yaml")).learning_rate == 3e-2
     assert (out / "search.html").read_text().count("<img") == 2
     assert (out / "losses.png").read_bytes()[:4] == (out / "seconds.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a Ray cluster of one core, with a token of its own, which is gone afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name, value in (
+        ("RAY_AUTH_MODE", "token"), ("RAY_AUTH_TOKEN", secrets.token_hex(32)), ("RAY_USAGE_STATS_ENABLED", "0"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp", ignore_cleanup_errors=True) as short_folder:
+        log = Path(short_folder, "log")
+        with log.open("w") as told:
+            head = subprocess.Popen(
+                [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
+                 f"--temp-dir={short_folder}", "--include-dashboard=false", "--object-store-memory=100000000"],
+                stdout=told, stderr=told, start_new_session=True,
+            )  # fmt: skip
+        try:
+            until(lambda: "Ray runtime started" in log.read_text() or head.poll() is not None)
+            assert head.poll() is None, log.read_text()
+            yield f"127.0.0.1:{port}"
+        finally:
+            head.terminate()  # its processes end with it
+            head.wait(60)
+
+
+@pytest.mark.slow
+def test_trials_run_on_a_cluster_that_was_there(cluster: str, command: list[str], tmp_path: Path) -> None:
+    given = [*command, "--rungs", "6", f"--ray_address={cluster}"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "training", *given], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert report["winner"] == "wild" and report["steps"] == 12 and report["trials"] == 3
+    rows = json.loads((tmp_path / "search" / "results.json").read_text())["results"]
+    assert [row["trial"] for row in rows] == ["wild", "mild", "still"]
+    assert "Traceback" not in ran.stderr and not (tmp_path / "search" / "ray").exists()

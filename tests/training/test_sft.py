@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from space.errors import UserError
-from training import checkpoints, data, experiments, recipes, sft
+from training import checkpoints, experiments, recipes, sft
 from training.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -227,31 +227,59 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(
 
 
 @pytest.mark.slow
-def test_two_processes_train_one_adapter(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
-    launch = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node=2",
-        "--standalone",
-        "--module",
+def test_two_processes_train_what_one_does_with_twice_the_batch(
+    in_two_processes: Any, tiny_llama: Path, tmp_path: Path
+) -> None:
+    drafts = tmp_path / "drafts.jsonl"
+    rows = [
+        {"draft": f"He go to {n} shop{'s' * (n % 7)}.", "corrected": f"He goes to {n} shops."}
+        for n in range(40)
     ]
-    given = options(tiny_llama, questions, tmp_path, max_steps=-1, num_train_epochs=1)
-    ran = subprocess.run(
-        [*launch, "training", *words(given)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+    drafts.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    same: dict[str, Any] = {"task": "proofread", "max_steps": -1, "num_train_epochs": 1}
+    two, one = tmp_path / "two", tmp_path / "one"
+    given = options(tiny_llama, drafts, two, **same, per_device_train_batch_size=4)
+    ran = in_two_processes([*words(given), "--no-bf16"])
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout)
-    assert result["steps"] == 4  # 32 rows, 4 for each of two
-    args = recipes.arguments(given)
-    rows = data.load(args, AutoTokenizer.from_pretrained(tiny_llama))
-    assert result["tokens"] == sum(rows.lengths)  # each row went to one of them
-    assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
-    assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-4"
+    assert ran.stderr.count("evidence measured on 40 of 40 drafts") == 1
+    assert not list(two.glob("evidence-*"))
+    assert (
+        main([*words(options(tiny_llama, drafts, one, **same, per_device_train_batch_size=8)), "--no-bf16"])
+        == 0
+    )
+    records = [experiments.read(folder) for folder in (two, one)]
+    assert [record["status"] for record in records] == ["done", "done"]
+    assert records[0]["data"]["fingerprint"] == records[1]["data"]["fingerprint"]
+    assert (result["steps"], result["tokens"]) == (
+        4,
+        records[1]["scores"]["tokens"],
+    )  # each row went to one of them
+    assert [step for step, _ in losses(two)] == [1, 2, 3, 4]
+    pairs = zip(losses(two), losses(one), strict=True)
+    assert all(
+        math.isfinite(loss) and loss == pytest.approx(alone, abs=1e-4) for (_, loss), (_, alone) in pairs
+    )
+    weights = [load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (two, one)]
+    # Adam's first steps are as large for a gradient that is nothing but rounding: not the weights, what they do is the same.
+    assert weights[0].keys() == weights[1].keys()
+    assert result["eval_loss"] == pytest.approx(records[1]["scores"]["eval_loss"], abs=1e-3)
+    assert checkpoints.newest(two) == two / "checkpoint-4"
+
+
+def test_a_run_that_goes_on_measures_no_draft_again(
+    tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drafts = tmp_path / "drafts.csv"
+    drafts.write_text("draft,corrected\n" + "".join(f"He go to {n}.,He goes to {n}.\n" for n in range(10)))
+    given = options(tiny_llama, drafts, tmp_path / "run", task="proofread")
+    with pytest.raises(Killed):
+        sft.fine_tune(recipes.arguments(given), [crash_at(3)])
+    assert "evidence measured on 10 of 10" in capsys.readouterr().err
+    sft.fine_tune(recipes.arguments(given))
+    told = capsys.readouterr().err
+    assert "Going on from" in told and "evidence measured" not in told
+    assert not list((tmp_path / "run").glob("evidence-*"))
 
 
 def test_early_stopping_keeps_the_best(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
@@ -318,6 +346,7 @@ def test_a_recipe_gives_way_to_the_command_line(
         ({"output_dir": None}, "--output_dir is missing"),
         ({"lora_r": 0}, "--lora_r 0: give more than 0"),
         ({"max_steps": -1, "num_train_epochs": 0}, "nothing to do"),
+        ({"max_steps": -1, "num_train_epochs": math.nan}, "nothing to do"),
         ({"lr_scheduler_type": "sinus"}, "sinus"),
         ({"learning_rate": math.nan}, "--learning_rate nan: give more than 0"),
         ({"weight_decay": -1}, "--weight_decay -1.0: give 0 or more"),
