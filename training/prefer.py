@@ -8,7 +8,8 @@ repeat it for more. The prompt there is a whole draft, but the model is given on
 cut into the draft's sentences, those that were chosen and rejected alike are left out, and each prompt gets the evidence
 that `space` measures on it. `--adapter` goes on with that adapter, which is also what the policy is held to; without it
 a new one begins on the base. DPO (Rafailov et al. 2023, arXiv:2305.18290) by default, KTO (Ethayarajh et al. 2024,
-arXiv:2402.01306) with --method kto. A run that was stopped goes on from its newest whole checkpoint in --output_dir.
+arXiv:2402.01306) with --method kto. Several processes share the work as in `training sft`. A run that was stopped goes
+on from its newest whole checkpoint in --output_dir.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python -m training sft --model BASE --dataset pairs.jsonl --output_dir DIR
     python -m training sft --recipe one_gpu --model meta-llama/Llama-3.2-1B-Instruct --dataset data.csv --output_dir DIR
-    accelerate launch -m training sft ...   on several GPUs
+    accelerate launch -m training sft ...                                   on several GPUs
+    torchrun --standalone --nproc_per_node 2 --module training sft ...      in several processes on a CPU
 
 BASE is a folder or a Hub repo id of a model with a chat template. DIR gets the adapter, checkpoints, the record of the run
 (run.json, log.jsonl) and its pictures. The same command goes on from the newest complete checkpoint after any kill.

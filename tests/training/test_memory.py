@@ -32,6 +32,8 @@ def test_needs_are_weights_adapter_and_activations() -> None:
     kto, dpo = memory.Preferences(texts=1, copy=False), memory.Preferences(texts=2, copy=True)
     assert memory.needed(config, new, plain, 50, kto) == fixed + 34 * (2 + 1) * read
     assert memory.needed(config, new, plain, 50, dpo) == fixed + 4 * adapter + 2 * 34 * (2 + 1) * read
+    wide = recipes.arguments(given | {"bf16": False})
+    assert memory.needed(config, new, wide, 50) == fixed + 2 * 34 * 2 * read
     assert memory.needed(config, new, saving, 50, dpo) == fixed + 4 * adapter + 2 * (2 * 2 + 34) * read
 
 
