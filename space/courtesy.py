@@ -1,4 +1,4 @@
-"""How a blunt sentence may ask more kindly: what could stand in place of an order or a demand.
+"""How a blunt sentence may be put more kindly: what could stand in place of an order or a demand, or open a complaint.
 
     softened("Send me the report now.")     # Send = Could you please send; now = as soon as you can; . = ?
 
@@ -42,9 +42,15 @@ _OPENINGS = tuple(
         (rf"{_LEAD}(?P<said>(?:can|will) you )(?P<rest>{_DEED})", "could you please ", True),
         (r"(?P<lead>)(?P<said>I want )(?P<rest>\w)", "I would like ", False),
         (r"(?P<lead>)(?P<said>We want )(?P<rest>\w)", "we would like ", False),
-        (r"(?P<lead>)(?P<said>)(?P<rest>You (?:forgot|missed|failed|did not|didn't|have not|haven't)\b)", "it seems ", False),
     )
 )  # fmt: skip
+# A complaint, in at least four words: it can be regretted. The first of these that the email has not yet had is taken.
+REGRETS = ("I am afraid", "Unfortunately,")
+_COMPLAINT = re.compile(
+    r"(?P<first>I|we|you|he|she|they|it|this|that|these|those|there|the|my|our|your|his|her|their|nobody|nothing|no one)"
+    r"(?= (?:\S+ ){2})[^?]*$",
+    re.IGNORECASE,
+)
 _WHY = re.compile(
     r"Why (?P<verb>is|are|was|were|has|have) (?P<subject>(?:this|that|it|(?:the|my|our|your) \w+))\b", re.IGNORECASE
 )  # fmt: skip
@@ -53,14 +59,18 @@ _END = re.compile(r"(?:[.!]+)?$")
 _COURTEOUS = re.compile(r"\b(?:please|kindly|would you|could you|thanks?|sorry)\b", re.IGNORECASE)
 
 
-def softened(text: str, doubts: Sequence[Doubt] = ()) -> tuple[Doubt, ...] | None:
-    """The doubts and, in place of those in its way, what could soften the sentence; None if it makes no demand that we know.
+def softened(
+    text: str, doubts: Sequence[Doubt] = (), regret: str | None = REGRETS[0]
+) -> tuple[Doubt, ...] | None:
+    """The doubts and, in place of those in its way, what could soften the sentence; None if we know of nothing.
+
+    `regret` opens a complaint; without one that stays.
 
     >>> [(each.text, each.fix) for each in softened("You must send me the list!")]
     [('You must', 'Please'), ('!', '.')]
     """
     text = text.rstrip()
-    found = [] if _COURTEOUS.search(text) else list(_fixes(text))
+    found = [] if _COURTEOUS.search(text) else list(_fixes(text, regret))
     kinder = [Doubt(start, end, text[start:end], 1.0, fix, 1.0) for start, end, fix in found]
     others = [
         each for each in doubts if not any(each.start < end and start < each.end for start, end, _ in found)
@@ -68,8 +78,8 @@ def softened(text: str, doubts: Sequence[Doubt] = ()) -> tuple[Doubt, ...] | Non
     return tuple(sorted([*kinder, *others], key=lambda each: each.start)) if kinder else None
 
 
-def _fixes(text: str) -> Iterator[tuple[int, int, str]]:
-    opening, asks = _opening(text)
+def _fixes(text: str, regret: str | None) -> Iterator[tuple[int, int, str]]:
+    opening, asks = _opening(text, regret)
     if opening is None:
         return
     yield opening
@@ -82,7 +92,7 @@ def _fixes(text: str) -> Iterator[tuple[int, int, str]]:
         yield end.start(), end.end(), mark
 
 
-def _opening(text: str) -> tuple[tuple[int, int, str] | None, bool]:
+def _opening(text: str, regret: str | None) -> tuple[tuple[int, int, str] | None, bool]:
     """What should stand at the beginning, and whether that makes a question."""
     if why := _WHY.match(text):
         moved = f"Could you tell me why {_lower(why['subject'])} {why['verb'].lower()}"
@@ -97,11 +107,13 @@ def _opening(text: str) -> tuple[tuple[int, int, str] | None, bool]:
                 first, end = (_lower(word.group()), word.end()) if word else (first, end)
             made = (found["lead"] + kinder + first).strip()
             return (0, len(text[:end].rstrip()), made[:1].upper() + made[1:]), asks
+    if regret and (complaint := _COMPLAINT.match(text)):
+        return (0, complaint.end("first"), f"{regret} {_lower(complaint['first'])}"), False
     return None, False
 
 
 def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+    return text if text == "I" else text[:1].lower() + text[1:]
 
 
 # ---- what a polite rewrite of the model's own may do ------------------------------------------------------------------

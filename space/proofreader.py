@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from space.changes import Change, apply, diff
-from space.courtesy import is_faithful, softened
+from space.courtesy import REGRETS, is_faithful, softened
 from space.dialect import in_dialect, is_held, merged, occurrences, respellings, spellings, with_respellings
 from space.draft import EDITABLE, WRAP_WIDTH, Part, split
 from space.engine import Engine, Sampling, open_engine
@@ -265,7 +265,11 @@ class Proofreader:
             told = replace(told, doubts=in_dialect(told.doubts, wanted, wishes.dialect))
         if not told.doubts and not blunt and not self.engine.general:
             return list(wanted)  # clean, and its tone needs nothing: the model never sees it
-        kinder = softened(flat.text, told.doubts) if blunt and not self.engine.general else None
+        kinder = None
+        if blunt and not self.engine.general:
+            said = " ".join(change.after for change in work.changes)
+            regret = next((each for each in REGRETS if each not in said), None)
+            kinder = softened(flat.text, told.doubts, regret)
         told = replace(told, doubts=kinder or told.doubts)
         told = replace(told, doubts=with_respellings(told.doubts, wanted))
         chat = messages(flat.text, told, wishes.mode, general=self.engine.general)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from space.courtesy import is_faithful, softened
+from space.courtesy import REGRETS, is_faithful, softened
 from space.tags import Doubt, pieces
 
 
@@ -27,7 +27,9 @@ def kinder(text: str, *doubts: Doubt) -> str:
         ("I want you to fix it.", "Could you please fix it?"),
         ("We want our money back.", "We would like our money back."),
         ("Can you answer my question?", "Could you please answer my question?"),
-        ("You forgot the attachment.", "It seems you forgot the attachment."),
+        ("You forgot the attachment!", "I am afraid you forgot the attachment."),
+        ("This is a stupid idea.", "I am afraid this is a stupid idea."),
+        ("I have no time for this.", "I am afraid I have no time for this."),
         ("Why is the order late?", "Could you tell me why the order is late?"),
         ("Get it done!!", "Could you please get it done?"),
     ],
@@ -46,9 +48,10 @@ def test_a_demand_is_made_kinder(blunt: str, kind: str) -> None:
         "Call centres are noisy.",
         "Leave was approved.",
         "Use of the lift is free.",
-        "You must be tired.",
-        "This is a stupid idea.",
-        "I wanted to call.",
+        "What is wrong with you?",
+        "Is this a joke?",
+        "No excuses for this any more.",
+        "You are late.",
         "Why not?",
         "",
         "now",
@@ -57,6 +60,12 @@ def test_a_demand_is_made_kinder(blunt: str, kind: str) -> None:
 )
 def test_what_is_no_demand_or_kind_already_stays(text: str) -> None:
     assert softened(text) is None
+
+
+def test_a_complaint_is_regretted_in_words_that_can_be_chosen() -> None:
+    made = [softened("Your team is too slow.", (), regret) for regret in REGRETS]
+    assert [each and each[0].fix for each in made] == ["I am afraid your", "Unfortunately, your"]
+    assert softened("Your team is too slow.", (), None) is None
 
 
 def test_mistakes_are_mended_beside_it_and_give_way_where_they_meet() -> None:

@@ -324,6 +324,12 @@ def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader
     assert not proofreader.proofread(right).changed
 
 
+def test_no_regret_is_said_twice(proofreader: Proofreader) -> None:
+    draft = "You never answer my emails. Your team is too slow. This makes no sense to me."
+    text = proofreader.proofread(draft, "polish").text
+    assert [text.count(regret) for regret in ("I am afraid", "Unfortunately")] == [1, 1]
+
+
 class Recorder:
     """An engine that changes nothing, and remembers what it was asked and what answer was expected."""
 
