@@ -69,7 +69,8 @@ WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 # Of a word that the list knows, the probability that it is wrong and the tagger's fix right, at which that is told; where often
 # both are good, more is asked: of a preposition in place of another, a full stop that cuts a sentence in two, a capital, "the"
 # for "a". All thresholds were chosen on Enron emails of the training set.
-_FIXED, _PREPOSITION, _ENDED, _CAPITAL, _ARTICLE = 0.5, 0.7, 0.8, 0.8, 0.8
+_FIXED, _PREPOSITION, _ENDED, _CAPITAL, _ARTICLE = 0.6, 0.7, 0.8, 0.8, 0.8
+_SURELY_WRONG, _GUESSED = 0.97, 0.25  # probability that a word is wrong, and confidence that is then enough
 # Of a word that it does not know, the probability that it is wrong: any, and a long one with one letter wrong (of
 # codespell's misspellings the list mends 96 % of those).
 DOUBTFUL, _SLIP = 0.7, 0.5
@@ -205,7 +206,8 @@ def _least(doubt: Doubt) -> float:
         return _ARTICLE
     if word in _PREPOSITIONS and fix in _PREPOSITIONS:
         return _PREPOSITION
-    return _FIXED
+    # Of a word that is surely wrong the likeliest fix is told: it can hardly be worse.
+    return _GUESSED if doubt.probability >= _SURELY_WRONG else _FIXED
 
 
 def _is_slip(word: str, guess: str | None) -> bool:
