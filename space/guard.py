@@ -88,7 +88,8 @@ def is_modest(before: str, after: str) -> bool:
         return False
     # Short words are grammar, which replaces them freely; a long word is replaced by one that looks like it.
     return len(old) != len(new) or all(
-        min(len(a), len(b)) < 5 or difflib.SequenceMatcher(None, a, b).ratio() >= 0.5
+        (min(len(a), len(b)) < 5 and max(len(a), len(b)) < 8)
+        or difflib.SequenceMatcher(None, a, b).ratio() >= 0.5
         for a, b in zip(old, new, strict=True)
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,9 +44,13 @@ _CALENDAR = frozenset(
     "October November December".split()
 )
 
-_OWNERS = (
-    30  # a name is so much more frequent than the word that it makes with an s, or that may be a name too
+_ENGLISH_SHARE = (
+    0.55  # of the words of a text are known, at least; a draft full of misspellings mostly has more
 )
+_LOOKED_AT = 30  # words of a text that has fewer: suggestions take time
+_COMMON = frozenset("i the this that and with you your they please would".split())  # hardly elsewhere
+# A name is so much more frequent than the word that it makes with an s, or that may be a name too.
+_OWNERS = 30
 
 # What stands before the first word of a sentence: nothing, or an end that is not a title's.
 _SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
@@ -114,6 +119,21 @@ class Lexicon:
             return None
         own = self._counts.get(word, 0) + self._counts.get(word.lower(), 0)
         return name if self._counts.get(name, 0) > _OWNERS * own else None  # "Roberts" is a name too
+
+    def is_english(self, words: Sequence[str]) -> bool:
+        """Whether the words of a text are English ones, misspelt as they may be; fewer than four tell nothing."""
+        if len(words) < 4 or sum(map(self.knows, words)) >= _ENGLISH_SHARE * len(words):
+            return True
+        # A word that is one edit from a known one counts half. Other languages have as many, but no "the".
+        words = words[:_LOOKED_AT]
+        share, common = 0.0, False
+        for word in words:
+            meant = word if self.knows(word) else self.suggest(word)
+            if meant is None or OSA.distance(word.lower(), meant.lower()) > 1:
+                continue
+            share += 1.0 if meant == word else 0.5 if len(word) > 3 else 0.0
+            common |= meant.lower() in _COMMON
+        return common and share >= len(words) / 2
 
     def unknown(self, text: str) -> list[tuple[str, str | None]]:
         """The words of `text` that are not listed, each with its suggestion; names (capitalised inside) are left out."""

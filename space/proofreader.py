@@ -30,7 +30,6 @@ from space.tags import Doubt, pieces
 from space.tone import Tone, ToneClassifier
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
-_ENGLISH_SHARE = 0.55  # of the words must be English ones; a draft full of misspellings still has more
 STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
 _AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
 _SHORT = 4  # words; fewer are rarely a sentence
@@ -242,8 +241,7 @@ class Proofreader:
         letters = sum(map(str.isalpha, text))
         if letters > 2 * sum(map(len, words)):  # a script without spaces between words
             return False
-        known = sum(self.lexicon.knows(word) for word in words)
-        return len(words) < 4 or known >= _ENGLISH_SHARE * len(words)
+        return self.lexicon.is_english(words)
 
     def _proofread(
         self, unit: Part, flat: _Flat, tone: Tone, tagged: Sequence[Doubt], wanted: Sequence[Change], wishes: _Wishes,

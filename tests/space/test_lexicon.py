@@ -44,3 +44,26 @@ def test_unknown_words_come_in_order(lexicon: Lexicon) -> None:
         ("beleive", "believe"),
         ("xqzzvkw", None),
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Teh meating is tomorow morning", "Thnaks for yuor hlep wiht this", "i wuold liek to aply for teh job",
+        "plese confrm recipt of this mesage", "See you soon", "Ther is a problam wiht the invoyce",
+    ],
+)  # fmt: skip
+def test_misspelt_english_is_english(lexicon: Lexicon, text: str) -> None:
+    assert lexicon.is_english(text.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bitte senden Sie mir den Bericht bis Freitag", "Merci beaucoup pour votre message", "La reunión es mañana a las diez",
+        "De vergadering is morgen om tien uur", "Ich bin am Montag nicht im Office", "Terima kasih atas email anda",
+        "Jeg kommer på arbejde klokken ti i morgen", "Jutro i pojutrze mnie nie ma",
+    ],
+)  # fmt: skip
+def test_another_language_is_not(lexicon: Lexicon, text: str) -> None:
+    assert not lexicon.is_english(text.split())
