@@ -101,7 +101,7 @@ def evidence(text: str, tone: Tone, tagged: Sequence[Doubt], lexicon: Lexicon) -
     guesses = {word: guess for word, guess in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(text)]
     doubts = []
-    for doubt in _once(_with_articles(_with_owners(tagged, lexicon))):
+    for doubt in _once(_with_articles(_with_owners(_with_participles(tagged, lexicon), lexicon))):
         fix = doubt.fix if doubt.fix != doubt.text and _is_known(doubt.fix, lexicon) else None
         if any(low <= doubt.start and doubt.end <= high for low, high in literal) or _is_terse(doubt):
             continue
@@ -138,6 +138,15 @@ def _with_articles(tagged: Sequence[Doubt]) -> list[Doubt]:
         if right != doubt.text.lower() and max(doubt.probability, following.probability) < DOUBTFUL:
             right = right.capitalize() if doubt.text[0].isupper() else right
             words[i] = replace(doubt, probability=1.0, fix=right, confidence=1.0)
+    return words
+
+
+def _with_participles(tagged: Sequence[Doubt], lexicon: Lexicon) -> list[Doubt]:
+    """The words; of a verb after "have" that should be "to check", as the tagger has it too often, "checked"."""
+    words = list(tagged)
+    for i, (before, doubt) in enumerate(pairwise(tagged), 1):
+        if before.text.lower() in ("have", "has", "had") and doubt.fix == f"to {doubt.text}":
+            words[i] = replace(doubt, fix=lexicon.participle(doubt.text) or doubt.fix)
     return words
 
 

@@ -83,6 +83,21 @@ def test_a_name_that_owns_something_gets_its_apostrophe(
     assert told(text, lexicon, **{name: (chance, None, 0.0)}) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("We have stop it.", ["stop = stopped"]),
+        ("She has carry it.", ["carry = carried"]),
+        ("I had finish it.", ["finish = finished"]),
+        ("I have go home.", ["go = to go"]),  # irregular
+        ("I want stop it.", ["stop = to stop"]),
+    ],
+)
+def test_after_have_stands_what_was_done(lexicon: Lexicon, text: str, said: list[str]) -> None:
+    verb = said[0].split()[0]
+    assert told(text, lexicon, **{verb: (0.99, f"to {verb}", 0.9)}) == said
+
+
 def test_what_english_borrows_is_never_in_doubt(lexicon: Lexicon) -> None:
     assert told("Smith et al came pro rata.", lexicon, al=(0.99, "all", 0.9), rata=(0.99, "rate", 0.9)) == []
 
