@@ -69,7 +69,7 @@ WORDS = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 # Of a word that the list knows, the probability that it is wrong and the tagger's fix right, at which that is told; where often
 # both are good, more is asked: of a preposition in place of another, a full stop that cuts a sentence in two, a capital, "the"
 # for "a". All thresholds were chosen on Enron emails of the training set.
-_FIXED, _PREPOSITION, _ENDED, _CAPITAL, _ARTICLE = 0.6, 0.7, 0.8, 0.8, 0.8
+_FIXED, _PREPOSITION, _ENDED, _CAPITAL, _ARTICLE = 0.6, 0.7, 0.8, 0.9, 0.9
 _SURELY_WRONG, _GUESSED = 0.97, 0.25  # probability that a word is wrong, and confidence that is then enough
 # Of a word that it does not know, the probability that it is wrong: any, and a long one with one letter wrong (of
 # codespell's misspellings the list mends 96 % of those).
