@@ -44,9 +44,8 @@ _CALENDAR = frozenset(
     "October November December".split()
 )
 
-_ENGLISH_SHARE = (
-    0.55  # of the words of a text are known, at least; a draft full of misspellings mostly has more
-)
+# Of the words of a text so many are known, at least; a draft full of misspellings mostly has more.
+_ENGLISH_SHARE = 0.55
 _LOOKED_AT = 30  # words of a text that has fewer: suggestions take time
 _COMMON = frozenset("i the this that and with you your they please would".split())  # hardly elsewhere
 _PAST = 100  # a verb is at most so much more frequent than its past form
@@ -111,12 +110,8 @@ class Lexicon:
         'Sarah'
         """
         name = word[:-1]
-        if (
-            not word.endswith("s")
-            or not name[:1].isupper()
-            or name in _CALENDAR
-            or name.lower() in self._counts
-        ):
+        is_name = name[:1].isupper() and name.lower() not in self._counts and name not in _CALENDAR
+        if not is_name or not word.endswith("s"):
             return None
         own = self._counts.get(word, 0) + self._counts.get(word.lower(), 0)
         return name if self._counts.get(name, 0) > _OWNERS * own else None  # "Roberts" is a name too

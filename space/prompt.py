@@ -205,9 +205,7 @@ def _is_terse(doubt: Doubt) -> bool:
 def _least(doubt: Doubt) -> float:
     """The confidence that the fix of a listed word needs; more than all of it where there is nothing to mend."""
     word, fix = doubt.text.lower(), (doubt.fix or "").lower()
-    if cut := re.match(
-        r"[.,;:!?]+ ", fix
-    ):  # a mark before the word: at the beginning there is nothing to part
+    if cut := re.match(r"[.,;:!?]+ ", fix):  # before the word: at the beginning there is nothing to part
         return math.inf if doubt.start == 0 else _ENDED if "." in cut[0] else _FIXED
     if word == fix:
         return _CAPITAL

@@ -35,9 +35,8 @@ _AT_A_TIME = 8  # units that are measured together: fast, and soon enough over t
 _SHORT = 4  # words; fewer are rarely a sentence
 # How far P(polite) - P(impolite) may fall, and how far free words must raise it: less is the classifier's own noise.
 _POLITENESS_MARGIN = 0.25
-GAIN = (
-    6.0  # logits that the model's own corrections must overcome, chosen on corrupted mail (training/LOG.md)
-)
+# Logits that the model's own corrections must overcome, chosen on corrupted mail (training/LOG.md).
+GAIN = 6.0
 _ENDED = re.compile(r",$|[.!?]['\"”’)]+$")  # a sign-off ("Thanks for your help,"), or an end inside quotes
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 
