@@ -184,7 +184,7 @@ def _build() -> list[tuple[re.Pattern[str], tuple[_Wrong, ...]]]:
         (r"\b(not only .+) but also\b", (r"\1 but", r"\1 also")),
         (r"\bneither (.+) nor\b", (r"neither \1 or",)),
         (r"\b(either .+) or\b", (r"\1 nor",)),
-        (r"\b(have|has|had) to (\w+)\b", (r"\1 \2", r"\1 must \2")),
+        (r"\b(have|has|had) to (\w+)\b", (r"\1 must \2",)),
         (r"\b(would|should|could|might|must) have (\w+(?:ed|en|wn|ne|t|d))\b", (r"\1 of \2", r"\1 \2", r"\1 had \2")),
         (r"\bwould like to\b", ("would like", "like to would", "would to like")),
         (r"\bthere (?=(?:is|are|was|were)\b)", ("it ", "their ", "they ")),
