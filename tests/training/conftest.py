@@ -11,10 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 
 IDLE_LAYER = 1  # of the four of `pretrained`: it adds nothing to what passes through it
+
+
+torch.set_num_threads(1)  # of tiny models: more would wait for each other
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,8 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 
 def test_sigterm_saves_first(corpus: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training", *arguments(corpus, tmp_path, "--max_minutes=60")]
+    small = "import sys; from training import __main__, loop; loop.POOL = 64; sys.exit(__main__.main())"
+    command = [sys.executable, "-c", small, *arguments(corpus, tmp_path, "--max_minutes=60")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout and run.stderr
         while not (line := run.stdout.readline()).startswith("step 50 "):
@@ -43,7 +44,7 @@ def test_sigterm_saves_first(corpus: Path, tmp_path: Path) -> None:
 
 def test_workers_change_nothing(corpus: Path, tmp_path: Path) -> None:
     for workers in ("1", "3"):
-        steps = ("--max_steps=30", f"--workers={workers}")
+        steps = ("--max_steps=12", f"--workers={workers}")
         assert main(arguments(corpus, tmp_path / workers, *steps)) == 0
     one, three = weights(tmp_path / "1"), weights(tmp_path / "3")
     assert all(torch.equal(one[name], three[name]) for name in one)
