@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from space.errors import UserError
 from training.checkpoints import Stopped
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser, *, learning_rate: float, batc
     parser.add_argument("--seed", type=int, default=0)
 
 
+def check(args: argparse.Namespace) -> None:
+    """UserError for options out of range."""
+    for name in ("max_minutes", "max_steps", "save_steps", "batch_tokens", "workers", "learning_rate"):
+        if not getattr(args, name) > 0:
+            raise UserError(f"--{name} {getattr(args, name)}: give more than 0")
+
+
 def device() -> str:
     import torch
 
@@ -115,7 +123,8 @@ def train(
         part.replace(checkpoint)
 
     report = _Report(trunk, where, state)
-    began = saved_at = time.monotonic() - state["seconds"]
+    saved_at = time.monotonic()
+    began = saved_at - state["seconds"]
     with _sigterm() as stop, _ahead(pools, state["pool"], state["batch"], args.workers) as batches:
         for pool, number, batch in batches:
             progress = max(state["step"] / args.max_steps, state["seconds"] / 60 / args.max_minutes)

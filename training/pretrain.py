@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    loop.check(args)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))

@@ -71,6 +71,7 @@ class Row:
 def run(args: argparse.Namespace) -> None:
     import torch
 
+    loop.check(args)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     general, email = _hold_out(load_texts(args.clean)), _hold_out(load_texts(args.email))
@@ -85,7 +86,10 @@ def run(args: argparse.Namespace) -> None:
         model, tokenizer = build(args.base, len(tags))
         state = _train(args, model, tokenizer, tags, maker)
     held = Pools(unseen, [], tokenizer, tags, args.seed, args.batch_tokens).pool(0)
-    figures = measure(model, [batch.arrays for batch in held])
+    device = next(model.parameters()).device
+    figures = measure(
+        model, [[torch.from_numpy(array).to(device) for array in batch.arrays] for batch in held]
+    )
     export(model, tokenizer, args.out, tags)
     print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
 
@@ -151,7 +155,7 @@ def _hold_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     return parts[0], parts[1] or parts[0]  # of a handful of texts none may be drawn
 
 
-def measure(model: Any, batches: Sequence[Sequence[np.ndarray]]) -> dict[str, float]:
+def measure(model: Any, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, float]:
     """The threshold of the probability of being wrong with the best F1, and what it finds.
 
     `precision` and `recall` are of wrong words, `fixed` is the share of those found whose likeliest fix is right.
@@ -162,7 +166,7 @@ def measure(model: Any, batches: Sequence[Sequence[np.ndarray]]) -> dict[str, fl
     chances, truth, right = [], [], []
     with torch.inference_mode():
         for arrays in batches:
-            logits, labels = model(*map(torch.from_numpy, arrays))
+            logits, labels = model(*arrays)
             chances.append(1 - logits.softmax(1)[:, keep])
             truth.append(labels != keep)
             logits[:, [keep, wrong]] = -torch.inf

@@ -144,6 +144,19 @@ def pruned(pretrained: Path, half_corpus: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
+def giant(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A model that fits nowhere; it has no weights, for its size is estimated from the configuration."""
+    giant = tmp_path / "giant"
+    giant.mkdir()
+    for path in (*tiny_llama.glob("*.json"), *tiny_llama.glob("*.jinja")):
+        (giant / path.name).write_text(path.read_text())
+    config = json.loads((giant / "config.json").read_text())
+    config |= {"hidden_size": 16384, "intermediate_size": 65536, "num_hidden_layers": 200}
+    (giant / "config.json").write_text(json.dumps(config))
+    return giant
+
+
+@pytest.fixture
 def in_two_processes() -> Callable[[Sequence[str]], subprocess.CompletedProcess[str]]:
     """Runs `python -m training ...` in two processes that talk over gloo, as they would on two GPUs over NCCL.
 

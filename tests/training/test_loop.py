@@ -62,6 +62,14 @@ def test_checkpoints_come_by_steps_too(corpus: Path, tmp_path: Path, monkeypatch
     assert saved == [3, 6, 7]
 
 
+@pytest.mark.parametrize("option", ["--workers=0", "--save_steps=0", "--max_steps=0", "--learning_rate=nan"])
+def test_an_option_out_of_range_is_one_line(
+    option: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(corpus, tmp_path, option)) == 2
+    assert capsys.readouterr().err == f"{option.replace('=', ' ')}: give more than 0\n"
+
+
 @pytest.mark.slow
 def test_a_compiled_model_learns_the_same(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -145,7 +145,7 @@ def test_the_threshold_is_where_it_pays_most() -> None:
     for row, (chance, _, fix) in zip(chances, words, strict=True):
         row[keep], row[fix] = 1 - chance, chance
     labels = torch.tensor([label for _, label, _ in words])
-    batches: list[list[np.ndarray]] = [[], []]  # the model below knows its answers by heart
+    batches: list[list[torch.Tensor]] = [[], []]  # the model below knows its answers by heart
     halves = iter([(chances[:4].log(), labels[:4]), (chances[4:].log(), labels[4:])])
     figures = tagger.measure(lambda: next(halves), batches)
     assert figures == {"threshold": 0.65, "precision": 1.0, "recall": 0.75, "fixed": 0.3333}
