@@ -79,7 +79,7 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m training corpus --out runs/corpus --prose "$(DATA)/prose.jsonl.zst" \
 		--email "$(DATA)/email.jsonl.zst" runs/emails.jsonl \
 		--exclude "$(DATA)/jfleg_dev.jsonl" "$(DATA)/emails_dev.jsonl" "$(DATA)/cweb_dev.jsonl" \
-		training/evaluation/*.jsonl
+		training/evaluation/lists/*.jsonl
 	cp runs/corpus/lexicon.txt runs/corpus/dialects.tsv space/models/
 	@echo "The tone classifier: about 25 minutes."
 	$(PY) -m training tone --out runs/tone --base $(ENCODER) \

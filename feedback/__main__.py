@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feedback.errors import FeedbackError
-from feedback.schema import Record
+from feedback.record import Record
 
 FOLDER = os.environ.get("FEEDBACK_DIR") or "flagged"  # as the app does
 

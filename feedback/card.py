@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from feedback.schema import REASONS, SCHEMA, VERDICTS, VERSION, columns
+from feedback.record import REASONS, SCHEMA, VERDICTS, VERSION, columns
 
 # One folder a month: https://huggingface.co/docs/hub/repositories-recommendations wants under 10,000 files in one.
 SHARDS = "data/*/*.jsonl"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from feedback.errors import FeedbackError
-from feedback.schema import VERDICTS, Record, made_of
+from feedback.record import VERDICTS, Record, made_of
 from feedback.source import Seen, key, scratch
 
 KINDS = ("completions", "preferences", "quarantine")

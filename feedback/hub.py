@@ -35,7 +35,7 @@ from typing import Any
 from feedback.card import card
 from feedback.errors import FeedbackError
 from feedback.journal import JournalError, decode, files, lines, repair
-from feedback.schema import Record, from_row, to_row
+from feedback.record import Record, from_row, to_row
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from feedback.journal import records
-from feedback.schema import Record
+from feedback.record import Record
 
 CACHE_KIB = 16_000  # of memory for what is on disk
 

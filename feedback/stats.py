@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feedback.errors import FeedbackError
-from feedback.schema import REASONS, VERDICTS, Record
+from feedback.record import REASONS, VERDICTS, Record
 
 GROUPS = ("verdict", "reason", "model", "week")
 CHARTS = ("reason", "model", "week")

@@ -67,7 +67,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _proofread(args: argparse.Namespace) -> int:
-    from space.proofreader import load_proofreader
+    from space.proofread.pipeline import load_proofreader
     from space.settings import Settings
 
     texts = _texts(args.lines)
@@ -82,8 +82,8 @@ def _proofread(args: argparse.Namespace) -> int:
 
 
 def _tone(args: argparse.Namespace) -> int:
+    from space.proofread.classifiers.tone import ToneClassifier
     from space.settings import Settings
-    from space.tone import ToneClassifier
 
     settings = Settings.from_env()
     classifier = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)

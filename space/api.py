@@ -26,14 +26,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feedback.errors import FeedbackError
 from feedback.journal import Journal, JournalError
+from feedback.record import Record
 from feedback.redact import ClientHash, redact_record
-from feedback.schema import Record
-from space import render, texts
 from space.errors import UserError
 from space.mail import MAX_FILE_BYTES
-from space.proofreader import Progress, Proofread, Proofreader, spoken
-from space.shelf import Shelf
-from space.tone import ToneClassifier
+from space.page import render, strings
+from space.proofread.classifiers.tone import ToneClassifier
+from space.proofread.llm.models import Shelf
+from space.proofread.pipeline import Progress, Proofread, Proofreader, spoken
 
 # No `from __future__ import annotations`: Gradio reads what an endpoint returns, and no types as strings.
 
@@ -93,7 +93,7 @@ def endpoints(
             _check(mode, "mode", MAX_WORD)
             _check_list(protected_terms, "protected_terms", MAX_TERMS, MAX_TERM)
             if not text.strip():
-                raise UserError(texts.EMPTY_DRAFT)
+                raise UserError(strings.EMPTY_DRAFT)
             if shelf is None:
                 raise UserError(problem)
             proofreader = shelf.take(shelf.default)
@@ -159,7 +159,7 @@ def endpoints(
                     draft=draft,
                     rewrite=rewrite,
                     verdict=verdict,
-                    consent=texts.CONSENT_VERSION,
+                    consent=strings.CONSENT_VERSION,
                     reasons=tuple(reasons),
                     comment=comment.strip(),
                     # Unlike on the page, nothing shows that the rewrite is the model's.

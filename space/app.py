@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 if TYPE_CHECKING:
     import gradio as gr
 
-    from space.proofreader import Proofreader
+    from space.proofread.pipeline import Proofreader
     from space.settings import Settings
 
 # Before gradio is imported: it reads this once, and an email proofreader tells nobody that it was started.
@@ -45,8 +45,8 @@ def serve() -> None:
     """Load what there is and serve it: a model that is missing is a line on the page, not the end of it."""
     from feedback.errors import FeedbackError
     from feedback.hub import Sync, flush_on_sigterm
-    from space import texts
     from space.errors import UserError
+    from space.page import strings
     from space.settings import Settings
 
     settings = Settings.from_env()
@@ -59,7 +59,7 @@ def serve() -> None:
     page, proofreader, problem = build(settings, lambda: sync.where)
     flush_on_sigterm(sync.start())
     launch(page, settings, proofreader, problem)
-    print(texts.SERVING.format(url=page.local_url), flush=True)
+    print(strings.SERVING.format(url=page.local_url), flush=True)
     page.block_thread()  # returns on Ctrl+C
     sync.close()
 
@@ -68,11 +68,11 @@ def build(settings: Settings, where: Callable[[], str]) -> tuple[gr.Blocks, Proo
     """The page, the proofreader behind it or None, and why None; `where` says what is told with the consent."""
     # Heavy imports last, so that a wrong setting is told at once.
     from feedback.journal import Journal
-    from space import ui
     from space.errors import UserError
-    from space.proofreader import load_proofreader
-    from space.shelf import Shelf
-    from space.tone import ToneClassifier
+    from space.page import ui
+    from space.proofread.classifiers.tone import ToneClassifier
+    from space.proofread.llm.models import Shelf
+    from space.proofread.pipeline import load_proofreader
 
     proofreader, shelf, tone, problem = None, None, None, ""
     try:
@@ -91,8 +91,9 @@ def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None,
     """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
     from starlette.middleware import Middleware
 
-    from space import api, texts, ui
+    from space import api
     from space.errors import UserError
+    from space.page import strings, ui
 
     api.refuse_short_calls(page)
     # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
@@ -122,22 +123,22 @@ def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None,
                 },
             )
     except OSError as error:
-        raise UserError(texts.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
+        raise UserError(strings.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
 
 
 def _require_free(port: int) -> None:
     """UserError if nobody can listen on the port; asked before the models are read, which takes seconds."""
-    from space import texts
     from space.errors import UserError
+    from space.page import strings
 
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except PermissionError as error:
-            raise UserError(texts.PORT_FORBIDDEN.format(port=port)) from error
+            raise UserError(strings.PORT_FORBIDDEN.format(port=port)) from error
         except OSError as error:
-            raise UserError(texts.PORT_IN_USE.format(port=port, other=port + 1)) from error
+            raise UserError(strings.PORT_IN_USE.format(port=port, other=port + 1)) from error
 
 
 if __name__ == "__main__":

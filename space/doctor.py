@@ -115,7 +115,7 @@ def engine(server: Server | None) -> Iterator[str]:
     if server is None:
         return
     try:
-        from space.remote import Remote
+        from space.proofread.llm.openai_server import Remote
 
         names = Remote(server, read_seconds=ASK_SECONDS).served()
     except UserError as error:

@@ -348,7 +348,7 @@ def _bare(address: str) -> str:
 
 
 def _table_lines(rows: list[list[list[str]]], is_layout: bool) -> list[str]:
-    """A line per row with bars between the cells, which space.draft takes for a table; a layout's cells below each other."""
+    """A line per row with bars between the cells, which space.proofread.email takes for a table; a layout's cells below each other."""
     out: list[str] = []
     for row in rows:
         filled = [cell for cell in row if cell]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from space.engine import Sampling
 from space.errors import UserError
+from space.proofread.llm.engine import Sampling
 
 # Lowest and highest value of each number.
 RANGES = {

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="warm runs (default: 5)")
     options = parser.parse_args()
 
-    from space.proofreader import load_proofreader
+    from space.proofread.pipeline import load_proofreader
     from space.settings import Settings
     from tests.feedback.latency import flag_seconds, percentile_99
 

@@ -108,7 +108,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_pools() -> Iterator[None]:
     """Pools of 64 pairs instead of thousands: pretraining on a few sentences needs no more."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.loop.POOL", 64)
+        patch.setattr("training.base.loop.POOL", 64)
         yield
 
 

@@ -93,7 +93,7 @@ def test_only_the_page_knows_gradio() -> None:
         for name in imports(path)
         if name.split(".")[0] == "gradio"
     }
-    assert knowing == {"space/api.py", "space/app.py", "space/ui.py"}
+    assert knowing == {"space/api.py", "space/app.py", "space/page/ui.py"}
 
 
 @pytest.mark.parametrize(

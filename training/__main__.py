@@ -8,26 +8,26 @@ import importlib
 import sys
 
 from space.errors import UserError
-from training.checkpoints import Stopped
+from training.runs.checkpoints import Stopped
 
-# Each is a module with add_arguments(parser) and run(args), imported only when it is asked for.
+# command: (its room, what it does). Each is a module with add_arguments(parser) and run(args), imported only when it is asked for.
 COMMANDS = {
-    "corpus": "corpora -> clean sentences, documents and the word list",
-    "emails": "business emails written by a grammar, clean targets of correction",
-    "prune": "a small Llama out of a pretrained one",
-    "pretrain": "tokenizer and a small Llama from scratch",
-    "pairs": "clean sentences -> rows of draft and corrected text",
-    "tagger": "says of every word what should stand there",
-    "tone": "sentiment, politeness and correctness classifiers",
-    "sft": "LoRA fine-tuning of any causal language model",
-    "prefer": "DPO or KTO from rows of preferences",
-    "search": "hyperparameters by successive halving, random search or sweeps",
-    "evaluate": "scores on held-out sets",
-    "compare": "runs and models side by side",
-    "judge": "win rate of one model over another, by a language model",
-    "benchmarks": "general benchmarks by lm-evaluation-harness",
-    "retrain": "feedback -> a new model, released only if it is better",
-    "bench": "tokens/s, MFU and memory of fine-tuning on this machine",
+    "corpus": ("data", "corpora -> clean sentences, documents and the word list"),
+    "emails": ("data", "business emails written by a grammar, clean targets of correction"),
+    "prune": ("base", "a small Llama out of a pretrained one"),
+    "pretrain": ("base", "tokenizer and a small Llama from scratch"),
+    "pairs": ("data", "clean sentences -> rows of draft and corrected text"),
+    "tagger": ("base", "says of every word what should stand there"),
+    "tone": ("base", "sentiment, politeness and correctness classifiers"),
+    "sft": ("finetune", "LoRA fine-tuning of any causal language model"),
+    "prefer": ("finetune", "DPO or KTO from rows of preferences"),
+    "search": ("finetune", "hyperparameters by successive halving, random search or sweeps"),
+    "evaluate": ("evaluation", "scores on held-out sets"),
+    "compare": ("runs", "runs and models side by side"),
+    "judge": ("evaluation", "win rate of one model over another, by a language model"),
+    "benchmarks": ("evaluation", "general benchmarks by lm-evaluation-harness"),
+    "retrain": ("release", "feedback -> a new model, released only if it is better"),
+    "bench": ("finetune", "tokens/s, MFU and memory of fine-tuning on this machine"),
 }
 _WRITE_FAILED = (
     "No space left on device",
@@ -70,11 +70,11 @@ def main(argv: list[str] | None = None) -> int:
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for name, what in COMMANDS.items():
+    for name, (room, what) in COMMANDS.items():
         if name not in argv[:1]:
             commands.add_parser(name, help=what)
             continue
-        module = importlib.import_module(f"training.{name}")
+        module = importlib.import_module(f"training.{room}.{name}")
         command = commands.add_parser(
             name, help=what, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
         )
@@ -101,7 +101,7 @@ def _take_recipe(command: argparse.ArgumentParser, argv: list[str]) -> None:
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument("--recipe", nargs="?")
     if path := early.parse_known_args(argv)[0].recipe:
-        from training.recipes import read, set_defaults
+        from training.finetune.recipes import read, set_defaults
 
         set_defaults(command, read(path), path)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from space import texts
+from space.page import strings
 from tests.browser.conftest import ARGUMENTS, running
 
 SHIFT = """() => {
@@ -46,7 +46,7 @@ def main() -> None:
                 page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
             )
         page.evaluate(SHIFT)
-        page.fill("#draft textarea", list(texts.EXAMPLE_EMAILS.values())[0] * 4)
+        page.fill("#draft textarea", list(strings.EXAMPLE_EMAILS.values())[0] * 4)
         page.click("#run")
         page.wait_for_function("document.querySelector('#status').innerText.includes('Done')")
         page.wait_for_timeout(500)

@@ -15,9 +15,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from feedback.journal import records
+from feedback.record import from_row
 from feedback.redact import redact
-from feedback.schema import from_row
-from space import texts
+from space.page import strings
 from tests.browser.conftest import WAIT_SECONDS, App, running
 from tests.feedback.conftest import REPO
 from tests.feedback.hub_server import HubServer
@@ -29,7 +29,7 @@ ADDRESS = "jana.novak@example.com"
 DRAFT = f"Hi Jana,\n\nI has recieved the report. It have to many mistakes, please write to {ADDRESS}.\n\nThanks,\nTom\n"
 NOBODY = "http://127.0.0.1:9"  # the discard port
 COMMENT = f"The second one is wrong, ask {ADDRESS}"
-UNKNOWN = texts.THANKS.format(id="").strip()
+UNKNOWN = strings.THANKS.format(id="").strip()
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def fill(page: Page, draft: str = DRAFT) -> None:
     expect(page.locator("#status")).to_contain_text("Done in", timeout=60_000)
     page.locator("#result .pr-change").nth(1).click()
     expect(page.locator("#result .pr-change").nth(1)).to_have_attribute("aria-pressed", "false")
-    page.locator("#verdict").get_by_text(texts.VERDICTS["bad"]).click()
-    page.locator("#reasons").get_by_text(texts.REASONS["wrong correction"]).click()
+    page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
+    page.locator("#reasons").get_by_text(strings.REASONS["wrong correction"]).click()
     page.locator("#comment textarea").fill(COMMENT)
     page.locator("#comment textarea").blur()
     page.locator("#consent input").check()
@@ -58,7 +58,7 @@ def fill(page: Page, draft: str = DRAFT) -> None:
 
 def preview(page: Page) -> str:
     """The record as it is shown, read by scrolling: what is out of sight is not drawn."""
-    page.locator("#preview").get_by_text(texts.PREVIEW).click()
+    page.locator("#preview").get_by_text(strings.PREVIEW).click()
     expect(page.locator("#preview .cm-content")).to_contain_text("[EMAIL_1]")
     scroller, seen = page.locator("#preview .cm-scroller"), ""
     for top in range(0, scroller.evaluate("each => each.scrollHeight"), 150):
@@ -107,7 +107,7 @@ def check(record: dict[str, Any]) -> None:
     assert set(record["versions"]) == {"app", "model", "prompt", "gguf_sha256"} and all(
         record["versions"].values()
     )
-    assert record["consent"] == texts.CONSENT_VERSION and record["options"]["mode"] == "proofread"
+    assert record["consent"] == strings.CONSENT_VERSION and record["options"]["mode"] == "proofread"
     assert record["client"] and "127.0.0.1" not in json.dumps(record)
 
 

@@ -25,12 +25,12 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from feedback.journal import records
 from feedback.redact import redact
-from space import texts
+from space.page import strings
 
 pytestmark = pytest.mark.browser
 
 Open = Callable[..., Page]
-EXAMPLES = texts.EXAMPLE_EMAILS
+EXAMPLES = strings.EXAMPLE_EMAILS
 MISTAKES, CLEAN = list(EXAMPLES.values())[0], list(EXAMPLES.values())[2]
 MODEL = Path(__file__).parents[2] / "space/models/proofreader.gguf"
 DONE = re.compile(r"Done in")
@@ -104,7 +104,7 @@ def test_the_tone_of_the_draft_shows_at_once_and_that_of_the_result_after_the_ru
     meters = page.locator("#draft-tone [role=meter]")
     expect(meters).to_have_count(2)
     expect(meters.nth(1)).to_have_attribute("aria-valuetext", re.compile(r"impolite, \d+ percent"))
-    expect(page.locator("#result-tone")).to_contain_text(texts.TONE_RESULT_EMPTY)
+    expect(page.locator("#result-tone")).to_contain_text(strings.TONE_RESULT_EMPTY)
     page.locator("#run").click()
     expect(page.locator("#result-tone [role=meter]")).to_have_count(2)
     expect(page.locator("#result-tone")).to_contain_text("draft: impolite")
@@ -131,23 +131,23 @@ def test_each_change_can_be_rejected_and_accepted_in_the_email_and_on_its_card(p
     expect(cards).to_have_count(len(wrong))
     marks.first.click()
     expect(marks.first).to_have_attribute("aria-pressed", "false")
-    expect(cards.first.get_by_role("button", name=texts.REJECT)).to_have_attribute("aria-pressed", "true")
+    expect(cards.first.get_by_role("button", name=strings.REJECT)).to_have_attribute("aria-pressed", "true")
     assert result(page) == whole.replace(right[0], wrong[0], 1)
-    expect(page.locator("#chosen")).to_have_text(texts.CHOSEN.format(accepted=len(wrong) - 1, rejected=1))
-    cards.first.get_by_role("button", name=texts.ACCEPT).click()
+    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=len(wrong) - 1, rejected=1))
+    cards.first.get_by_role("button", name=strings.ACCEPT).click()
     assert result(page) == whole
 
 
 def test_all_changes_and_all_of_a_kind_can_be_rejected_at_once(page: Page) -> None:
     proofread(page, MISTAKES)
     whole = result(page)
-    page.get_by_role("button", name=texts.REJECT_ALL).click()
+    page.get_by_role("button", name=strings.REJECT_ALL).click()
     assert result(page) == MISTAKES
     kind = page.locator("#changes .pr-kinds button").first
     kind.click()
     expect(kind).to_have_attribute("aria-pressed", "true")
     assert MISTAKES != result(page) != whole
-    page.get_by_role("button", name=texts.ACCEPT_ALL).click()
+    page.get_by_role("button", name=strings.ACCEPT_ALL).click()
     assert result(page) == whole
 
 
@@ -171,11 +171,11 @@ def test_changes_are_walked_and_chosen_with_the_keyboard(page: Page) -> None:
 
 def test_the_tone_is_measured_again_when_a_change_is_rejected(page: Page) -> None:
     draft(page).fill(EXAMPLES["Try: blunt"])
-    page.locator("#mode").get_by_text(texts.MODES["polish"]).click()
+    page.locator("#mode").get_by_text(strings.MODES["polish"]).click()
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     before = page.locator("#result-tone").inner_text()
-    page.get_by_role("button", name=texts.REJECT_ALL).click()
+    page.get_by_role("button", name=strings.REJECT_ALL).click()
     expect(page.locator("#result-tone")).not_to_have_text(before)
 
 
@@ -188,18 +188,18 @@ def test_marks_can_be_hidden(page: Page) -> None:
 
 def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> None:
     draft(page).fill("I has recieve the parcel from Tom.")
-    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     set_setting(page.locator("#terms textarea"), "recieve")
     page.wait_for_function("localStorage.getItem('proofreader.settings').includes('recieve')")
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     assert "recieve" in result(page)
     page.reload()
-    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     expect(page.locator("#terms textarea")).to_have_value("recieve")
-    set_setting(page.get_by_label(texts.TOP_K), "5")
-    page.get_by_role("button", name=texts.RESET).click()
-    expect(page.get_by_label(texts.TOP_K)).to_have_value("0")
+    set_setting(page.get_by_label(strings.TOP_K), "5")
+    page.get_by_role("button", name=strings.RESET).click()
+    expect(page.get_by_label(strings.TOP_K)).to_have_value("0")
     expect(page.locator("#terms textarea")).to_have_value("recieve")  # a dictionary is no setting
     set_setting(page.locator("#terms textarea"), "")
 
@@ -214,7 +214,7 @@ def test_another_model_is_chosen_and_one_that_is_broken_is_told(
     (folder / "second.gguf").symlink_to(MODEL)
     (folder / "torn.gguf").write_bytes(MODEL.read_bytes()[:100_000])
     page = open_page(start_app(MODELS_DIR=str(folder)))
-    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     draft(page).fill("I has recieve it.")
     for name, said in (("torn", "torn.gguf"), ("second", "with second")):
         page.locator("#model input").click()
@@ -227,13 +227,13 @@ def test_another_model_is_chosen_and_one_that_is_broken_is_told(
 
 def test_a_spelling_is_chosen(page: Page) -> None:
     draft(page).fill("Please organise the colours by Friday.")
-    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     page.locator("#dialect input").click()
-    page.get_by_role("option", name=texts.DIALECTS["american"]).click()
+    page.get_by_role("option", name=strings.DIALECTS["american"]).click()
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     assert result(page) == "Please organize the colors by Friday."
-    page.get_by_role("button", name=texts.RESET).click()
+    page.get_by_role("button", name=strings.RESET).click()
 
 
 def test_the_history_keeps_ten_emails_in_this_browser_and_can_be_cleared(page: Page) -> None:
@@ -241,16 +241,16 @@ def test_the_history_keeps_ten_emails_in_this_browser_and_can_be_cleared(page: P
         proofread(page, f"Thank you for letter {number}.")
         page.wait_for_function(f"localStorage.getItem('proofreader.history').includes('letter {number}.')")
     page.reload()
-    page.locator("#history").get_by_text(texts.HISTORY).first.click()
+    page.locator("#history").get_by_text(strings.HISTORY).first.click()
     entries = page.locator("#history li")
     expect(entries).to_have_count(10)
     expect(entries.first).to_contain_text("letter 10.")
     draft(page).fill("My own words")
     entries.nth(9).get_by_role("button").click()
     expect(draft(page)).to_have_value("Thank you for letter 1.")
-    page.get_by_role("button", name=texts.RESTORE).click()
+    page.get_by_role("button", name=strings.RESTORE).click()
     expect(draft(page)).to_have_value("My own words")
-    page.get_by_role("button", name=texts.HISTORY_CLEAR).click()
+    page.get_by_role("button", name=strings.HISTORY_CLEAR).click()
     expect(entries).to_have_count(0)
     assert page.evaluate("localStorage.getItem('proofreader.history')") == "[]"
 
@@ -270,7 +270,7 @@ def test_an_eml_is_opened_proofread_and_saved_with_its_headers(page: Page) -> No
     chooser.value.set_files({"name": "offer.eml", "mimeType": "message/rfc822", "buffer": EML})
     expect(draft(page)).to_have_value(re.compile("I has recieve the offer."))
     expect(page.locator("#file-notes")).to_contain_text("The offer")
-    expect(status(page)).to_have_text(texts.OPENED.format(name="offer.eml"))
+    expect(status(page)).to_have_text(strings.OPENED.format(name="offer.eml"))
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     page.get_by_role("button", name="Try: clean").click()  # another draft is no other result
@@ -330,12 +330,12 @@ def test_nothing_moves_by_itself(app: Any, open_page: Open, width: int) -> None:
     assert page.evaluate("scrollY") == at
     expect(status(page)).to_contain_text(DONE)
     for panel, title in (
-        ("#settings", texts.SETTINGS),
-        ("#history", texts.HISTORY),
-        ("#preview", texts.PREVIEW),
+        ("#settings", strings.SETTINGS),
+        ("#history", strings.HISTORY),
+        ("#preview", strings.PREVIEW),
     ):
         page.locator(panel).get_by_text(title).first.click()
-    page.locator("#verdict").get_by_text(texts.VERDICTS["bad"]).click()
+    page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
     expect(page.locator("#reasons")).to_be_visible()
     assert page.evaluate("window.moved") == []
 
@@ -356,17 +356,17 @@ def test_a_draft_outlives_a_reload_of_its_page_and_is_in_no_other(app: Any, open
     expect(draft(page)).to_have_value("Please send me the form today.")
     expect(page.locator("#draft-tone [role=meter]")).to_have_count(2)
     other = open_page(app)
-    expect(other.locator("#draft-tone")).to_contain_text(texts.TONE_EMPTY)
+    expect(other.locator("#draft-tone")).to_contain_text(strings.TONE_EMPTY)
     expect(draft(other)).to_have_value("")
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_no_serious_violation(app: Any, open_page: Open, dark: bool) -> None:
     page = open_page(app, dark=dark)
-    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
+    page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     proofread(page, MISTAKES)
     page.locator("#result .pr-change").first.click()
-    page.locator("#verdict").get_by_text(texts.VERDICTS["bad"]).click()
+    page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
     expect(page.locator("#reasons")).to_be_visible()
     found = Axe().run(page).response["violations"]
     serious = [each for each in found if each["impact"] in ("serious", "critical")]
@@ -408,23 +408,23 @@ def test_what_an_example_or_clear_takes_away_can_be_brought_back(page: Page) -> 
     draft(page).fill("My own words")
     page.get_by_role("button", name="Try: blunt").click()
     expect(draft(page)).to_have_value(EXAMPLES["Try: blunt"])
-    page.get_by_role("button", name=texts.RESTORE).click()
+    page.get_by_role("button", name=strings.RESTORE).click()
     expect(draft(page)).to_have_value("My own words")
     page.locator("#clear").click()
     expect(draft(page)).to_have_value("")
-    page.get_by_role("button", name=texts.RESTORE).click()
+    page.get_by_role("button", name=strings.RESTORE).click()
     expect(draft(page)).to_have_value("My own words")
 
 
 def test_a_setting_out_of_range_is_told_and_the_page_goes_on(page: Page) -> None:
-    page.locator("#settings").get_by_text(texts.SETTINGS).first.click()
-    set_setting(page.get_by_label(texts.TEMPERATURE), "7")
+    page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
+    set_setting(page.get_by_label(strings.TEMPERATURE), "7")
     draft(page).fill("I has recieve it.")
     page.locator("#run").click()
     expect(status(page).get_by_role("alert")).to_contain_text("temperature")
     expect(page.locator("#run")).to_be_enabled()
-    page.get_by_role("button", name=texts.RESET).click()
-    expect(page.get_by_label(texts.TEMPERATURE)).to_have_value("0")
+    page.get_by_role("button", name=strings.RESET).click()
+    expect(page.get_by_label(strings.TEMPERATURE)).to_have_value("0")
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     no_traceback(page)
@@ -433,7 +433,7 @@ def test_a_setting_out_of_range_is_told_and_the_page_goes_on(page: Page) -> None
 def test_copy_puts_the_email_with_its_lines_on_the_clipboard(page: Page) -> None:
     proofread(page, MISTAKES)
     page.locator("#copy").click()
-    expect(page.locator("#copy")).to_have_text(texts.COPIED)
+    expect(page.locator("#copy")).to_have_text(strings.COPIED)
     assert page.evaluate("navigator.clipboard.readText()") == result(page)
 
 
@@ -475,7 +475,7 @@ def test_html_scripts_and_templates_are_text(page: Page, hostile: str) -> None:
 def test_an_empty_draft_gets_one_line(page: Page, text: str) -> None:
     draft(page).fill(text)
     page.locator("#run").click()
-    expect(status(page).get_by_role("alert")).to_have_text(texts.EMPTY_DRAFT)
+    expect(status(page).get_by_role("alert")).to_have_text(strings.EMPTY_DRAFT)
     expect(page.locator("#run")).to_be_enabled()
     no_traceback(page)
 
@@ -525,29 +525,29 @@ def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page)
     text = result(page)  # of the record, whatever is taken of it
     line = page.locator("#feedback-status")
     page.locator("#send").click()
-    expect(line).to_have_text(texts.NEED_VERDICT)
-    page.locator("#verdict").get_by_text(texts.VERDICTS["bad"]).click()
-    page.locator("#reasons").get_by_text(texts.REASONS["changed meaning"]).click()
+    expect(line).to_have_text(strings.NEED_VERDICT)
+    page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
+    page.locator("#reasons").get_by_text(strings.REASONS["changed meaning"]).click()
     page.locator("#comment textarea").fill("Half \u00e9 <b>word</b>")
     assert not page.locator("#consent input").is_checked()
-    page.locator("#preview").get_by_text(texts.PREVIEW).click()
+    page.locator("#preview").get_by_text(strings.PREVIEW).click()
     expect(page.locator("#preview .cm-content")).to_contain_text('"changed meaning"')
     page.locator("#result .pr-change").first.click()
     expect(page.locator("#preview .cm-content")).to_contain_text('"rejected"')
     page.locator("#send").click()
-    expect(line).to_have_text(texts.NEED_CONSENT)
+    expect(line).to_have_text(strings.NEED_CONSENT)
     assert len(list(records(app.feedback))) == before
     page.locator("#consent input").check()
     page.locator("#send").click()
-    expect(line).to_contain_text(texts.THANKS.format(id="").strip())
+    expect(line).to_contain_text(strings.THANKS.format(id="").strip())
     (record,) = list(records(app.feedback))[before:]
     assert [record["draft"], record["rewrite"]] == redact([MISTAKES, text]).texts
     assert record["id"] in line.inner_text()
     assert record["verdict"] == "bad"
     assert record["reasons"] == ["changed meaning"]
     assert record["comment"] == "Half \u00e9 <b>word</b>"
-    assert record["consent"] == texts.CONSENT_VERSION
-    assert record["before"]["politeness"]["label"] in texts.POLITENESS_SCALE
+    assert record["consent"] == strings.CONSENT_VERSION
+    assert record["before"]["politeness"]["label"] in strings.POLITENESS_SCALE
     assert [change["verdict"] for change in record["changes"]][:2] == ["rejected", "accepted"]
     assert record["options"]["mode"] == "proofread"
     assert record["versions"]["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
@@ -556,7 +556,7 @@ def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page)
 
 def test_feedback_that_cannot_be_written_is_told_and_stays_in_the_form(app: Any, page: Page) -> None:
     proofread(page, CLEAN)
-    page.locator("#verdict").get_by_text(texts.VERDICTS["good"]).click()
+    page.locator("#verdict").get_by_text(strings.VERDICTS["good"]).click()
     page.locator("#comment textarea").fill("well done")
     page.locator("#consent input").check()
     shutil.rmtree(app.feedback, ignore_errors=True)
@@ -569,7 +569,7 @@ def test_feedback_that_cannot_be_written_is_told_and_stays_in_the_form(app: Any,
     finally:
         app.feedback.unlink()
     page.locator("#send").click()
-    expect(page.locator("#feedback-status")).to_contain_text(texts.THANKS.format(id="").strip())
+    expect(page.locator("#feedback-status")).to_contain_text(strings.THANKS.format(id="").strip())
     assert [record["comment"] for record in records(app.feedback)][-1] == "well done"
 
 
@@ -624,7 +624,7 @@ def test_no_screen_scrolls_sideways(app: Any, open_page: Open, width: int, dark:
     fits = "document.documentElement.scrollWidth <= innerWidth"
     assert page.evaluate(fits)
     proofread(page, MISTAKES + "https://example.com/" + "long" * 80)
-    page.locator("#verdict").get_by_text(texts.VERDICTS["bad"]).click()
+    page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
     expect(page.locator("#reasons")).to_be_visible()
     assert page.evaluate(fits)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -640,7 +640,7 @@ def test_every_control_has_a_name_for_a_screen_reader(page: Page) -> None:
           .map((each) => each.outerHTML)"""
     )
     assert unnamed == []
-    names = (texts.DRAFT, texts.RESULT)
+    names = (strings.DRAFT, strings.RESULT)
     for name in names:
         expect(page.get_by_label(name, exact=True)).to_be_visible()
 
@@ -686,7 +686,9 @@ def test_a_page_that_is_closed_leaves_its_place_to_the_next(
         for page in (one, other):
             draft(page).fill("It are fine.")
             page.locator("#run").click()
-            expect(status(page)).to_contain_text("0 of 1" if page is one else texts.WAITING, ignore_case=True)
+            expect(status(page)).to_contain_text(
+                "0 of 1" if page is one else strings.WAITING, ignore_case=True
+            )
         one.close()
         expect(status(other)).to_contain_text(DONE)
         assert result(other) == "It is fine."

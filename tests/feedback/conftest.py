@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feedback.hub import Dataset
-from feedback.schema import Record
+from feedback.record import Record
 from tests.feedback.hub_server import HubServer
 
 REPO = "owner/feedback"

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from feedback.journal import Journal
+from feedback.record import Record
 from feedback.redact import ClientHash, redact_record
-from feedback.schema import Record
 
 DRAFT = """\
 Dear Ms. Novak,

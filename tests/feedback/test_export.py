@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feedback.export import KINDS, export, fault, is_english, rows
-from feedback.schema import REASONS, Record
+from feedback.record import REASONS, Record
 from tests.feedback.conftest import record
 
 DRAFT = "I has sent you the files, please check it before Monday."

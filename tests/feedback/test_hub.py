@@ -24,7 +24,7 @@ from feedback import hub as feedback_hub
 from feedback.errors import FeedbackError
 from feedback.hub import Dataset, HubError, Index, Sync, forget, rows
 from feedback.journal import Journal
-from feedback.schema import Record, new_id
+from feedback.record import Record, new_id
 from tests.feedback.conftest import REPO, record
 from tests.feedback.hub_server import CUT, DROP, HANG, Fault, HubServer
 
@@ -91,7 +91,7 @@ def test_the_card_and_the_shards_are_what_datasets_reads(
     hub: HubServer, dataset: Dataset, tmp_path: Path
 ) -> None:
     datasets = pytest.importorskip("datasets")
-    from feedback.schema import features, from_row
+    from feedback.record import features, from_row
 
     made = [
         record(draft="helo \ud800"),
@@ -482,7 +482,7 @@ APP = """
 import sys, time
 from feedback.hub import Sync, flush_on_sigterm
 from feedback.journal import Journal
-from feedback.schema import Record
+from feedback.record import Record
 sync = Sync.from_env(sys.argv[1])
 sync.every_seconds, sync.backoff_seconds = float(sys.argv[2]), (0.05, 0.5)
 sync.start()
@@ -563,7 +563,7 @@ def test_no_token_draft_or_address_is_in_the_logs(hub: HubServer, tmp_path: Path
     hub.faults = lambda method, path: next(faults, 403 if "/commit/" in path else None)
     code = (
         "import logging, sys, time; logging.basicConfig(level=logging.DEBUG)\n"
-        "from feedback.hub import Sync; from feedback.journal import Journal; from feedback.schema import Record\n"
+        "from feedback.hub import Sync; from feedback.journal import Journal; from feedback.record import Record\n"
         "from feedback.redact import ClientHash, redact_record\n"
         "r = Record(draft='my secret draft', rewrite='to jana@example.com', verdict='good', consent='1',"
         " client=ClientHash()('203.0.113.77'))\n"

@@ -10,7 +10,7 @@ import pytest
 from feedback.__main__ import main
 from feedback.hub import Dataset, Sync
 from feedback.journal import Journal
-from feedback.schema import Record
+from feedback.record import Record
 from tests.feedback.conftest import REPO
 from tests.feedback.hub_server import HubServer
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feedback.record import Record, made_of
 from feedback.redact import SALT_SECONDS, STRUCTURED, ClientHash, redact, redact_record
-from feedback.schema import Record, made_of
 from tests.feedback.conftest import record
 
 CASES = Path(__file__).with_name("redaction_cases.txt")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from feedback.journal import encode, records
-from feedback.schema import REASONS, Record
+from feedback.record import REASONS, Record
 from tests.feedback.latency import flag_seconds, percentile_99
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -27,8 +27,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
 from feedback import journal
-from space import api, app, texts
-from space.proofreader import Progress, Proofreader
+from space import api, app
+from space.page import strings
+from space.proofread.pipeline import Progress, Proofreader
 from space.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -217,7 +218,7 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
 @pytest.mark.parametrize(
     ("name", "values", "line"),
     [
-        ("proofread", {"text": " \n"}, texts.EMPTY_DRAFT),
+        ("proofread", {"text": " \n"}, strings.EMPTY_DRAFT),
         ("proofread", {"text": {"of": SECRET}}, "text: send a string."),
         ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish, which proofreader knows."),
         ("proofread", {"text": SECRET, "mode": [SECRET]}, "mode: send a string."),
@@ -353,7 +354,7 @@ def test_a_flag_is_kept_without_personal_data(served: Served, client: gradio_cli
     record, second = kept[one["id"]], kept[other["id"]]
     assert record["draft"] == "Hi [NAME_1],\n\nwrite to [EMAIL_1], she have it.\n"
     assert (record["comment"], record["verdict"], record["reasons"]) == ("[EMAIL_1] 0", "bad", ["too formal"])
-    assert record["consent"] == texts.CONSENT_VERSION
+    assert record["consent"] == strings.CONSENT_VERSION
     assert record["options"] == {"via": "api"}
     assert record["client"] == second["client"] != ""
     assert "127.0.0.1" not in json.dumps(record)
@@ -453,7 +454,7 @@ def test_an_assistant_can_call_them(served: Served) -> None:
 
 def test_an_assistant_gets_the_same_line_for_bad_input(served: Served) -> None:
     answer = with_mcp(served, lambda session: session.call_tool("proofread", {"text": ""}))
-    assert answer.isError and said(answer) == texts.EMPTY_DRAFT
+    assert answer.isError and said(answer) == strings.EMPTY_DRAFT
 
 
 def test_an_assistant_cannot_send_feedback(served: Served) -> None:

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from space.draft import split
 from space.errors import UserError
 from space.mail import KEPT, MAX_BYTES, MAX_FILE_BYTES, Mail, open_mail, save_eml
+from space.proofread.email import split
 
 HEAD = b"From: Ann <ann@a.example>\r\nTo: Tom <tom@b.example>\r\nSubject: Plan\r\n"
 
@@ -594,7 +594,7 @@ def test_damaged_mail_never_ends_in_anything_but_a_user_error(pieces: list[bytes
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = "import sys, space.mail; print(sorted({'gradio', 'numpy', 'llama_cpp', 'space.draft', 'space.proofreader'} & set(sys.modules)))"
+    code = "import sys, space.mail; print(sorted({'gradio', 'numpy', 'llama_cpp', 'space.proofread.email', 'space.proofread.pipeline'} & set(sys.modules)))"
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
     )

@@ -108,7 +108,7 @@ def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from training.bench import letters
+    from training.finetune.bench import letters
 
     tokenizer = letters()
     torch.manual_seed(0)

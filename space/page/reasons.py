@@ -1,0 +1,258 @@
+"""Why a change was made, in one plain line.
+
+    reason(Change(0, 8, "recieved", "received", "spelling"))  # Spelling: 'recieved' is not a word we know.
+
+A change knows its two texts and its kind, not its sentence. So a line names a rule only where these alone show it
+("its" that becomes "it's"); everything else gets the general line of its kind, which says what was done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from space.proofread.dialect import spelling
+from space.proofread.lexicon import WORD
+
+if TYPE_CHECKING:
+    from space.proofread.edits import Change
+    from space.proofread.lexicon import Lexicon
+
+# Every line, so that a translation is this one place. {before} and {after} are the texts of the change, {word} a word of it.
+TEXTS = {
+    # words that are taken for each other
+    "its": 'It\'s is short for "it is" or "it has"; its means belonging to it.',
+    "their": 'Their means belonging to them, there is a place, and they\'re is short for "they are".',
+    "your": 'You\'re is short for "you are"; your means belonging to you.',
+    "whose": 'Who\'s is short for "who is" or "who has"; whose asks to whom something belongs.',
+    "than": "Than compares; then is about time or what follows.",
+    "too": "Too means also or more than enough; to is the preposition, and two is the number.",
+    "affect": "Affect is mostly a verb, effect mostly a noun.",
+    "lose": "Lose is the verb, the opposite of find; loose is the opposite of tight.",
+    "advise": "Advise is the verb, advice the noun.",
+    "accept": "Accept means to take or agree to; except means apart from.",
+    "where": "Where is a place; were is a form of be.",
+    "hear": "Hear is what ears do; here is this place.",
+    "of": "The verb is have, as in should have; of only sounds like it.",
+    # grammar
+    "an": "An stands before a vowel sound, as in an hour.",
+    "a": "A stands before a consonant sound, as in a unit.",
+    "one": "'{word}' goes with he, she, it or one thing.",
+    "several": "'{word}' goes with you, we, they or several things.",
+    "plain": "'{word}' goes with I, you, we, they or several things.",
+    "third person": "After he, she or it the verb ends in -s.",
+    "these": "This and that go with one thing, these and those with several.",
+    "many": "Many goes with things that can be counted, much with what cannot.",
+    "base form": "After '{word}' the verb stands in its basic form.",
+    # spelling
+    "american": "'{after}' is the American spelling of '{before}'.",
+    "british": "'{after}' is the British spelling of '{before}'.",
+    "contraction": "The apostrophe in {after} stands for what is left out.",
+    "apostrophe": "With an apostrophe here: {after}.",
+    "no apostrophe": "Without an apostrophe here: {after}.",
+    "one word": "'{after}' is written as one word here.",
+    "two words": "'{after}' is written as separate words here.",
+    "hyphen": "'{after}' is written with a hyphen here.",
+    "unknown": "Spelling: '{before}' is not a word we know.",
+    # capitals
+    "I": "The word I is always written with a capital.",
+    "calendar": "Days and months are written with a capital.",
+    "sentence": "A sentence begins with a capital.",
+    "capital": "'{after}' is written with a capital here.",
+    "no capital": "'{after}' is written without a capital here.",
+    # repetition and marks
+    "doubled": "'{word}' was written twice.",
+    "question": "A question ends with a question mark.",
+    # in general, by kind: replaced, added, removed
+    "agreement": "Agreement: '{after}' instead of '{before}'.",
+    "article": "Article: '{after}' instead of '{before}'.",
+    "capitals": "Capitals: '{after}' instead of '{before}'.",
+    "other": "'{after}' instead of '{before}'.",
+    "preposition": "Preposition: '{after}' instead of '{before}'.",
+    "punctuation": "Punctuation: '{after}' instead of '{before}'.",
+    "spacing": "Spacing: the blanks were put right.",
+    "spelling": "Spelling: '{after}' instead of '{before}'.",
+    "tone": "Tone: '{after}' instead of '{before}'.",
+    "verb form": "Verb form: '{after}' instead of '{before}'.",
+    "word choice": "Word choice: '{after}' instead of '{before}'.",
+    "word order": "Word order: the same words in another order.",
+    "added": "'{after}' was added.",
+    "removed": "'{before}' was removed.",
+}
+
+_LONGEST = 40  # characters of a text that a line quotes
+_CONFUSED = {
+    key: frozenset(words.split())
+    for key, words in {
+        "its": "its it's", "their": "their there they're", "your": "your you're", "whose": "whose who's",
+        "than": "than then", "too": "to too two", "affect": "affect effect", "lose": "lose loose",
+        "advise": "advise advice", "accept": "accept except", "where": "where were", "hear": "hear here",
+        "many": "much many",
+    }.items()
+}  # fmt: skip
+# Not was and were ("if I were"), nor what may also be the basic form of the verb (has -> have, does -> do).
+_NUMBER = {
+    key: frozenset(tuple(pair.split("/")) for pair in pairs.split())
+    for key, pairs in {
+        "one": "are/is have/has do/does aren't/isn't haven't/hasn't don't/doesn't",
+        "several": "is/are isn't/aren't",
+        "plain": "hasn't/haven't doesn't/don't",
+    }.items()
+}
+_CALENDAR = frozenset(  # "May I ask" is no month
+    "monday tuesday wednesday thursday friday saturday sunday january february march april june july august september "
+    "october november december".split()
+)
+# A capital on one of these has no reason but the beginning of a sentence.
+_NEVER_NAMES = frozenset(
+    "also and are because but can could did do does for from has have he her his how if is it it's its just maybe my no not or our please she since so "
+    "thank thanks that their there these they this those to we were what when where which while why would you your".split()
+)
+_MODALS = frozenset("to can could will would shall should may might must".split())
+_BASE = {
+    form: base
+    for base, forms in {
+        "be": "is are was were been", "do": "did done", "get": "got gotten", "give": "gave given", "go": "went gone",
+        "know": "knew known", "make": "made", "meet": "met", "pay": "paid", "see": "saw seen", "send": "sent",
+        "speak": "spoke spoken", "take": "took taken", "tell": "told", "write": "wrote written", "have": "has had",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
+
+
+def reason(change: Change, lexicon: Lexicon | None = None) -> str:
+    """One line on why the change was made; `lexicon` says which words are known, the shipped list unless given.
+
+    >>> from space.proofread.edits import Change
+    >>> reason(Change(4, 10, "colour", "color", "spelling"))
+    "'color' is the American spelling of 'colour'."
+    """
+    before, after = (" ".join(text.replace("’", "'").split()) for text in (change.before, change.after))
+    key, word = next((found for rule in _RULES if (found := rule(change, before, after))), ("", ""))
+    if not key and not (before and after):
+        key = "spacing" if not before and not after else "removed" if before else "added"
+    if not key and change.kind == "spelling" and _is_unknown(before, lexicon or _shipped()):
+        key = "unknown"
+    key = key or (change.kind if change.kind in TEXTS else "other")
+    return TEXTS[key].format(before=_shortened(before), after=_shortened(after), word=word)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Lexicon:
+    from space.proofread.lexicon import Lexicon
+
+    return Lexicon.load()
+
+
+def _is_unknown(text: str, lexicon: Lexicon) -> bool:
+    return bool(WORD.fullmatch(text)) and not lexicon.knows(text)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+
+
+# --- rules ----------------------------------------------------------------------------------------
+# Each gets the change and its texts in plain blanks and apostrophes, and gives a key of TEXTS and a {word}, or None.
+
+_Found = tuple[str, str] | None
+
+
+def _by_pair(change: Change, before: str, after: str) -> _Found:
+    pair = {before.lower(), after.lower()}
+    if len(pair) < 2:
+        return None
+    if before.lower() in ("a", "an") and after.lower() in ("a", "an"):
+        return after.lower(), ""
+    if before.lower().split()[-1:] == ["of"] and re.fullmatch(
+        rf"{re.escape(before.lower()[:-2])}(?:have|'ve)", after.lower()
+    ):
+        return "of", ""
+    if len(pair & {"this", "that"}) == len(pair & {"these", "those"}) == 1:
+        return "these", ""
+    return next(((key, "") for key, words in _CONFUSED.items() if pair <= words), None)
+
+
+def _by_number(change: Change, before: str, after: str) -> _Found:
+    """has or have, is or are; "he go" when the pronoun is part of the change."""
+    for key, pairs in _NUMBER.items():
+        if (before.lower(), after.lower()) in pairs:
+            return key, after
+    pronoun = re.fullmatch(r"(he|she|it) (\w+)", before.lower())
+    if pronoun and after.lower() in (f"{before.lower()}s", f"{before.lower()}es"):
+        return "third person", ""
+    return None
+
+
+def _by_base_form(change: Change, before: str, after: str) -> _Found:
+    """The verb after to or a modal, when that is part of the change: "can goes" -> "can go"."""
+    old, new = before.lower().split(), after.lower().split()
+    if not len(old) == len(new) == 2 or old[0] != new[0] or old[0] not in _MODALS:
+        return None
+    # "to customers" -> "to customer" is no verb, and its kind is agreement too.
+    if change.kind not in (("verb form",) if old[0] == "to" else ("verb form", "agreement")):
+        return None
+    regular = re.fullmatch(rf"{re.escape(new[1].removesuffix('e'))}(?:e?s|ed|ing)", old[1])
+    return ("base form", after.split()[0]) if regular or _BASE.get(old[1]) == new[1] else None
+
+
+def _by_dialect(change: Change, before: str, after: str) -> _Found:
+    return next(((name, "") for name in ("american", "british") if spelling(before, name) == after), None)
+
+
+def _by_capital(change: Change, before: str, after: str) -> _Found:
+    if before.lower() != after.lower() or before == after:
+        # ", it" -> ". It": the mark shows where a sentence begins.
+        begun = re.fullmatch(r"[,;]? ?(\w+)", before), re.fullmatch(r"[.!?] ([A-Z]\w*)", after)
+        return ("sentence", "") if begun[0] and begun[1] and begun[0][1] == begun[1][1].lower() else None
+    if not WORD.fullmatch(before):
+        return None
+    if re.fullmatch(r"I(?:'(?:m|ve|ll|d))?", after):
+        return "I", ""
+    if not before[0].islower() or not after.istitle():
+        return ("no capital", "") if after.islower() else None
+    if before in _CALENDAR:
+        return "calendar", ""
+    return ("sentence" if change.start == 0 or before in _NEVER_NAMES else "capital"), ""
+
+
+def _by_join(change: Change, before: str, after: str) -> _Found:
+    """The same letters with an apostrophe, a blank or a hyphen more or fewer."""
+    if "".join(filter(str.isalnum, before.lower())) != "".join(filter(str.isalnum, after.lower())):
+        return None
+    if "'" in after and "'" not in before and " " not in before + after:
+        contracted = re.search(r"(?:n't|'(?:m|re|ve|ll))$", after.lower())
+        return ("contraction" if contracted else "apostrophe"), ""
+    if "'" in before and after.isalpha() and " " not in before:
+        return "no apostrophe", ""
+    if re.fullmatch(r"\w+(?:-\w+)+", after) and "-" not in before:
+        return "hyphen", ""
+    if after.isalpha() and re.fullmatch(r"\w+(?:[ -]\w+)+", before):
+        return "one word", ""
+    if before.isalpha() and re.fullmatch(r"\w+(?: \w+)+", after):
+        return "two words", ""
+    return None
+
+
+def _by_repetition(change: Change, before: str, after: str) -> _Found:
+    words = before.split()
+    doubled = len(words) == 2 and words[0].lower() == words[1].lower() and after.lower() == words[0].lower()
+    return ("doubled", after) if doubled else None
+
+
+def _by_mark(change: Change, before: str, after: str) -> _Found:
+    return ("question", "") if after == "?" and before in ("", ".", ",", "!") else None
+
+
+_RULES: tuple[Callable[[Change, str, str], _Found], ...] = (
+    _by_pair,
+    _by_number,
+    _by_base_form,
+    _by_dialect,
+    _by_repetition,
+    _by_capital,
+    _by_join,
+    _by_mark,
+)

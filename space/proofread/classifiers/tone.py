@@ -1,0 +1,224 @@
+"""How an email sounds: one small encoder, a head for sentiment and one for politeness.
+
+The encoder is a fine-tuned all-MiniLM-L6-v2 in GGUF, run by llama.cpp; the heads are two matrices in `heads.json`,
+applied with numpy. `python -m training tone` makes both.
+
+    tone = ToneClassifier.load()
+    tone.score(["Send me the report now."])[0].politeness.label      # "impolite"
+
+A text longer than one window (`WINDOW` tokens) is cut at sentence ends into windows that are scored on their
+own. The whole then gets their mean, weighted by length and by how far from neutral each window is: five plain
+sentences do not hide one complaint, yet one "thanks" does not outweigh four complaints.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from space.errors import UserError
+from space.proofread.classifiers.encoder import Encoded, Encoder, encode, windows
+from space.proofread.guard import people
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+LABELS = {
+    "sentiment": ("negative", "neutral", "positive"),
+    "politeness": ("impolite", "neutral", "polite"),
+}
+
+WINDOW = 64  # tokens; training texts are one or two sentences, so longer ones are cut to that length
+# How much a wholly neutral window counts against a wholly non-neutral one of the same length.
+NEUTRAL_WEIGHT = 0.15
+_REMEMBERED = 512  # windows whose tone is kept
+_Window = tuple[int, ...]  # token ids
+
+
+@dataclass(frozen=True)
+class Score:
+    """The likeliest label, its probability, and the probability of every label (they sum to 1)."""
+
+    label: str
+    score: float
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Tone:
+    """Sentiment and politeness of one text."""
+
+    sentiment: Score
+    politeness: Score
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities along the last axis."""
+    exp = np.exp(logits - logits.max(-1, keepdims=True))
+    return exp / exp.sum(-1, keepdims=True)
+
+
+class Heads:
+    """The two heads over the encoder's hidden states, read from `heads.json`."""
+
+    def __init__(self, data: Mapping[str, Any]):
+        self._tone = {
+            name: (
+                np.array(head["weight"], np.float32),
+                np.array(head["bias"], np.float32),
+                float(head["temperature"]),
+            )
+            for name, head in data["tone"].items()
+        }
+
+    def tone(self, hidden: np.ndarray) -> dict[str, np.ndarray]:
+        """Probabilities per head of one window's hidden states (tokens, width), [CLS] and [SEP] included."""
+        pooled = hidden.mean(0)
+        return {name: softmax((w @ pooled + b) / t) for name, (w, b, t) in self._tone.items()}
+
+
+class HubClassifier:
+    """Somebody else's tone head: a text classifier from the Hub or a folder, run by transformers."""
+
+    # What published classifiers call our labels, in lower case; "LABEL_0" and so on go by their number.
+    NAMES = {
+        "sentiment": {
+            "negative": ("negative", "neg", "very negative", "1 star", "2 stars", "sadness", "anger"),
+            "neutral": ("neutral", "neu", "mixed", "3 stars"),
+            "positive": ("positive", "pos", "very positive", "4 stars", "5 stars", "joy"),
+        },
+        "politeness": {
+            "impolite": ("impolite", "not polite", "non-polite", "rude", "somewhat impolite", "negative"),
+            "neutral": ("neutral",),
+            "polite": ("polite", "somewhat polite", "very polite", "positive"),
+        },
+    }
+
+    def __init__(self, name: str, repo: str):
+        try:
+            from transformers import pipeline
+            from transformers.utils import logging
+        except ImportError as error:
+            raise UserError(f"{repo} needs transformers and torch: pip install transformers torch") from error
+        logging.disable_progress_bar()
+        try:
+            self._classify = pipeline("text-classification", model=repo, top_k=None, truncation=True)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"no {name} classifier at {repo}: check the name, or unset {name.upper()}_MODEL"
+            ) from error
+        found = self._classify.model.config.id2label
+        self._index = {label: self._ours(name, repo, label, len(found)) for label in found.values()}
+
+    @classmethod
+    def _ours(cls, name: str, repo: str, label: str, count: int) -> int:
+        """The index in LABELS of a label of theirs."""
+        plain = label.lower().replace("_", " ").strip()
+        for i, ours in enumerate(LABELS[name]):
+            by_number = {2: (0, None, 1), 3: (0, 1, 2)}.get(count, (None,) * 3)[i]
+            if plain in cls.NAMES[name][ours] or plain == f"label {by_number}":
+                return i
+        raise UserError(
+            f"{repo} has a label {label!r} that is no {name}: choose a model with {', '.join(LABELS[name])}"
+        )
+
+    def scores(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Probabilities (3,) of each text; their labels that mean the same are added up."""
+        made = []
+        for answers in self._classify([text.encode("utf-8", "replace").decode() for text in texts]):
+            chances = np.zeros(3)
+            for answer in answers:
+                chances[self._index[answer["label"]]] += answer["score"]
+            made.append(chances / chances.sum())
+        return made
+
+
+class ToneClassifier:
+    """Scores of texts. Safe to share between threads."""
+
+    def __init__(self, encoder: Encoder, heads: Heads, hub: Mapping[str, HubClassifier] | None = None):
+        self._encoder = encoder
+        self._heads = heads
+        self._hub = dict(hub or {})
+        self._seen: dict[_Window, dict[str, np.ndarray]] = {}
+
+    @classmethod
+    def load(
+        cls, path: Path = MODELS / "tone", n_threads: int | None = None, hub: Mapping[str, str] | None = None
+    ) -> ToneClassifier:
+        """Read `encoder.gguf` and `heads.json`; `hub` replaces heads, {"sentiment": repo_id or folder}.
+
+        Without `hub`, SENTIMENT_MODEL and POLITENESS_MODEL are asked. UserError when a model is missing.
+        """
+        if hub is None:
+            hub = {name: repo for name in LABELS if (repo := os.environ.get(f"{name.upper()}_MODEL", ""))}
+        try:
+            heads = Heads(json.loads((path / "heads.json").read_text("utf-8")))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"{path / 'heads.json'} is missing: restore it, or make it with python -m training tone"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{path / 'heads.json'} cannot be read: restore it, the file may be cut short"
+            ) from error
+        encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
+        return cls(encoder, heads, {name: HubClassifier(name, repo) for name, repo in hub.items()})
+
+    def score(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[Tone]:
+        """The tone of each text; a text without words is neutral.
+
+        `names` have no tone, and all are read as the same one; by default those that each text shows to be names.
+        """
+        encoded = [
+            encode(text, self._encoder.tokenize, people(text) if names is None else names) for text in texts
+        ]
+        runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
+        ids = [[tuple(code.ids_of(run)) for run in some] for code, some in zip(encoded, runs, strict=True)]
+        seen = self._windows([window for some in ids for window in some])
+        return [self._read(*one, seen) for one in zip(texts, encoded, runs, ids, strict=True)]
+
+    def _windows(self, wanted: Sequence[_Window]) -> dict[_Window, dict[str, np.ndarray]]:
+        """The tone of each window; a corrected email is read again only where it changed."""
+        seen = {window: tone for window in wanted if (tone := self._seen.get(window))}
+        new = [window for window in dict.fromkeys(wanted) if window not in seen]
+        read = zip(new, map(self._heads.tone, self._encoder.hidden(new)), strict=True)
+        seen |= read
+        self._seen |= seen
+        for oldest in list(self._seen)[:-_REMEMBERED]:
+            self._seen.pop(oldest, None)
+        return seen
+
+    def _read(
+        self, text: str, code: Encoded, runs: Sequence[tuple[int, int]], ids: Sequence[_Window],
+        seen: Mapping[_Window, dict[str, np.ndarray]],
+    ) -> Tone:  # fmt: skip
+        if not runs:
+            return Tone(_score(LABELS["sentiment"], (0, 1, 0)), _score(LABELS["politeness"], (0, 1, 0)))
+        sizes = np.array([len(window) for window in ids])
+        scores = {name: [seen[window][name] for window in ids] for name in LABELS}
+        for name, other in self._hub.items():
+            scores[name] = other.scores([text[code.spans[a][0] : code.spans[b - 1][1]] for a, b in runs])
+        tone = {
+            name: _score(LABELS[name], _combine(np.stack(chances), sizes)) for name, chances in scores.items()
+        }
+        return Tone(**tone)
+
+
+def _combine(chances: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """One distribution from those of the windows, (windows, 3): see the file's docstring."""
+    weights = sizes * (1 + NEUTRAL_WEIGHT - chances[:, 1])
+    return np.asarray(weights @ chances / weights.sum())
+
+
+def _score(labels: Sequence[str], chances: Iterable[float]) -> Score:
+    scores = {label: round(float(p), 4) for label, p in zip(labels, chances, strict=True)}
+    best = max(scores, key=lambda label: scores[label])
+    return Score(best, scores[best], scores)

@@ -1,0 +1,233 @@
+"""The word list: which words exist, and what a word that does not exist probably should have been.
+
+The list is made by `python -m training corpus` (one `word<TAB>count` a line, most frequent first). Words that are
+written with a capital wherever they stand (Monday, London) are listed that way only.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
+
+_MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
+_DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
+_SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
+_FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
+
+# Contractions without their apostrophe: no edit distance finds these first.
+_CONTRACTIONS = {
+    word.replace("'", ""): word
+    for word in (
+        "I'm I've aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't shouldn't that's there's "
+        "they're they've wasn't weren't what's won't wouldn't you're you've let's we've it'll I'll you'll"
+    ).split()
+    if word.replace("'", "") not in {"lets", "Ill", "its"}
+}
+_CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
+# What people write in mail and no list of words holds.
+_INFORMAL = frozenset(
+    "asap approx attn eg ie bcc btw cc dept doc docx est eta etc ext faq fwd fyi gif govt hr hrs html incl info jpeg jpg kg km max "
+    "mb mgr min misc mm mr mrs ms msg ok pdf pls png pm ppt pptx ps qty re ref rsvp tbc tbd tel temp thru tif txt url vs "
+    "xls xlsx shan't needn't mightn't o'clock y'all yr yrs zip".split()
+)
+
+_CALENDAR = frozenset(
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April June July August September "
+    "October November December".split()
+)
+
+# Of the words of a text so many are known, at least; a draft full of misspellings mostly has more.
+_ENGLISH_SHARE = 0.55
+_LOOKED_AT = 30  # words of a text that has fewer: suggestions take time
+_COMMON = frozenset("i the this that and with you your they please would".split())  # hardly elsewhere
+_PAST = 100  # a verb is at most so much more frequent than its past form
+# A name is so much more frequent than the word that it makes with an s, or that may be a name too.
+_OWNERS = 30
+
+# What stands before the first word of a sentence: nothing, or an end that is not a title's.
+_SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
+
+
+class Lexicon:
+    """Known words with their counts.
+
+    >>> lexicon = Lexicon.load()
+    >>> lexicon.knows("receive"), lexicon.knows("recieve")
+    (True, False)
+    >>> lexicon.suggest("recieve")
+    'receive'
+    """
+
+    def __init__(self, counts: dict[str, int]) -> None:
+        self._counts = counts
+        self._total = sum(counts.values())
+        self._capitalised = {word.lower(): word for word in counts if word[:1].isupper()}
+        by_length: dict[int, list[str]] = {}
+        for word in counts:
+            by_length.setdefault(len(word), []).append(word.lower())
+        self._near_length = {
+            length: [
+                w
+                for n in range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1)
+                for w in by_length.get(n, ())
+            ]
+            for length in range(2, 25)
+        }
+        self.suggest = lru_cache(maxsize=65536)(self._suggest)
+
+    @classmethod
+    def load(cls, path: Path = PATH) -> Lexicon:
+        """Reads a list written by `save`."""
+        with path.open(encoding="utf-8") as lines:
+            pairs = (line.rstrip("\n").split("\t") for line in lines)
+            return cls({word: int(count) for word, count in pairs})
+
+    def knows(self, word: str) -> bool:
+        """Whether the word is written as listed (a capital is always allowed on a lower-case word)."""
+        word = word.replace("’", "'")
+        stem = word.removesuffix("'s").removesuffix("'")
+        return self.is_informal(word) or any(
+            form in self._counts for form in (word, word.lower(), stem, stem.lower())
+        )
+
+    @staticmethod
+    def is_informal(word: str) -> bool:
+        """Whether it is an abbreviation of mail, which is written with capitals or without ("ok", "asap")."""
+        return word.lower() in _INFORMAL
+
+    def owner(self, word: str) -> str | None:
+        """The name in a word that must be its possessive, the apostrophe forgotten.
+
+        >>> Lexicon({"Sarah": 764, "Roberts": 363, "Robert": 2443}).owner("Sarahs")
+        'Sarah'
+        """
+        name = word[:-1]
+        is_name = name[:1].isupper() and name.lower() not in self._counts and name not in _CALENDAR
+        if not is_name or not word.endswith("s"):
+            return None
+        own = self._counts.get(word, 0) + self._counts.get(word.lower(), 0)
+        return name if self._counts.get(name, 0) > _OWNERS * own else None  # "Roberts" is a name too
+
+    def participle(self, verb: str) -> str | None:
+        """The regular past form of a verb, None if it is irregular or there is no such verb.
+
+        >>> Lexicon({"stop": 900, "stopped": 400, "send": 900}).participle("stop")
+        'stopped'
+        """
+        endings = ("d",) if verb.endswith("e") else ("ed", verb[-1:] + "ed")
+        forms = [verb + ending for ending in endings]
+        if re.search("[^aeiou]y$", verb):
+            forms = [verb[:-1] + "ied"]
+        best = max(forms, key=lambda form: self._counts.get(form, 0))
+        return best if self._counts.get(best, 0) * _PAST > self._counts.get(verb, 0) else None
+
+    def is_english(self, words: Sequence[str]) -> bool:
+        """Whether the words of a text are English ones, misspelt as they may be; fewer than four tell nothing."""
+        if len(words) < 4 or sum(map(self.knows, words)) >= _ENGLISH_SHARE * len(words):
+            return True
+        # A word that is one edit from a known one counts half. Other languages have as many, but no "the".
+        words = words[:_LOOKED_AT]
+        share, common = 0.0, False
+        for word in words:
+            meant = word if self.knows(word) else self.suggest(word)
+            if meant is None or OSA.distance(word.lower(), meant.lower()) > 1:
+                continue
+            share += 1.0 if meant == word else 0.5 if len(word) > 3 else 0.0
+            common |= meant.lower() in _COMMON
+        return common and share >= len(words) / 2
+
+    def unknown(self, text: str) -> list[tuple[str, str | None]]:
+        """The words of `text` that are not listed, each with its suggestion; names (capitalised inside) are left out."""
+        found = []
+        for match in WORD.finditer(text):
+            word = match.group()
+            if self.knows(word) or (len(word) > 1 and word.isupper()) or any(c.isupper() for c in word[1:]):
+                continue
+            if word[0].isupper() and not _SENTENCE_START.search(text[: match.start()]):
+                if self.suggest(word) not in _CALENDAR:
+                    continue
+            found.append((word, self.suggest(word)))
+        return found
+
+    def _suggest(self, word: str) -> str | None:
+        """The likeliest known word within two edits, in the case of the given one; None if there is none."""
+        word = word.replace("’", "'")
+        if word in _CONTRACTIONS:
+            return _CONTRACTIONS[word]
+        lower = word.lower()
+        if lower in self._capitalised:
+            return self._capitalised[lower]
+        limit = 1 if len(lower) < 6 else _MAX_DISTANCE
+        near = process.extract(
+            lower, self._near_length.get(len(lower), ()), scorer=OSA.distance, score_cutoff=limit, limit=40
+        )
+        weights = {found: self._weight(lower, found, distance) for found, distance, _ in near} | self._splits(
+            lower
+        )
+        best = max(weights, key=lambda found: weights[found], default=None)
+        if best is None:
+            return None
+        found = self._capitalised.get(best, best)
+        return (
+            found.upper()
+            if word.isupper() and len(word) > 3
+            else found.capitalize()
+            if word[:1].isupper()
+            else found
+        )
+
+    def _splits(self, word: str) -> dict[str, float]:
+        """Pairs of known words that the word may be, its blank forgotten, each with its weight."""
+        found = {}
+        for i in range(1, len(word) - 1):
+            left, right = word[:i], word[i:]
+            counts = [self._counts.get("I" if part == "i" else part, 0) for part in (left, right)]
+            if min(counts) >= _SPLIT_COUNT and (i > 1 or left in "ai"):
+                first = "I" if left == "i" else left
+                expected = math.log(counts[0]) + math.log(counts[1]) - math.log(self._total)
+                found[f"{first} {right}"] = expected - _DISTANCE_COST
+        return found
+
+    def _weight(self, word: str, found: str, distance: float) -> float:
+        count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
+        return math.log(count + 1) - _DISTANCE_COST * distance - _FIRST_LETTER_COST * (word[:1] != found[:1])
+
+
+# How a word begins to the ear, where its letters say so without doubt: "user" but not "usher", "hour" but not "hotel".
+_AN = re.compile(
+    r"(?!eu|ew|one\b|once|oui)[aeio]|un(?!i|an)|u[lmpr](?![aeiou])|ush|utt|hour|honou?r|honest|heir"
+)
+_A = re.compile(r"[b-df-gj-np-tvwyz]|eu|one\b|once|uni(?![dmnrs])|us[aeu]|uten|util|utop|ubiq")
+# Before these "a" is a letter.
+_NO_NOUN = frozenset("all also among and any are each into its off our out unless until upon".split())
+
+
+def article(word: str) -> str | None:
+    """What stands before this word, "a" or "an"; None where that depends, or where neither can stand.
+
+    >>> [article(word) for word in ("update", "useful", "hour", "historic", "NDA")]
+    ['an', 'a', 'an', None, None]
+    """
+    if len(word) < 3 or not word[1:].islower() or not word.isalpha() or word in _NO_NOUN:
+        return None  # letters, abbreviations, codes: who knows how they are read
+    lower = word.lower()
+    return "an" if _AN.match(lower) else "a" if _A.match(lower) else None
+
+
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+
+def save(counts: dict[str, int], path: Path) -> None:
+    """Writes a list for `Lexicon.load`, most frequent word first."""
+    lines = (
+        f"{word}\t{count}\n" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    path.write_text("".join(lines), encoding="utf-8")

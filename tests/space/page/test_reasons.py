@@ -1,0 +1,139 @@
+"""Reasons: the rule where the change alone shows it, the general line where it does not."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from space.page.reasons import TEXTS, reason
+from space.proofread.edits import Change, classify, diff
+from space.proofread.lexicon import Lexicon
+
+
+def why(before: str, after: str, start: int = 5) -> str:
+    return reason(Change(start, start + len(before), before, after, classify(before, after)))
+
+
+def line(key: str, **words: str) -> str:
+    return TEXTS[key].format(**words)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("its", "it's", line("its")),
+        ("Its", "It’s", line("its")),
+        ("Their", "They're", line("their")),
+        ("there", "their", line("their")),
+        ("your", "you're", line("your")),
+        ("a", "an", line("an")),
+        ("An", "A", line("a")),
+        ("of", "have", line("of")),
+        ("should of", "should have", line("of")),
+        ("then", "than", line("than")),
+        ("this", "these", line("these")),
+        ("i", "I", line("I")),
+        ("i'm", "I'm", line("I")),
+        ("monday", "Monday", line("calendar")),
+        ("please", "Please", line("sentence")),
+        ("also", "Also", line("sentence")),
+        (", it", ". It", line("sentence")),
+        ("london", "London", "'London' is written with a capital here."),
+        ("Report", "report", "'report' is written without a capital here."),
+        ("the the", "the", "'the' was written twice."),
+        ("have", "has", "'has' goes with he, she, it or one thing."),
+        ("doesn't", "don't", "'don't' goes with I, you, we, they or several things."),
+        ("he go", "he goes", line("third person")),
+        ("to sent", "to send", "After 'to' the verb stands in its basic form."),
+        ("can goes", "can go", "After 'can' the verb stands in its basic form."),
+        ("dont", "don't", "The apostrophe in don't stands for what is left out."),
+        ("customers", "customer's", "With an apostrophe here: customer's."),
+        ("Mail's", "Mails", "Without an apostrophe here: Mails."),
+        ("alot", "a lot", "'a lot' is written as separate words here."),
+        ("work shop", "workshop", "'workshop' is written as one word here."),
+        ("followup", "follow-up", "'follow-up' is written with a hyphen here."),
+        ("Colour", "Color", "'Color' is the American spelling of 'Colour'."),
+        ("center", "centre", "'centre' is the British spelling of 'center'."),
+        ("recieved", "received", "Spelling: 'recieved' is not a word we know."),
+        (".", "?", line("question")),
+        ("", "the ", "'the' was added."),
+        ("a ", "", "'a' was removed."),
+        ("  ", " ", line("spacing")),
+    ],
+)
+def test_a_rule_is_named_where_the_change_shows_it(before: str, after: str, expected: str) -> None:
+    assert why(before, after) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key"),
+    [
+        ("form", "from", "spelling"),  # a known word: what is wrong with it, only the sentence shows
+        ("go", "goes", "agreement"),
+        ("was", "were", "agreement"),  # "if I were" has nothing to do with number
+        ("has", "have", "agreement"),  # so does "could have"
+        ("may", "May", "capital"),  # the month, or "May I ask"
+        ("it", "IT", "capitals"),
+        ("to customers", "to customer", "agreement"),
+        ("to meet", "to meeting", "verb form"),  # "look forward to meeting"
+        ("this", "that", "word choice"),
+        ("on", "in", "preposition"),
+        ("organise", "organizes", "spelling"),
+    ],
+)
+def test_where_it_does_not_the_line_is_general(before: str, after: str, key: str) -> None:
+    assert why(before, after) == line(key, before=before, after=after)
+
+
+def test_the_first_word_of_the_draft_begins_a_sentence() -> None:
+    assert why("london", "London", start=0) == line("sentence")
+
+
+def test_the_list_may_be_given() -> None:
+    change = Change(0, 3, "qux", "quux", "spelling")
+    assert reason(change, Lexicon({"qux": 1})) == "Spelling: 'quux' instead of 'qux'."
+
+
+def test_long_texts_are_cut() -> None:
+    assert len(reason(Change(0, 400, "word " * 80, "other " * 80, "word choice"))) < 120
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            "its",
+            "it's",
+            "A",
+            "an",
+            "go",
+            "goes",
+            "{",
+            "}",
+            "{x}",
+            " ",
+            " ",
+            "\n",
+            ".",
+            ",",
+            "?",
+            "I",
+            "he",
+            "'s",
+        ]
+    ),
+    max_size=6,
+).map("".join)
+
+
+@given(st.one_of(PIECES, st.text(string.printable)), st.one_of(PIECES, st.text(string.printable)))
+def test_every_change_has_one_line(before: str, after: str) -> None:
+    for change in diff(before, after):
+        found = reason(change)
+        assert found and "\n" not in found and found.endswith((".", "…"))
+
+
+def test_a_kind_that_nobody_knows_has_one_too() -> None:
+    assert reason(Change(0, 1, "x", "y", "magic")) == "'y' instead of 'x'."

@@ -1,0 +1,146 @@
+"""Models are taken down one for another, and a bad one gives the old one back."""
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from space.errors import UserError
+from space.proofread.llm.engine import Sampling
+from space.proofread.llm.models import Shelf
+from space.proofread.pipeline import load_proofreader
+from space.settings import ROOT, Settings
+
+MODEL = ROOT / "models" / "proofreader.gguf"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The shipped models, the language model under a second name, and a file that is none."""
+    folder = tmp_path_factory.mktemp("models")
+    for path in (ROOT / "models").iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "second.gguf").symlink_to(MODEL)
+    (folder / "torn.gguf").write_bytes(MODEL.read_bytes()[:100_000])
+    return dataclasses.replace(Settings.from_env(), models_dir=folder, n_threads=1)
+
+
+@pytest.fixture
+def shelf(settings: Settings) -> Shelf:
+    return Shelf(load_proofreader(settings), settings)
+
+
+def test_every_model_of_the_folder_is_offered_once_the_default_first(
+    shelf: Shelf, settings: Settings
+) -> None:
+    assert shelf.names == ["proofreader", "second", "torn"]
+    by_path = dataclasses.replace(settings, model=str(settings.models_dir / "second.gguf"))
+    assert Shelf(shelf.take("proofreader"), by_path).names == [by_path.model, "proofreader", "torn"]
+
+
+def test_another_model_takes_the_place_and_the_record_names_it(shelf: Shelf) -> None:
+    first = shelf.take("proofreader").engine
+    assert shelf.take("proofreader").engine is first
+    assert shelf.take("second").engine is not first
+    assert shelf.loaded == "second" and shelf.take("second").proofread("I has it.").model == "second"
+    assert shelf.versions()["model"] == "second"
+    assert shelf.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    with pytest.raises(UserError, match="closed"):
+        first.complete([{"role": "user", "content": "Hi"}], Sampling(), lambda: False)
+
+
+@pytest.mark.parametrize("name", ["torn", "missing"])
+def test_a_model_that_cannot_be_loaded_gives_the_default_back(shelf: Shelf, name: str) -> None:
+    with pytest.raises(UserError, match=name):
+        shelf.take(name)
+    assert shelf.loaded == "proofreader"
+    assert shelf.take("proofreader").proofread("Thank you.").text == "Thank you."
+
+
+def test_when_not_even_the_default_can_be_loaded_the_next_run_tries_again(
+    shelf: Shelf, settings: Settings
+) -> None:
+    default = settings.models_dir / "proofreader.gguf"
+    away = default.rename(default.with_suffix(".away"))
+    try:
+        with pytest.raises(UserError):
+            shelf.take("torn")
+    finally:
+        away.rename(default)
+    assert shelf.take("proofreader").proofread("Thank you.").text == "Thank you."
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """One repository of one file, the shipped model, in three pieces, each when the test wants it."""
+
+    next_piece = threading.Semaphore(0)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+    def do_HEAD(self) -> None:
+        self._answer(b"", MODEL.stat().st_size)
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/api/"):
+            body = b'{"id": "team/model", "siblings": [{"rfilename": "model.gguf"}]}'
+            if "/tree/" in self.path:
+                body = b'[{"type": "file", "path": "model.gguf", "size": 1, "oid": "1"}]'
+            return self._answer(body, len(body))
+        begun = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
+        body = MODEL.read_bytes()[begun:]
+        third = len(body) // 3 + 1
+        self._answer(b"", len(body), 206 if begun else 200)
+        for at in range(0, len(body), third):
+            assert self.next_piece.acquire(timeout=30)
+            self.wfile.write(body[at : at + third])
+
+    def _answer(self, body: bytes, size: int, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(size))
+        self.send_header("ETag", f'"{hashlib.sha1(MODEL.read_bytes()).hexdigest()}"')
+        self.send_header("X-Repo-Commit", "1" * 40)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hub]]:
+    from huggingface_hub import constants
+
+    handler = type("Hub", (_Hub,), {"next_piece": threading.Semaphore(0)})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    url = f"http://127.0.0.1:{server.server_port}"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    yield handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_download_tells_how_far_it_is_and_can_be_stopped_and_go_on(shelf: Shelf, hub: type[_Hub]) -> None:
+    size, stop = MODEL.stat().st_size, threading.Event()
+    download = shelf.fetch("team/model", stop.is_set)
+    hub.next_piece.release()
+    came, of = next(download)
+    assert 0 < came < size and of == size
+    stop.set()
+    hub.next_piece.release()
+    with pytest.raises(UserError, match="team/model: the download was stopped"):
+        list(download)
+    assert shelf.take("proofreader").proofread("Thank you.").text == "Thank you."
+
+    stop.clear()
+    for _ in range(6):
+        hub.next_piece.release()
+    seen = list(shelf.fetch("team/model", stop.is_set))
+    assert all(first <= then for first, then in zip(seen, seen[1:], strict=False))
+    assert shelf.take("team/model").proofread("I has it.").model == "model"
+    assert shelf.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()

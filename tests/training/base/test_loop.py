@@ -1,0 +1,90 @@
+"""The loop of pretraining and the tagger: a stopped run has saved, and neither workers nor compiling change what it learns."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from training.__main__ import main
+from training.base import loop
+
+pytestmark = pytest.mark.usefixtures("small_pools")
+
+
+def arguments(corpus: Path, out: Path, *more: str) -> list[str]:
+    data = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email", "plain")]
+    return ["pretrain", *data, f"--out={out}", "--preset=test", "--batch_tokens=512", *more]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return torch.load(out / loop.CHECKPOINT, weights_only=False)["model"]
+
+
+def test_sigterm_saves_first(corpus: Path, tmp_path: Path) -> None:
+    small = "import sys; from training import __main__, loop; loop.POOL = 64; sys.exit(__main__.main())"
+    command = [sys.executable, "-c", small, *arguments(corpus, tmp_path, "--max_minutes=60")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout and run.stderr
+        while not (line := run.stdout.readline()).startswith("step 50 "):
+            assert line, run.stderr.read()
+        run.send_signal(signal.SIGTERM)
+        _, error = run.communicate(timeout=60)
+    told = re.fullmatch(r"Stopped at step (\d+) and saved; the same command goes on from there\.\n", error)
+    assert run.returncode == 143 and told, error
+    state = torch.load(tmp_path / loop.CHECKPOINT, weights_only=False)["state"]
+    assert state["step"] == int(told[1]) >= 50
+
+
+def test_workers_change_nothing(corpus: Path, tmp_path: Path) -> None:
+    for workers in ("1", "3"):
+        steps = ("--max_steps=12", f"--workers={workers}")
+        assert main(arguments(corpus, tmp_path / workers, *steps)) == 0
+    one, three = weights(tmp_path / "1"), weights(tmp_path / "3")
+    assert all(torch.equal(one[name], three[name]) for name in one)
+
+
+def test_checkpoints_come_by_steps_too(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved, save = [], torch.save
+
+    def noted(kept: dict[str, Any], path: Path) -> None:
+        saved.append(kept["state"]["step"])
+        save(kept, path)
+
+    monkeypatch.setattr(torch, "save", noted)
+    assert main(arguments(corpus, tmp_path, "--max_steps=7", "--save_steps=3")) == 0
+    assert saved == [3, 6, 7]
+
+
+@pytest.mark.parametrize("option", ["--workers=0", "--save_steps=0", "--max_steps=0", "--learning_rate=nan"])
+def test_an_option_out_of_range_is_one_line(
+    option: str, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(corpus, tmp_path, option)) == 2
+    assert capsys.readouterr().err == f"{option.replace('=', ' ')}: give more than 0\n"
+
+
+@pytest.mark.slow
+def test_a_compiled_model_learns_the_same(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loop, "_REPORT_STEPS", 10)
+    losses = {}
+    for how in ("--compile", "--no-compile"):
+        assert main(arguments(corpus, tmp_path / how, "--max_steps=20", how)) == 0
+        losses[how] = [float(loss) for loss in re.findall(r"loss (\S+)", capsys.readouterr().out)]
+    assert len(losses["--compile"]) == 2
+    assert losses["--compile"] == pytest.approx(losses["--no-compile"], abs=0.02)
+    assert weights(tmp_path / "--compile").keys() == weights(tmp_path / "--no-compile").keys()
+
+
+def test_rows_of_like_length_fill_the_batches() -> None:
+    lengths = [5, 1, 9, 3, 30, 2]
+    batches = loop.of_like_length("abcdef", lengths, batch_tokens=10)
+    assert batches == [["b", "f", "d"], ["a"], ["c"], ["e"]]

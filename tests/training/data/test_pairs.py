@@ -1,0 +1,155 @@
+"""Correction pairs, and the evidence that pretraining imitates."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from space.proofread.lexicon import Lexicon
+from space.proofread.prompt import Evidence
+from training.__main__ import main
+from training.data.corpus import detokenize
+from training.data.pairs import Pair, PairMaker, load_texts, simulated_evidence
+
+
+@pytest.fixture(scope="module")
+def lexicon() -> Lexicon:
+    return Lexicon.load()
+
+
+def imitations(pair: Pair, lexicon: Lexicon, count: int = 300) -> list[Evidence]:
+    rng = random.Random(0)
+    return [simulated_evidence(pair, lexicon, rng) for _ in range(count)]
+
+
+def test_pairs_hold_identities_and_both_modes(corpus: Path) -> None:
+    texts = load_texts(corpus / "clean.jsonl")
+    maker, rng = PairMaker(texts, texts), random.Random(0)
+    pairs = [maker.draw(rng) for _ in range(600)]
+    assert 0.15 < sum(pair.bad == pair.good for pair in pairs) / 600 < 0.35
+    assert {pair.mode for pair in pairs} == {"proofread", "polish"}
+    assert all(pair.good in texts or pair.good.endswith(",") for pair in pairs)
+
+
+def test_imitated_evidence_suggests_what_the_word_list_does(lexicon: Lexicon) -> None:
+    seen = imitations(Pair("I recieve it.", "I receive it."), lexicon)
+    told = [doubt.fix for evidence in seen for doubt in evidence.doubts if doubt.text == "recieve"]
+    assert set(told) == {"receive"} and 0.8 < len(told) / len(seen) < 1
+
+
+def test_doubts_stand_where_their_words_do_in_order(lexicon: Lexicon) -> None:
+    bad = "He go to the the office of  there boss on monday , it seem."
+    good = "He goes to the office of their boss on Monday, it seems."
+    for evidence in imitations(Pair(bad, good), lexicon):
+        ends = [0, *(doubt.end for doubt in evidence.doubts)]
+        assert all(end <= doubt.start for end, doubt in zip(ends, evidence.doubts, strict=False))
+        assert all(bad[doubt.start : doubt.end] == doubt.text for doubt in evidence.doubts)
+
+
+def test_a_mistake_is_mostly_found_and_often_known(lexicon: Lexicon) -> None:
+    seen = imitations(Pair("They goes home.", "They go home."), lexicon)
+    fixes = [doubt.fix for evidence in seen for doubt in evidence.doubts if doubt.text == "goes"]
+    assert 0.3 < len(fixes) / len(seen) < 0.9
+    assert 0.4 < fixes.count("go") / len(fixes) < 0.8
+
+
+def test_right_words_are_rarely_doubted_and_advice_on_them_is_another_word(lexicon: Lexicon) -> None:
+    text = "They went home to see their friends."
+    doubts = [doubt for evidence in imitations(Pair(text, text), lexicon) for doubt in evidence.doubts]
+    assert 0 < len(doubts) / (300 * 8) < 0.05
+    assert None in {doubt.fix for doubt in doubts} and len({doubt.fix for doubt in doubts}) > 5
+    assert all(doubt.fix != doubt.text for doubt in doubts)
+
+
+def test_most_pairs_say_nothing_of_tone_unless_they_are_to_be_polished(lexicon: Lexicon) -> None:
+    text = "Could you please send me the report?"
+    proofread = imitations(Pair(text, text), lexicon)
+    assert 0.2 < sum(evidence.sentiment is not None for evidence in proofread) / 300 < 0.4
+    assert all((e.sentiment is None) == (e.politeness is None) for e in proofread)
+    polished = imitations(Pair("Send me the report.", text, "polish"), lexicon)
+    assert {e.politeness[0] for e in polished if e.politeness} == {"impolite", "neutral"}
+    assert all(e.sentiment and e.politeness for e in polished)
+
+
+def test_a_courteous_text_is_not_called_impolite_in_polish_mode(lexicon: Lexicon) -> None:
+    text = "Could you please send me the report?"
+    seen = imitations(Pair(text, text, "polish"), lexicon)
+    assert {e.politeness[0] for e in seen if e.politeness} == {"neutral", "polite"}
+
+
+# ---- the command ----
+
+
+def made(out: Path, *more: str) -> list[dict[str, str]]:
+    assert main(["pairs", f"--out={out}", *more]) == 0
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+def test_the_command_writes_rows(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    units = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email")]
+    rows = made(tmp_path / "new" / "pairs.jsonl", *units, "--rows=60")
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"rows": 60, "unchanged": sum(row["draft"] == row["corrected"] for row in rows)}
+    assert len(rows) == 60 and {row["mode"] for row in rows} == {"proofread", "polish"}
+    assert made(tmp_path / "again.jsonl", *units, "--rows=60") == rows
+    assert made(tmp_path / "other.jsonl", *units, "--rows=60", "--seed=1") != rows
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.jsonl", "new", "other.jsonl"]
+
+
+def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -> None:
+    learner = {"source": "He go home , is n't he ?", "corrected": "He went home , did n't he ?"}
+    (tmp_path / "learner.jsonl").write_text(json.dumps(learner) + "\n")
+    units = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email")]
+    rows = made(tmp_path / "pairs.jsonl", *units, "--rows=100", f"--learner={tmp_path / 'learner.jsonl'}")
+    real = [row for row in rows if row["draft"] == "He go home, isn't he?"]
+    assert 1 <= len(real) <= 6
+    assert all(row["corrected"] == "He went home, didn't he?" for row in real)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "told"),
+    [
+        ("clean", '{"sentence": "Hi."}', "row 1 needs text in these columns: text"),
+        ("email", "", "has no row"),
+        ("learner", '{"source": "a"}', "row 1 needs text in these columns: source, corrected"),
+        ("learner", "", "has no row"),
+        ("learner", None, "does not exist"),
+    ],
+)
+def test_bad_input_is_one_line(
+    option: str,
+    content: str | None,
+    told: str,
+    corpus: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = {name: corpus / f"{name}.jsonl" for name in ("clean", "email")} | {
+        option: tmp_path / "given.jsonl"
+    }
+    if content is not None:
+        files[option].write_text(content)
+    given = [f"--{name}={path}" for name, path in files.items()]
+    assert main(["pairs", f"--out={tmp_path / 'pairs.jsonl'}", *given]) == 2
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1
+    assert not (tmp_path / "pairs.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("tokenised", "written"),
+    [
+        ("He 's late , is n't he ?", "He's late, isn't he?"),
+        ("I can not ( really ) come .", "I can not (really) come."),
+        ('He said " no " .', 'He said "no".'),
+        ("a well - known price of $ 5", "a well-known price of $5"),
+        ("a well - known ( old ) film !", "a well-known (old) film!"),
+        ('He said " hello there " to me', 'He said "hello there" to me'),
+        ("What 's on ?", "What's on?"),
+    ],
+)
+def test_detokenize(tokenised: str, written: str) -> None:
+    assert detokenize(tokenised) == written

@@ -1,0 +1,174 @@
+"""General benchmarks: which models of a folder are measured, the harness's words, and, where it is installed, a real run."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from space.errors import UserError
+from training.__main__ import main
+from training.evaluation import benchmarks
+from training.evaluation.benchmarks import Candidate, figures, found
+from training.runs.checkpoints import seal
+
+
+def adapter(folder: Path, base: str | None = "owner/base") -> Path:
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
+    return folder
+
+
+# ---- models ----
+
+
+def test_a_run_stands_for_its_whole_checkpoints_and_its_adapter(tmp_path: Path) -> None:
+    for step in (200, 1000, 300):
+        checkpoint = adapter(tmp_path / f"checkpoint-{step}")
+        if step != 300:  # which is torn
+            seal(checkpoint)
+    adapter(tmp_path / "adapter")
+    names = [str(tmp_path / name) for name in ("checkpoint-200", "checkpoint-1000", "adapter")]
+    assert found(str(tmp_path)) == [Candidate(name, "owner/base", name) for name in names]
+    assert found(names[2], "mine") == [Candidate(names[2], "mine", names[2])]
+
+
+def test_a_model_stands_for_itself(tiny_llama: Path) -> None:
+    assert found(str(tiny_llama)) == [Candidate(str(tiny_llama), str(tiny_llama))]
+    assert found("owner/name") == [Candidate("owner/name", "owner/name")]
+
+
+def test_what_is_no_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no model, adapter or whole checkpoint"):
+        found(str(tmp_path))
+    with pytest.raises(UserError, match="no such folder, and no Hub repo id"):
+        found(str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="name it with --base"):
+        found(str(adapter(tmp_path / "a", base=None)))
+    (tmp_path / "a" / "adapter_config.json").write_text("{")
+    with pytest.raises(UserError, match="not whole"):
+        found(str(tmp_path / "a"))
+
+
+# ---- the harness's words ----
+
+
+def test_metrics_with_and_without_errors() -> None:
+    told = {
+        "alias": "task", "sample_len": 4, "bias,none": -0.25, "bias_stderr,none": "N/A", "acc,none": 0.5,
+        "acc_stderr,none": 0.05, "exact_match,strict-match": 0.1, "exact_match,flexible-extract": 0.2,
+    }  # fmt: skip
+    assert figures(told) == {
+        "bias": -0.25, "acc": {"value": 0.5, "low": 0.402, "high": 0.598}, "exact_match strict-match": 0.1,
+        "exact_match flexible-extract": 0.2,
+    }  # fmt: skip
+    assert list(figures(told, ("acc", "bias"))) == ["acc", "bias"]
+    assert figures({}) == {}
+
+
+def test_the_docstring_holds() -> None:
+    import doctest
+
+    result = doctest.testmod(benchmarks)
+    assert result.attempted and not result.failed
+
+
+def test_our_own_rows_are_those_of_the_suites() -> None:
+    from training.evaluation.evaluate import SUITES
+    from training.evaluation.suites import Subject
+
+    rows = benchmarks.ours("none", 2)
+    assert set(rows) == {"robust", "fair"}
+    robust = SUITES["robust"]
+    assert rows["robust"] == robust.run(robust.rows(None, 2), Subject("none", "proofread"), 1).figures
+    assert rows["fair"]["names"]["differ_percent"]["value"] == 0  # nothing is changed under any name
+
+
+# ---- a real run ----
+
+needs_harness = pytest.mark.skipif(find_spec("lm_eval") is None, reason="lm-eval is not installed")
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> Path:
+    """A folder with a task of four questions whose two choices are the same, so that the first is always taken: it is
+    right in three of them, whatever the model."""
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    rows = [{"question": f"Question {k}?", "choices": ["yes", "yes"], "gold": int(k == 3)} for k in range(4)]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "twins.yaml").write_text(
+        "task: twins\ndataset_path: json\ndataset_kwargs:\n  data_files:\n"
+        f"    test: {folder / 'rows.jsonl'}\ntest_split: test\noutput_type: multiple_choice\n"
+        'doc_to_text: "{{question}}"\ndoc_to_target: "{{gold}}"\ndoc_to_choice: "{{choices}}"\n'
+        "metric_list:\n  - metric: acc\n    aggregation: mean\n    higher_is_better: true\n"
+    )
+    return folder
+
+
+@needs_harness
+def test_a_model_is_measured_once(
+    tiny_llama: Path, tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["benchmarks", "--model", str(tiny_llama), "--task=twins", f"--include_path={tasks}",
+                 f"--output_dir={out}", "--device=cpu", "--dtype=float32"]  # fmt: skip
+    assert main(arguments) == 0
+    result = json.loads(capsys.readouterr().out)
+    acc = result["benchmarks"][str(tiny_llama)]["twins"]["acc"]
+    # Three of four: the standard error of a mean of four with a variance of 0.25 (n - 1 below) is sqrt(0.25 / 4).
+    assert acc == {"value": 0.75, "low": round(0.75 - 1.96 * 0.25, 4), "high": round(0.75 + 1.96 * 0.25, 4)}
+    (kept,) = out.glob("twins-*.json")
+    row = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**row, "figures": {"acc": 0.5}}))
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["benchmarks"][str(tiny_llama)]["twins"] == {"acc": 0.5}
+    assert main([*arguments, "--limit=2", "--gguf=none"]) == 0
+    own = json.loads(capsys.readouterr().out)["benchmarks"][str(tiny_llama)]
+    assert own["twins"]["acc"]["value"] == 1 and {"robust", "fair"} < set(own)
+    assert "<td>twins acc</td>" in (out / "benchmarks.html").read_text()
+
+
+@needs_harness
+@pytest.mark.slow  # the harness reads all of its tasks
+def test_an_unknown_task_is_told(
+    tiny_llama: Path, tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "benchmarks",
+        "--model",
+        str(tiny_llama),
+        f"--include_path={tasks}",
+        f"--output_dir={tmp_path}",
+    ]
+    assert main([*arguments, "--task=twinz"]) == 2
+    assert "the harness has no task twinz, but twins" in capsys.readouterr().err
+    assert main([*arguments, "--task=gsm8k"]) == 2  # tests have no network
+    assert "the data of gsm8k cannot be had" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(find_spec("lm_eval") is not None, reason="lm-eval is installed")
+def test_without_the_harness_one_line_says_what_to_install(
+    tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(["benchmarks", "--model", str(tiny_llama), f"--output_dir={out}"]) == 2
+    assert capsys.readouterr().err == (
+        "benchmarks need lm-evaluation-harness: pip install 'lm-eval[hf]' rouge-score\n"
+    )
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["--limit=0"], "--limit 0"), (["--gguf=a", "--gguf=b"], "--gguf is given 2 times for 1 models")],
+)
+def test_bad_options_are_told(
+    arguments: list[str], told: str, tiny_llama: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmarks", "--model", str(tiny_llama), *arguments]) == 2
+    printed: Any = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and told in printed.err

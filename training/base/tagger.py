@@ -1,0 +1,342 @@
+"""The tagger: an encoder that says of every word whether it is right and, if not, what should stand there.
+
+    python -m training tagger --clean clean.jsonl --email email.jsonl --out runs/tagger --max_minutes 60
+    python -m conversion gguf runs/tagger/encoder runs/tagger/encoder-f16.gguf
+    python -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
+    cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
+
+On two cores two copies of a run that go on with other seeds, averaged by --average, come further than one.
+Every word gets one of a few thousand edit tags (space/proofread/classifiers/tags.py), as in GECToR (Omelianchuk et al. 2020,
+arXiv:2005.12592); training/base/loop.py says how a run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from space.errors import UserError
+from space.proofread.classifiers.encoder import FEATURES, encode, features
+from space.proofread.classifiers.tags import KEEP, WRONG, tag_of
+from training.base import loop
+from training.base.tone import prune
+from training.data.align import fixes
+from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+_COUNTED = 120_000  # pairs from which the vocabulary of tags is counted
+_RAREST = 4  # times a tag must be seen among them
+_MAX_TOKENS = 126  # of one text, without [CLS] and [SEP]; longer ones are left out
+_HELD_OUT = 50  # one text in so many is not trained on, but measures it
+_LEARNER_SHARE = 0.04  # of the pairs, real mistakes
+INNER = 384  # hidden units of the head
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data (JSON lines)")
+    data.add_argument("--clean", type=Path, required=True, help="clean sentences, rows of text")
+    data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, the same")
+    data.add_argument("--learner", type=Path, help="tokenised source and corrected columns (ErAConD)")
+    parser.add_argument(
+        "--base", default="sentence-transformers/all-MiniLM-L6-v2", help="folder or Hub id of a BERT encoder"
+    )
+    parser.add_argument("--vocab_size", type=int, default=2500, help="tags")
+    loop.add_arguments(parser, learning_rate=2e-4, batch_tokens=2048)
+    parser.add_argument(
+        "--average", type=Path, nargs="+", metavar="RUN",
+        help="train nothing: write the mean of these runs, copies of one that went on with other seeds",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One text for the encoder: token ids with [CLS] and [SEP], each word's tokens, marks and label."""
+
+    ids: list[int]
+    word_of: list[int]
+    marks: np.ndarray  # (words, FEATURES)
+    labels: list[int]
+
+
+def run(args: argparse.Namespace) -> None:
+    import torch
+
+    loop.check(args)
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    general, email = _hold_out(load_texts(args.clean)), _hold_out(load_texts(args.email))
+    maker, unseen = (PairMaker(*texts, runs=True) for texts in zip(general, email, strict=True))
+    if args.average:
+        tags = _same_tags(args.average)
+        model, tokenizer = build(args.base, len(tags))
+        model.load_state_dict(_mean(args.average))
+        state: dict[str, Any] = {"averaged": len(args.average)}
+    else:
+        tags = _tags(args.out / "tags.json", maker, args.vocab_size, args.seed)
+        model, tokenizer = build(args.base, len(tags))
+        state = _train(args, model, tokenizer, tags, maker)
+    held = Pools(unseen, [], tokenizer, tags, args.seed, args.batch_tokens).pool(0)
+    device = next(model.parameters()).device
+    figures = measure(
+        model, [[torch.from_numpy(array).to(device) for array in batch.arrays] for batch in held]
+    )
+    export(model, tokenizer, args.out, tags)
+    print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
+
+
+def _train(
+    args: argparse.Namespace, model: Any, tokenizer: Any, tags: Sequence[str], maker: PairMaker
+) -> dict[str, Any]:
+    import torch
+
+    learner = learner_pairs(args.learner) if args.learner else []
+    model.to(loop.device())
+    learning = [p for p in model.encoder.parameters() if p.requires_grad]
+    groups = [{"params": learning, "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}]
+    optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.01, fused=True)
+    pools = Pools(maker, learner, tokenizer, tags, args.seed, args.batch_tokens)
+    return loop.train(model, model.encoder, [optimizer], pools, tag_loss, args)
+
+
+def tag_loss(model: Any, *arrays: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy (nats) of the words' tags."""
+    import torch
+
+    logits, labels = model(*arrays)
+    return torch.nn.functional.cross_entropy(logits.float(), labels)
+
+
+def _same_tags(runs: Sequence[Path]) -> list[str]:
+    """The tags of these runs. UserError if one has none, or others."""
+    try:
+        found = [(run / "tags.json").read_text("utf-8") for run in runs]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: give --average folders of runs") from error
+    if len(set(found)) > 1:
+        raise UserError("--average: the runs have other tags; let them begin as copies of one run")
+    return list(json.loads(found[0])["tags"])
+
+
+def _mean(runs: Sequence[Path]) -> dict[str, Any]:
+    """The mean of the weights in the runs' checkpoints.
+
+    Runs that began as one and saw other data end beside the same minimum, and their mean lies nearer to it than either
+    (Wortsman et al. 2022, arXiv:2203.05482).
+    """
+    import torch
+
+    try:
+        loaded = [
+            torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=False)["model"] for run in runs
+        ]
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read: give --average folders of runs") from error
+    return {
+        name: sum(each[name] for each in loaded) / len(loaded) if first.is_floating_point() else first
+        for name, first in loaded[0].items()
+    }
+
+
+def _hold_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The texts to train on, and one in fifty, drawn by a hash, to measure on."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    for text in texts:
+        parts[zlib.crc32(text.encode()) % _HELD_OUT == 0].append(text)
+    return parts[0], parts[1] or parts[0]  # of a handful of texts none may be drawn
+
+
+def measure(model: Any, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, float]:
+    """The threshold of the probability of being wrong with the best F1, and what it finds.
+
+    `precision` and `recall` are of wrong words, `fixed` is the share of those found whose likeliest fix is right.
+    """
+    import torch
+
+    keep, wrong = 0, 1  # places in the vocabulary
+    chances, truth, right = [], [], []
+    with torch.inference_mode():
+        for arrays in batches:
+            logits, labels = model(*arrays)
+            chances.append(1 - logits.softmax(1)[:, keep])
+            truth.append(labels != keep)
+            logits[:, [keep, wrong]] = -torch.inf
+            right.append(logits.argmax(1) == labels)
+    chance, is_wrong, is_right = torch.cat(chances), torch.cat(truth), torch.cat(right)
+
+    def figures(threshold: float) -> dict[str, float]:
+        found = chance >= threshold
+        hits = (found & is_wrong).sum().item()
+        precision, recall = hits / max(found.sum().item(), 1), hits / max(is_wrong.sum().item(), 1)
+        fixed = (found & is_wrong & is_right).sum().item() / max(hits, 1)
+        return {"threshold": threshold, "precision": round(precision, 4), "recall": round(recall, 4),
+                "fixed": round(fixed, 4)}  # fmt: skip
+
+    def f1(figures: dict[str, float]) -> float:
+        p, r = figures["precision"], figures["recall"]
+        return 2 * p * r / max(p + r, 1e-9)
+
+    return max((figures(step / 20) for step in range(1, 20)), key=f1)
+
+
+def build(base: str, tags: int) -> tuple[Any, Any]:
+    """The model and its tokenizer. Called with what `collate` gives, it gives logits (words, tags) and labels (words,)."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
+    # costs less, without gradients of the embeddings.
+    attention = "eager" if loop.device() == "cpu" else "sdpa"
+    try:
+        encoder = AutoModel.from_pretrained(
+            base, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention
+        )
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except OSError as error:
+        raise UserError(
+            f"no encoder at {base}: give --base a folder or a Hub id that can be reached"
+        ) from error
+    encoder.embeddings.requires_grad_(False)
+    tokenizer = prune(encoder, tokenizer)
+
+    class Tagger(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = encoder
+            width = encoder.config.hidden_size
+            self.head = torch.nn.Sequential(
+                torch.nn.Linear(width + FEATURES, INNER), torch.nn.ReLU(), torch.nn.Linear(INNER, tags)
+            )
+
+        def forward(
+            self, ids: torch.Tensor, word: torch.Tensor, marks: torch.Tensor, labels: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            ids, word = ids.long(), word.flatten().long()
+            mask = (ids != tokenizer.pad_token_id).long()
+            hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state.flatten(0, 1).float()
+            words = len(labels) + 1  # and the waste word
+            sums = torch.zeros(words, hidden.shape[1], device=ids.device).index_add_(0, word, hidden)
+            means = sums[1:] / torch.bincount(word, minlength=words)[1:, None].clamp(min=1)
+            return self.head(torch.cat([means, marks], 1)), labels.long()
+
+    return Tagger(), tokenizer
+
+
+def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str]) -> None:
+    """Writes encoder/ for conversion, and for space.proofread.classifiers.tagger head.npz (float16) and tags.json."""
+    import numpy as np
+
+    model.encoder.save_pretrained(out / "encoder")
+    tokenizer.save_pretrained(out / "encoder")
+    first, _, last = model.head
+    arrays = {"hidden": first.weight, "hidden_bias": first.bias, "out": last.weight, "out_bias": last.bias}
+    np.savez_compressed(
+        out / "head.npz", **{k: v.detach().cpu().numpy().astype(np.float16) for k, v in arrays.items()}
+    )
+    _write_tags(out / "tags.json", tags)
+
+
+def _write_tags(path: Path, tags: Sequence[str]) -> None:
+    path.write_text(json.dumps({"tags": tags}, ensure_ascii=False), "utf-8")
+
+
+def _tags(path: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
+    """The vocabulary: KEEP and WRONG, then the most frequent tags of corrupted sentences."""
+    if not path.exists():
+        rng = random.Random(f"{seed}/tags")
+        seen: Counter[str] = Counter()
+        for _ in range(_COUNTED):
+            pair = _draw(maker, rng)
+            for start, end, fix in fixes(pair.bad, pair.good):
+                seen[tag_of(pair.bad[start:end], fix)] += 1
+        common = [tag for tag, count in seen.most_common() if count >= _RAREST and tag not in (KEEP, WRONG)]
+        covered = sum(seen[tag] for tag in common[: size - 2]) / (seen.total() - seen[KEEP])
+        print(f"{len(common[: size - 2]) + 2} tags make {covered:.0%} of the corrections")
+        _write_tags(path, [KEEP, WRONG, *common[: size - 2]])
+    return list(json.loads(path.read_text("utf-8"))["tags"])
+
+
+def _draw(maker: PairMaker, rng: random.Random) -> Pair:
+    while (pair := maker.draw(rng)).mode != "proofread":
+        pass
+    return pair
+
+
+class Pools:
+    """Pools of batches of about `batch_tokens` padded tokens, texts of like length together."""
+
+    def __init__(
+        self, maker: PairMaker, learner: Sequence[Pair], tokenizer: Any, tags: Sequence[str], seed: int,
+        batch_tokens: int,
+    ) -> None:  # fmt: skip
+        self._maker, self._learner, self._tokenizer = maker, learner, tokenizer
+        self._number = {tag: i for i, tag in enumerate(tags)}
+        self._seed, self._batch_tokens = seed, batch_tokens
+        self._cache: dict[str, list[int]] = {}
+
+    def pool(self, number: int) -> list[loop.Batch]:
+        """The batches of one pool."""
+        rng = random.Random(f"{self._seed}/{number}")
+        ends = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+        drawn = (row_of(self._pair(rng), self._tokenize, self._number, *ends) for _ in range(loop.POOL))
+        rows = [row for row in drawn if row]
+        batches = loop.of_like_length(rows, [len(row.ids) for row in rows], self._batch_tokens)
+        rng.shuffle(batches)
+        pad = self._tokenizer.pad_token_id
+        return [
+            loop.Batch(collate(batch, pad), len(batch), sum(len(row.ids) for row in batch))
+            for batch in batches
+        ]
+
+    def _pair(self, rng: random.Random) -> Pair:
+        if self._learner and rng.random() < _LEARNER_SHARE:
+            return rng.choice(self._learner)
+        return _draw(self._maker, rng)
+
+    def _tokenize(self, word: str) -> list[int]:
+        if word not in self._cache:
+            self._cache[word] = self._tokenizer(word, add_special_tokens=False).input_ids
+        return self._cache[word]
+
+
+def collate(rows: Sequence[Row], pad_token_id: int) -> tuple[np.ndarray, ...]:
+    """(B, T) token ids and the word that each belongs to, (words, FEATURES) marks and (words,) labels.
+
+    The words of all rows are counted through from 1; 0 is the waste word of [CLS], [SEP] and padding.
+    """
+    import numpy as np
+
+    length = max(len(row.ids) for row in rows)
+    ids = np.full((len(rows), length), pad_token_id, np.int32)
+    word = np.zeros((len(rows), length), np.int32)
+    words = 1
+    for i, row in enumerate(rows):
+        ids[i, : len(row.ids)] = row.ids
+        word[i, 1 : len(row.ids) - 1] = np.array(row.word_of) + words
+        words += len(row.labels)
+    labels = np.array([label for row in rows for label in row.labels], np.int32)
+    return ids, word, np.concatenate([row.marks for row in rows]), labels
+
+
+def row_of(pair: Pair, tokenize: Any, number: dict[str, int], cls: int, sep: int) -> Row | None:
+    """The labelled words of the pair's wrong side; None if it is empty or too long."""
+    code = encode(pair.bad, tokenize)
+    if not 0 < len(code.ids) <= _MAX_TOKENS:
+        return None
+    right = {(start, end): fix for start, end, fix in fixes(pair.bad, pair.good, code.spans)}
+    used = sorted(set(code.word_of))  # a word of odd characters may have no token
+    place = {word: i for i, word in enumerate(used)}
+    wrong = number[WRONG]
+    labels = [number.get(tag_of(pair.bad[a:b], right[a, b]), wrong) for a, b in (code.spans[i] for i in used)]
+    return Row(
+        [cls, *code.ids, sep], [place[w] for w in code.word_of], features(pair.bad, code.spans)[used], labels
+    )

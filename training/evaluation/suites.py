@@ -1,0 +1,297 @@
+"""What a suite of the evaluation is: who is scored, on which rows, and what is reported.
+
+A suite is a function (rows, subject, seed) -> Report; `training.evaluation.corrections` and `training.evaluation.behaviour` hold
+them. Rows are checked where they are read, so that a file of the wrong kind is refused in one line. Each case carries
+the counts that its suite's main figures are made of, so that two models can be compared case by case (`paired`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from space.errors import UserError
+from training.data.corpus import detokenize, read_rows
+from training.evaluation import metrics
+
+if TYPE_CHECKING:
+    from space.proofread.classifiers.tone import Tone
+
+EVALUATION = Path(__file__).resolve().parent / "lists"
+SENTENCES = EVALUATION / "sentences.jsonl"
+
+Rows = Sequence[dict[str, Any]]
+
+
+class Subject:
+    """What is scored: a proofreader under its name, or nothing at all ("none").
+
+    Every text is proofread once per mode, however many suites ask for it.
+    """
+
+    def __init__(self, name: str, mode: str) -> None:
+        from space.settings import Settings
+
+        self.name, self._mode = name, mode
+        self._settings = Settings.from_env()
+        self._done: dict[tuple[str, str], str] = {}
+        self._proofreader: Any = None
+        if name != "none":
+            from space.proofread.pipeline import load_proofreader
+
+            self._proofreader = load_proofreader(self._settings, None if name == "default" else name)
+
+    def correct(self, text: str, mode: str | None = None) -> str:
+        """The text as the pipeline returns it in this mode (the command's own by default)."""
+        if self._proofreader is None:
+            return text
+        key = (text, mode or self._mode)
+        if key not in self._done:
+            self._done[key] = self._proofreader.proofread(*key).text
+        return self._done[key]
+
+    def tones(self, texts: Sequence[str]) -> list[Tone]:
+        """The tone of each text, by the same classifier for every model."""
+        if not hasattr(self, "_tone"):
+            from space.proofread.classifiers.tone import ToneClassifier
+
+            self._tone = ToneClassifier.load(self._settings.models_dir / "tone", self._settings.n_threads)
+        return self._tone.score(texts)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One text with what came back and what may come back; `counts` are its part of its suite's measures."""
+
+    source: str
+    output: str
+    references: list[str]
+    counts: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def right(self) -> bool:
+        return self.output in self.references
+
+
+@dataclass(frozen=True)
+class Report:
+    """Figures by name (groups of figures nest), and the cases that they were counted on."""
+
+    figures: dict[str, Any]
+    cases: list[Case]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """`data` is the name of its file in a folder of corpora, or the suite's own list.
+
+    `measures` are its main figures by name; the score of a single case is by the first of them.
+    """
+
+    run: Callable[[Rows, Subject, int], Report]
+    data: str | Path
+    measures: Mapping[str, Measure]
+
+    def rows(self, data: Path | None, limit: int | None) -> list[dict[str, Any]]:
+        """The rows of the file or folder, else of the own list. Raises UserError when there are none to be
+        had."""
+        if data is not None and not data.is_dir():
+            return objects(data, limit)
+        if isinstance(self.data, Path):
+            return objects(self.data, limit)
+        if data is None:
+            raise UserError(f"this suite needs --data: a file, or a folder that holds {self.data}")
+        return objects(data / self.data, limit)
+
+
+# ---- two models on the same cases --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of any cases: `statistic` of the sums of their `counts[key]`; cases without that key do not count.
+
+    >>> cases = [Case("a", "b", ["b"], {"right": [1, 1]}), Case("c", "c", ["d"], {"right": [0, 1]})]
+    >>> Measure("right", metrics.percent)(cases)
+    50.0
+    """
+
+    key: str
+    statistic: metrics.Statistic
+    higher: bool = True  # is better
+    empty: float = float(
+        "nan"
+    )  # the score of a case that has nothing to count, as nothing wrong and nothing changed
+
+    def __call__(self, cases: Sequence[Case]) -> float:
+        own = self.own(cases)
+        return float(self.drawn(own, np.ones((1, len(own))))[0]) if own else float("nan")
+
+    def own(self, cases: Sequence[Case]) -> list[Case]:
+        return [case for case in cases if self.key in case.counts]
+
+    def drawn(self, cases: Sequence[Case], weights: np.ndarray) -> np.ndarray:
+        """(resamples,) of the figure for `weights` (resamples, cases): how often each case is drawn."""
+        return self.statistic(weights @ np.array([case.counts[self.key] for case in cases], dtype=np.float64))
+
+    def score(self, case: Case) -> float:
+        """The figure of this case alone."""
+        value = self([case])
+        return self.empty if np.isnan(value) else value
+
+
+@dataclass(frozen=True)
+class Gleu(Measure):
+    """GLEU in percent; `counts[key]` are a case's `metrics.gleu_counts`, one list per reference."""
+
+    key: str = "gleu"
+    statistic: metrics.Statistic = metrics.mean  # not used: GLEU is no function of one sum
+    seed: int = 1  # of the drawn references
+
+    def drawn(self, cases: Sequence[Case], weights: np.ndarray) -> np.ndarray:
+        return metrics.gleu_drawn([case.counts[self.key] for case in cases], self.seed, weights)
+
+    def score(self, case: Case) -> float:
+        return metrics.gleu_sentence(case.counts[self.key])
+
+
+def paired(
+    first: Sequence[Case],
+    second: Sequence[Case],
+    figure: Callable[[Sequence[Case]], float],
+    *,
+    seed: int = 0,
+    rounds: int = 1000,
+) -> dict[str, Any]:
+    """Whether the second of two models beats the first, by what they made of the same texts in the same order.
+
+    The paired bootstrap of Koehn 2004 ("Statistical Significance Tests for Machine Translation Evaluation"): the same
+    cases are drawn for both, `rounds` times. Returns {"difference": {"value", "low", "high"}, "verdict"}: the figure of
+    the second less that of the first with the 2.5 % and 97.5 % points, and "better" or "worse" where that interval
+    leaves zero out, else "undecided". `figure` is a `Measure`, which is fast and knows whether less is better, or any
+    function of cases, of which more is better. UserError when the texts differ.
+    """
+    if [case.source for case in first] != [case.source for case in second]:
+        raise UserError(
+            "the two models were given different texts: score both on the same rows, with the same seed"
+        )
+    if isinstance(figure, Measure):
+        first, second = figure.own(first), figure.own(second)
+    nothing: dict[str, Any] = {"difference": dict.fromkeys(("value", "low", "high")), "verdict": "undecided"}
+    if not first:
+        return nothing
+    even = np.full(len(first), 1 / len(first))
+    weights = np.random.default_rng(seed).multinomial(len(first), even, size=rounds)
+    weights = np.vstack(
+        [np.ones(len(first), dtype=weights.dtype), weights]
+    )  # all of them once: the figure itself
+    apart = _drawn(figure, second, weights) - _drawn(figure, first, weights)
+    value, found = float(apart[0]), apart[1:][np.isfinite(apart[1:])]
+    if not np.isfinite(value) or not len(found):
+        return nothing
+    low, high = (float(point) for point in np.percentile(found, (2.5, 97.5)))
+    less_is_better = isinstance(figure, Measure) and not figure.higher
+    verdict = "undecided" if low <= 0 <= high else "better" if (low > 0) != less_is_better else "worse"
+    difference = {"value": round(value, 3), "low": round(low, 3), "high": round(high, 3)}
+    return {"difference": difference, "verdict": verdict}
+
+
+def _drawn(
+    figure: Callable[[Sequence[Case]], float], cases: Sequence[Case], weights: np.ndarray
+) -> np.ndarray:
+    if isinstance(figure, Measure):
+        return figure.drawn(cases, weights)
+    return np.array(
+        [
+            figure([case for case, times in zip(cases, row, strict=True) for _ in range(times)])
+            for row in weights
+        ],
+        dtype=np.float64,
+    )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that two models treat differently; `change` of its score is above zero where the second is better."""
+
+    change: float
+    first: Case
+    second: Case
+
+
+def samples(
+    first: Sequence[Case], second: Sequence[Case], measure: Measure, count: int
+) -> tuple[list[Sample], list[Sample]]:
+    """The texts that gain most from the first model to the second, and those that lose most, most first.
+
+    Texts whose own score is the same under both are in neither list.
+    """
+    sign = 1 if measure.higher else -1
+    found = [
+        Sample(sign * (measure.score(b) - measure.score(a)), a, b)
+        for a, b in zip(measure.own(first), measure.own(second), strict=True)
+    ]
+    best = sorted((sample for sample in found if sample.change > 0), key=lambda sample: -sample.change)
+    worst = sorted((sample for sample in found if sample.change < 0), key=lambda sample: sample.change)
+    return best[:count], worst[:count]
+
+
+# ---- rows --------------------------------------------------------------------------------------------------
+
+
+def objects(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines. UserError when there are none, or one of them has no named columns."""
+    rows = list(islice(read_rows(path), limit))
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise UserError(f"{path} holds no rows: give JSON lines with one object each")
+    return rows
+
+
+def texts_of(rows: Rows) -> list[str]:
+    """Clean texts: `text`, the `right` of our own list's clean rows, or sentences that every annotator left
+    alone."""
+    if "text" in rows[0]:
+        return [column(row, "text", str) for row in rows]
+    found = [source for source, references in pairs_of(rows) if all(r == source for r in references)]
+    if not found:
+        raise UserError("no clean text among the rows: each has a correction")
+    return found
+
+
+def pairs_of(rows: Rows) -> list[tuple[str, list[str]]]:
+    """(text, accepted corrections) as they are written: tokenised files are detokenised.
+
+    Columns are `source` and `references`, `source` and `corrected`, or our own `wrong` and `right`.
+    """
+    keys = next((pair for pair in _COLUMNS if pair[0] in rows[0] and pair[1] in rows[0]), _COLUMNS[0])
+    written: Callable[[str], str] = detokenize if is_tokenised(rows, keys[0]) else str
+    pairs = []
+    for row in rows:
+        references = row.get(keys[1])
+        references = [references] if isinstance(references, str) else column(row, keys[1], list)
+        pairs.append((written(column(row, keys[0], str)), [written(str(each)) for each in references]))
+    return pairs
+
+
+_COLUMNS = (("source", "references"), ("source", "corrected"), ("wrong", "right"))
+
+
+def column(row: dict[str, Any], key: str, kind: type) -> Any:
+    """The value of a column. Raises UserError when it is missing, empty or of another kind."""
+    value = row.get(key)
+    if not isinstance(value, kind) or not value:
+        what = "a text" if kind is str else "a list of texts"
+        raise UserError(f"a row has no {key!r} ({what}): its keys are {', '.join(row)}")
+    return value
+
+
+def is_tokenised(rows: Rows, key: str) -> bool:
+    """Whether most texts that end in a mark have a blank before it, as in Penn Treebank text."""
+    ends = [str(row.get(key, ""))[-2:] for row in rows]
+    marked = [end for end in ends if end[-1:] in {".", "?", "!"}]
+    return 2 * sum(end[:1] == " " for end in marked) > len(marked)

@@ -1,0 +1,97 @@
+"""Drafts as the model is asked about them, with what the shipped classifiers say of each: measured once for a run.
+
+    chats = prompts([("He go.", "proofread")], folder=Path("runs/sft"))
+
+Nothing before a training takes longer, so what was measured is kept in the folder of the run until `forget`: a run that
+goes on after a kill does not measure again, and of the processes of one training the first of each machine measures
+while the others wait for its file. Machines that share the folder measure at the same time and write the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from space.proofread.classifiers.tagger import Tagger
+from space.proofread.classifiers.tone import MODELS, ToneClassifier
+from space.proofread.lexicon import PATH as LEXICON_PATH
+from space.proofread.lexicon import Lexicon
+from space.proofread.prompt import PROMPT_VERSION, evidence, messages
+from training.runs import atomic_write
+from training.runs.steps import fingerprint, read_json, told
+
+TAGGER = MODELS / "tagger"
+
+Draft = tuple[str, str]  # and its mode
+Chat = list[dict[str, str]]
+
+_AT_ONCE = 256  # texts per call of the classifiers
+_POLL_SECONDS = 0.2
+
+
+def prompts(drafts: Sequence[Draft], tagger: Path | None = None, folder: Path | None = None) -> list[Chat]:
+    """The prompt of each draft. UserError for classifiers that cannot be read, or a folder that cannot be written."""
+    tagger = tagger or TAGGER
+    if not drafts:
+        return []
+    if folder is None:
+        return _measure(drafts, tagger)
+    kept = folder / f"evidence-{_key(drafts, tagger)[:16]}.json"
+    first = os.environ.get("LOCAL_RANK", "0") == "0"  # as torchrun and accelerate set it
+    while (chats := _read(kept, drafts)) is None:
+        if first:
+            _keep(kept, _measure(drafts, tagger))
+        else:  # if the first one fails, whatever launched both ends this one
+            time.sleep(_POLL_SECONDS)
+    return chats
+
+
+def forget(folder: Path) -> None:
+    """Takes away what was kept for a run: it is over, and some words of the drafts are in it."""
+    for path in folder.glob("evidence-*.json"):
+        path.unlink(missing_ok=True)
+
+
+def _measure(drafts: Sequence[Draft], folder: Path) -> list[Chat]:
+    tone, tagger, lexicon = ToneClassifier.load(), Tagger.load(folder), Lexicon.load()
+    chats = []
+    for start in range(0, len(drafts), _AT_ONCE):
+        batch = drafts[start : start + _AT_ONCE]
+        texts = [text for text, _ in batch]
+        for (text, mode), scores, doubts in zip(batch, tone.score(texts), tagger.tag(texts), strict=True):
+            chats.append(messages(text, evidence(text, scores, doubts, lexicon), mode))
+        print(f"evidence measured on {len(chats):,} of {len(drafts):,} drafts", file=sys.stderr)
+    return chats
+
+
+def _key(drafts: Sequence[Draft], tagger: Path) -> str:
+    """Of all that the prompts depend on."""
+    classifiers = [fingerprint(path) for path in (MODELS / "tone", tagger, LEXICON_PATH)]
+    elsewhere = [os.environ.get(name, "") for name in ("SENTIMENT_MODEL", "POLITENESS_MODEL")]
+    inputs = [PROMPT_VERSION, classifiers, elsewhere, drafts]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+
+
+def _keep(path: Path, chats: Sequence[Chat]) -> None:
+    """What is said of each draft, without the drafts, for this user alone."""
+    asked = [chat[:-1] for chat in chats]
+    with told(path):
+        atomic_write.write(path, json.dumps({"asked": asked, "check": _check(asked)}), mode=0o600)
+
+
+def _read(path: Path, drafts: Sequence[Draft]) -> list[Chat] | None:
+    """The prompts, or None where there is no file or a crash of the machine has torn it."""
+    kept = read_json(path)
+    asked = kept.get("asked")
+    if asked is None or kept.get("check") != _check(asked):
+        return None
+    return [[*each, {"role": "user", "content": text}] for each, (text, _) in zip(asked, drafts, strict=True)]
+
+
+def _check(asked: Sequence[Chat]) -> str:
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

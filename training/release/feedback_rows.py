@@ -1,0 +1,232 @@
+"""Feedback as rows for `retrain`: sentences to train on, pairs, and drafts that are held out to judge by.
+
+    counts = make_rows(args, folder)     args as `retrain` has them
+
+Whether a draft is held out depends on its text alone, so that it is held out the next time too. What is judged by is kept
+out of all rows to train on, whole and by sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from space.errors import UserError
+from space.proofread.prompt import MODES
+from training.data.corpus import read_rows
+from training.evaluation.suites import SENTENCES, objects, pairs_of, texts_of
+from training.finetune.sentence_pairs import by_sentence, mode_of, units
+from training.runs.steps import read_json, told
+
+_SOURCES = ("corrected", "changes", "accepted")  # of a text, as the export calls them, best known first
+_IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
+
+Row = dict[str, Any]
+
+
+def make_rows(args: argparse.Namespace, folder: Path) -> Row:
+    """Writes train/completions.jsonl, train/preferences.jsonl and held_out/completions.jsonl; returns how many.
+
+    They have the names and the `ids` of an export and are known to the journal as one, so that `python -m feedback
+    forget` reaches them. Raises UserError when nothing is left to train on.
+    """
+    completions, preferences = _feedback(args, folder)
+    held_out = _kept_apart(completions, preferences, args)
+    barred = _barred([*held_out, *evaluation(args)], clean_texts(args))
+    completions, preferences = (
+        [row for row in rows if not is_held_out(row["prompt"], args.held_out_share)]
+        for rows in (completions, preferences)
+    )
+    train = _by_sentence(completions, barred, args.seed)
+    if not train:
+        raise UserError(
+            "no text to train on: every draft is held out, came back as it was or changed beyond its sentences; "
+            "wait for more feedback"
+        )
+    replay = _replayed(args, len(train), barred)
+    pairs = [
+        pair
+        for row in preferences
+        for pair in by_sentence(row)
+        if _free(barred, pair["prompt"], pair["chosen"])
+    ]
+    mixed = [*train, *replay]
+    _write(folder / "train" / "completions.jsonl", random.Random(args.seed).sample(mixed, len(mixed)))
+    _write(folder / "train" / "preferences.jsonl", pairs)
+    _write(folder / "held_out" / "completions.jsonl", held_out)
+    return {"sentences": len(train), "replay": len(replay), "pairs": len(pairs), "held_out": len(held_out)}
+
+
+def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[Row]]:
+    """Completions and preferences, each with the mode and the dialect that its drafts were proofread in.
+
+    Raises UserError for feedback that cannot be read, or that has no row to train on.
+    """
+    from feedback import export, source
+    from feedback.__main__ import require
+    from feedback.errors import FeedbackError
+    from feedback.hub import Dataset
+    from feedback.hub import rows as dataset_rows
+
+    repo_id = args.dataset or ("" if args.folder else os.environ.get("FEEDBACK_DATASET", "").strip())
+    journal = args.folder or Path(os.environ.get("FEEDBACK_DIR") or "flagged")
+    where = args.export or folder / "feedback"
+    try:
+        if args.export:
+            counts = read_json(args.export / export.MANIFEST)
+            if not counts:
+                raise UserError(
+                    f"{args.export} is no export: give a folder that python -m feedback export wrote"
+                )
+        else:
+            if repo_id:
+                token = os.environ.get("HF_TOKEN", "").strip()
+                records = source.once(dataset_rows(Dataset(repo_id, token)))
+            else:
+                require(journal)
+                records = source.journal(journal)
+            export.prepare(where)
+            export.register(journal, where)
+            counts = export.export(records, where)
+        if not args.export or journal.is_dir():
+            for each in (folder / "train", folder / "held_out"):
+                export.register(journal, each)
+    except (FeedbackError, OSError) as error:
+        raise UserError(str(error)) from error
+    if not counts.get("completions") and not counts.get("preferences"):
+        place = args.export or repo_id or journal
+        if counts.get("quarantine"):
+            raise UserError(
+                f"{place}: all {counts['quarantine']} rows are in quarantine: look at {where / 'quarantine.jsonl'}"
+            )
+        raise UserError(
+            f"{place} has no feedback that makes a training row yet: come back when there is some"
+        )
+    completions, preferences = (
+        list(_read(where / f"{kind}.jsonl")) for kind in ("completions", "preferences")
+    )
+    return completions, preferences
+
+
+def is_held_out(draft: str, share: float) -> bool:
+    """Whether a draft belongs to the share that is never trained on; blanks and capitals make no difference."""
+    value = int.from_bytes(hashlib.sha256(_normal(draft).encode("utf-8", "replace")).digest()[:8], "big")
+    return value < share * 2**64
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _kept_apart(
+    completions: Iterable[Row], preferences: Iterable[Row], args: argparse.Namespace
+) -> list[Row]:
+    """The drafts that are held out, each with what people would have had of it and how that is known (`source`).
+
+    What somebody wrote themselves ("corrected") counts more than a rewrite of which they rejected changes ("changes", with
+    the whole of it in `rejected`), and that more than one that they took as it was ("accepted"): of these a draft has the
+    first that there is. A draft that was put into another spelling is left out: how well a word is spelt is not the
+    model's merit.
+    """
+    known = [
+        *((row.get("source", _SOURCES[0]), row, row["completion"], []) for row in completions),
+        *((row.get("source"), row, row["chosen"], [row["rejected"]]) for row in preferences),
+    ]
+    # A preference is a text that somebody wrote or took, which is among the completions, or changes that they sorted.
+    usable = [each for each in known if each[0] in _SOURCES and (not each[3] or each[0] == "changes")]
+    found: dict[tuple[str, str], Row] = {}
+    for source, row, wanted, rejected in sorted(usable, key=lambda each: _SOURCES.index(each[0])):
+        if not is_held_out(row["prompt"], args.held_out_share) or row.get("dialect"):
+            continue
+        about = {"prompt": row["prompt"], "mode": mode_of(row), "source": source}
+        kept = found.setdefault(
+            (_normal(row["prompt"]), mode_of(row)), {**about, "references": [], "rejected": [], "ids": []}
+        )
+        if kept["source"] == source:
+            kept["references"].append(wanted)
+            kept["rejected"] += rejected
+            kept["ids"] += row["ids"]
+    return list(found.values())
+
+
+def evaluation(args: argparse.Namespace) -> list[Row]:
+    found = []
+    for path in args.evaluation:
+        found += [
+            {"prompt": text, "references": references, "mode": MODES[0], "ids": []}
+            for text, references in pairs_of(objects(path))
+        ]
+    return found
+
+
+def clean_texts(args: argparse.Namespace) -> list[str]:
+    return texts_of(objects(args.clean or SENTENCES))[: args.limit]
+
+
+def _barred(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
+    """What may not be trained on: the texts to judge by, whole and by sentence."""
+    texts = [*clean, *(text for row in rows for text in (row["prompt"], *row["references"]))]
+    return {
+        _normal(each) for text in texts for each in (text, *(sentence for (sentence,) in units(text, ())))
+    }
+
+
+def _free(barred: set[str], draft: str, wanted: str) -> bool:
+    """Whether a row may be trained on: neither what it asks nor what it answers is judged by."""
+    return _normal(draft) not in barred and _normal(wanted) not in barred
+
+
+def _by_sentence(completions: Iterable[Row], barred: set[str], seed: int) -> list[Row]:
+    """The sentences of drafts with what became of them; of those left as they were only `_IDENTITY_SHARE`."""
+    changed: dict[tuple[str, ...], Row] = {}
+    same: dict[tuple[str, ...], Row] = {}
+    for row in completions:
+        for draft, corrected in units(row["prompt"], (row["completion"],), row.get("dialect")):
+            if corrected and _free(barred, draft, corrected):
+                made = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
+                (same if draft == corrected else changed)[draft, corrected, made["mode"]] = made
+    kept = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
+    return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(kept, len(same)))]
+
+
+def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Row]:
+    """Rows of the base's training set: `--replay_share` of all rows, or as many as there are."""
+    if args.replay is None:
+        return []
+    rows = []
+    for number, row in enumerate(objects(args.replay), 1):
+        if not all(isinstance(row.get(name), str) and row[name].strip() for name in ("draft", "corrected")):
+            raise UserError(
+                f"--replay {args.replay}, row {number}: it needs draft and corrected, its columns are {', '.join(row)}"
+            )
+        if _free(barred, row["draft"], row["corrected"]):
+            rows.append(
+                {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
+            )
+    wanted = round(fresh * args.replay_share / (1 - args.replay_share))
+    return random.Random(args.seed).sample(rows, min(wanted, len(rows)))
+
+
+def held_out_rows(folder: Path) -> list[Row]:
+    """The rows that `make_rows` held out: prompt, references, mode, source and rejected."""
+    return _read(folder / "held_out" / "completions.jsonl")
+
+
+def _read(path: Path) -> list[Row]:
+    return list(read_rows(path)) if path.exists() else []
+
+
+def _write(path: Path, rows: Iterable[Row]) -> None:
+    """Readable by this user alone: it holds what people wrote."""
+    with told(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+            out.writelines(json.dumps(row) + "\n" for row in rows)

@@ -1,0 +1,209 @@
+"""Whether a new model is better than the served one: what both make of texts that neither was trained on, in figures.
+
+    figures = figures_of(scored(served, rows, clean, None, 0), scored(candidate, rows, clean, None, 0))
+    why = reasons(figures | {"verify": {"passed": True, "failed": []}})  # not to release it
+
+A correction is sent in where the served model failed, and a rewrite is accepted where it did not: how the rows came about
+favours the new model on the first and the served one on the second. So they are kept apart (`source` of a row, as the
+export has it). On texts that a person wrote, and on changes that a person rejected, the new model must be better; of changes
+that were accepted it must not surely lose some, and what it does to those texts besides is not counted, for nobody has
+judged it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from space.proofread.prompt import MODES
+from training.evaluation import metrics
+from training.evaluation.suites import Case, Measure, Subject, paired
+
+_FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
+
+Row = dict[str, Any]
+
+
+def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: int | None, seed: int) -> Row:
+    """What the pipeline makes of the texts with this model, as numbers: no text is kept.
+
+    `held_out` and `accepted` have [true positives, false positives, false negatives] of the edits of each row, `clean`
+    whether each text was changed, `fair` by group the percentage of emails whose edits depend on who is in them.
+    """
+    from training.evaluation.behaviour import SUITES
+
+    subject = Subject(str(model), MODES[0])
+    counts: dict[bool, list[list[int]]] = {True: [], False: []}
+    for row in held_out:
+        made = subject.correct(row["prompt"], row["mode"])
+        counts[row.get("source") == "accepted"].append(edit_counts(row, made))
+    fair = SUITES["fair"]
+    figures = fair.run(fair.rows(None, limit), subject, seed).figures
+    return {
+        "held_out": counts[False],
+        "accepted": counts[True],
+        "clean": [subject.correct(text) != text for text in clean],
+        "fair": {
+            name: group["differ_percent"]["value"]
+            for name, group in figures.items()
+            if "differ_percent" in group
+        },
+    }
+
+
+def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
+    """[true positives, false positives, false negatives] of what was made of a row's prompt.
+
+    Where a person only sorted the changes of a rewrite, those that they rejected are the false ones: of others nothing is
+    known.
+
+    >>> row = {"prompt": "I has teh file.", "references": ["I have teh file."], "rejected": ["I have teh files."]}
+    >>> edit_counts(row, "I have teh files."), edit_counts(row, "I have the file.")
+    ([1, 1, 0], [1, 0, 0])
+    """
+    source = row["prompt"]
+    wanted = [metrics.edits(source, reference) for reference in row["references"]]
+    match = metrics.best_match(metrics.edits(source, text), wanted)
+    right, needless, missed = match.counts()
+    if row.get("rejected"):
+        refused = [edit for each in row["rejected"] for edit in metrics.edits(source, each)]
+        needless = sum(edit in refused for edit in match.needless)
+    return [right, needless, missed]
+
+
+# ---- both models -------------------------------------------------------------------------------------------
+
+
+def figures_of(served: Row, candidate: Row) -> Row:
+    """From what `scored` returned for two models: F0.5 of the held-out rows, the share of accepted changes that each makes
+    too, both with the difference and its 95 % interval, and shares of texts; all in percent."""
+    return {
+        "held_out": _apart(served["held_out"], candidate["held_out"], Measure("edits", metrics.f_half)),
+        "accepted": _apart(served["accepted"], candidate["accepted"], Measure("edits", metrics.recall)),
+        "clean": {
+            "texts": len(served["clean"]),
+            **_sides(_percent(served["clean"]), _percent(candidate["clean"])),
+        },
+        "fair": {name: _sides(value, candidate["fair"][name]) for name, value in served["fair"].items()},
+    }
+
+
+def _apart(served: Sequence[Any], candidate: Sequence[Any], measure: Measure) -> Row:
+    first, second = (
+        [Case(str(row), "", [], {measure.key: counts}) for row, counts in enumerate(each)]
+        for each in (served, candidate)
+    )
+    sides = _sides(_number(measure(first)), _number(measure(second)))
+    return {"rows": len(first), **sides, **paired(first, second, measure)}
+
+
+def _sides(served: float | None, candidate: float | None) -> Row:
+    return {"served": served, "candidate": candidate}
+
+
+def _percent(flags: Sequence[bool]) -> float:
+    return round(100 * sum(flags) / max(len(flags), 1), 2)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 2)
+
+
+# ---- the decision ------------------------------------------------------------------------------------------
+
+
+def reasons(figures: Row, margin: float = 0.0) -> list[str]:
+    """Why the new model is not to be released, a line for each reason; none if it is.
+
+    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on what was accepted
+    (with the same confidence), on clean text and in each group of the fairness suite to be worse by no more than `margin`
+    percentage points.
+    """
+    if figures.get("same"):
+        return ["it is what is served already: it was released before, and no other feedback has come since"]
+    why = []
+    if not figures["verify"]["passed"]:
+        failed = ", ".join(figures["verify"]["failed"])
+        why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
+    why += _not_better(figures["held_out"])
+    accepted = figures["accepted"]
+    if accepted["verdict"] == "worse" and -_grown(accepted) > margin:
+        why.append(
+            f"loses what was accepted: it makes {accepted['candidate']} % of the changes in {accepted['rows']} texts, the "
+            f"served model {accepted['served']} %; difference {_told(accepted['difference'])}"
+        )
+    clean = figures["clean"]
+    if _grown(clean) > margin:
+        why.append(
+            f"worse on clean text: it changes {clean['candidate']} % of {clean['texts']} texts, the served model "
+            f"{clean['served']} %"
+        )
+    for group, share in figures["fair"].items():
+        if _grown(share) > margin:
+            why.append(
+                f"less fair: the edits of {share['candidate']} % of emails depend on {group}, with the served model "
+                f"{share['served']} %"
+            )
+    return why
+
+
+def _grown(sides: Row) -> float:
+    """By how many points; rounded, or 0.8 would be more than 0.1 above 0.7."""
+    return round(sides["candidate"] - sides["served"], 2)
+
+
+def _not_better(held_out: Row) -> list[str]:
+    difference = held_out["difference"]
+    if difference["value"] is None or held_out["rows"] < _FEWEST_HELD_OUT:
+        return [
+            f"nothing to judge by: {held_out['rows']} held-out rows; wait for more feedback, or give --evaluation"
+        ]
+    if held_out["verdict"] == "better":
+        return []
+    what = "worse" if held_out["verdict"] == "worse" else "not surely better"
+    return [
+        f"{what} on {held_out['rows']} held-out rows: F0.5 {held_out['candidate']}, the served model "
+        f"{held_out['served']}; difference {_told(difference)}"
+    ]
+
+
+def _told(difference: Row) -> str:
+    return f"{difference['value']} ({difference['low']} to {difference['high']})"
+
+
+# ---- what is shown -----------------------------------------------------------------------------------------
+
+
+def draw(path: Path, figures: Row) -> None:
+    """Both models side by side, all in percent."""
+    from training.runs import pictures
+
+    pairs = {
+        "held-out F0.5": figures["held_out"],
+        "accepted changes made": figures["accepted"],
+        "clean changed": figures["clean"],
+        **figures["fair"],
+    }
+    values: dict[str, pictures.Bar] = {
+        f"{name}, {side}": pair[side]
+        for name, pair in pairs.items()
+        for side in ("served", "candidate")
+        if pair[side] is not None
+    }
+    pictures.bars(path, values, "The served model and the new one", "%")
+
+
+def scores(figures: Row) -> Row:
+    """The figures that `training compare` lists."""
+    names = {
+        "held_out": "held_out_f0.5",
+        "accepted": "accepted_made_percent",
+        "clean": "clean_changed_percent",
+    }
+    return {
+        f"{name}_{side}": figures[group].get(side)
+        for group, name in names.items()
+        for side in ("served", "candidate")
+    }
