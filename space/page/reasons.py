@@ -1,6 +1,6 @@
 """Why a change was made, in one plain line.
 
-    reason(Change(0, 8, "recieved", "received", "spelling"))  # Spelling: 'recieved' is not a word we know.
+    reason(Edit(0, 8, "recieved", "received", "spelling"))  # Spelling: 'recieved' is not a word we know.
 
 A change knows its two texts and its kind, not its sentence. So a line names a rule only where these alone show it
 ("its" that becomes "it's"); everything else gets the general line of its kind, which says what was done.
@@ -17,7 +17,7 @@ from space.proofread.dialect import spelling
 from space.proofread.lexicon import WORD
 
 if TYPE_CHECKING:
-    from space.proofread.edits import Change
+    from space.proofread.edits import Edit
     from space.proofread.lexicon import Lexicon
 
 # Every line, so that a translation is this one place. {before} and {after} are the texts of the change, {word} a word of it.
@@ -122,11 +122,11 @@ _BASE = {
 }  # fmt: skip
 
 
-def reason(change: Change, lexicon: Lexicon | None = None) -> str:
+def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
     """One line on why the change was made; `lexicon` says which words are known, the shipped list unless given.
 
-    >>> from space.proofread.edits import Change
-    >>> reason(Change(4, 10, "colour", "color", "spelling"))
+    >>> from space.proofread.edits import Edit
+    >>> reason(Edit(4, 10, "colour", "color", "spelling"))
     "'color' is the American spelling of 'colour'."
     """
     before, after = (" ".join(text.replace("’", "'").split()) for text in (change.before, change.after))
@@ -160,7 +160,7 @@ def _shortened(text: str) -> str:
 _Found = tuple[str, str] | None
 
 
-def _by_pair(change: Change, before: str, after: str) -> _Found:
+def _by_pair(change: Edit, before: str, after: str) -> _Found:
     pair = {before.lower(), after.lower()}
     if len(pair) < 2:
         return None
@@ -175,7 +175,7 @@ def _by_pair(change: Change, before: str, after: str) -> _Found:
     return next(((key, "") for key, words in _CONFUSED.items() if pair <= words), None)
 
 
-def _by_number(change: Change, before: str, after: str) -> _Found:
+def _by_number(change: Edit, before: str, after: str) -> _Found:
     """has or have, is or are; "he go" when the pronoun is part of the change."""
     for key, pairs in _NUMBER.items():
         if (before.lower(), after.lower()) in pairs:
@@ -186,7 +186,7 @@ def _by_number(change: Change, before: str, after: str) -> _Found:
     return None
 
 
-def _by_base_form(change: Change, before: str, after: str) -> _Found:
+def _by_base_form(change: Edit, before: str, after: str) -> _Found:
     """The verb after to or a modal, when that is part of the change: "can goes" -> "can go"."""
     old, new = before.lower().split(), after.lower().split()
     if not len(old) == len(new) == 2 or old[0] != new[0] or old[0] not in _MODALS:
@@ -198,11 +198,11 @@ def _by_base_form(change: Change, before: str, after: str) -> _Found:
     return ("base form", after.split()[0]) if regular or _BASE.get(old[1]) == new[1] else None
 
 
-def _by_dialect(change: Change, before: str, after: str) -> _Found:
+def _by_dialect(change: Edit, before: str, after: str) -> _Found:
     return next(((name, "") for name in ("american", "british") if spelling(before, name) == after), None)
 
 
-def _by_capital(change: Change, before: str, after: str) -> _Found:
+def _by_capital(change: Edit, before: str, after: str) -> _Found:
     if before.lower() != after.lower() or before == after:
         # ", it" -> ". It": the mark shows where a sentence begins.
         begun = re.fullmatch(r"[,;]? ?(\w+)", before), re.fullmatch(r"[.!?] ([A-Z]\w*)", after)
@@ -218,7 +218,7 @@ def _by_capital(change: Change, before: str, after: str) -> _Found:
     return ("sentence" if change.start == 0 or before in _NEVER_NAMES else "capital"), ""
 
 
-def _by_join(change: Change, before: str, after: str) -> _Found:
+def _by_join(change: Edit, before: str, after: str) -> _Found:
     """The same letters with an apostrophe, a blank or a hyphen more or fewer."""
     if "".join(filter(str.isalnum, before.lower())) != "".join(filter(str.isalnum, after.lower())):
         return None
@@ -236,17 +236,17 @@ def _by_join(change: Change, before: str, after: str) -> _Found:
     return None
 
 
-def _by_repetition(change: Change, before: str, after: str) -> _Found:
+def _by_repetition(change: Edit, before: str, after: str) -> _Found:
     words = before.split()
     doubled = len(words) == 2 and words[0].lower() == words[1].lower() and after.lower() == words[0].lower()
     return ("doubled", after) if doubled else None
 
 
-def _by_mark(change: Change, before: str, after: str) -> _Found:
+def _by_mark(change: Edit, before: str, after: str) -> _Found:
     return ("question", "") if after == "?" and before in ("", ".", ",", "!") else None
 
 
-_RULES: tuple[Callable[[Change, str, str], _Found], ...] = (
+_RULES: tuple[Callable[[Edit, str, str], _Found], ...] = (
     _by_pair,
     _by_number,
     _by_base_form,

@@ -14,7 +14,7 @@ from space.page.reasons import reason
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Score, Tone
-    from space.proofread.edits import Change
+    from space.proofread.edits import Edit
     from space.proofread.pipeline import Kept
 
 KEPT_CHARACTERS = 160  # of a text that was left alone, enough to know it again
@@ -95,18 +95,18 @@ def _mark(tag: str, sign: str, text: str) -> str:
     return f'<{tag}><span class="pr-sign" aria-hidden="true">{sign}</span>{drawn}</{tag}>'
 
 
-def _both(change: Change) -> str:
+def _both(change: Edit) -> str:
     return _mark("del", "−", change.before) + _mark("ins", "+", change.after)
 
 
-def _named(number: int, change: Change) -> str:
+def _named(number: int, change: Edit) -> str:
     """A change as a screen reader says it."""
     sides = [f"{strings.REMOVED} {change.before}"] * bool(change.before)
     sides += [f"{strings.ADDED} {change.after}"] * bool(change.after)
     return escaped(f"{number + 1}: {', '.join(sides)}, {change.kind}")
 
 
-def marked(draft: str, changes: Sequence[Change] = (), done: bool = False) -> str:
+def marked(draft: str, changes: Sequence[Edit] = (), done: bool = False) -> str:
     """The draft with each change marked in place, −removed +added.
 
     When `done`, marks are switches, and `data-pieces` holds the draft in pieces, a change being [before, after]: any
@@ -133,7 +133,7 @@ def counted(changes: int) -> str:
     return strings.ONE_CHANGE if changes == 1 else strings.MANY_CHANGES.format(count=changes or strings.NO)
 
 
-def changed(changes: Sequence[Change], clean: bool = True) -> str:
+def changed(changes: Sequence[Edit], clean: bool = True) -> str:
     """The section "What changed": a card for each change with its kind and reason, to accept or reject.
 
     Without changes `clean` says whether that is praise, or only because something was left alone.
@@ -161,7 +161,7 @@ def changed(changes: Sequence[Change], clean: bool = True) -> str:
     )
 
 
-def _choice(number: int, change: Change) -> str:
+def _choice(number: int, change: Edit) -> str:
     """The two buttons of a card."""
     return "".join(
         f'<button type="button" data-accept="{str(accept).lower()}" aria-pressed="{str(accept).lower()}" '

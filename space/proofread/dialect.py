@@ -22,7 +22,7 @@ from pathlib import Path
 
 from space.errors import UserError
 from space.proofread.classifiers.tags import Doubt
-from space.proofread.edits import Change, apply, classify
+from space.proofread.edits import Edit, apply, classify
 from space.proofread.email import EDITABLE, Part, sentences
 from space.proofread.prompt import WORDS
 
@@ -78,7 +78,7 @@ def respelt(text: str, dialect: str) -> str:
     return WORDS.sub(lambda match: spelling(match.group(), dialect) or match.group(), text)
 
 
-def respellings(draft: str, parts: Sequence[Part], dialect: str) -> list[Change]:
+def respellings(draft: str, parts: Sequence[Part], dialect: str) -> list[Edit]:
     """The words of the editable `parts` of the draft that the dialect spells otherwise, in order.
 
     >>> [(c.before, c.after) for c in respellings("Grey is a colour.", [Part("sentence", "Grey is a colour.", 0)], "american")]
@@ -101,7 +101,7 @@ def respellings(draft: str, parts: Sequence[Part], dialect: str) -> list[Change]
             if not literal.touch(start, start + len(word)) and not _may_be_name(
                 words, index, beginnings, shouted
             ):
-                found.append(Change(start, start + len(word), word, right, "spelling"))
+                found.append(Edit(start, start + len(word), word, right, "spelling"))
     return found
 
 
@@ -114,7 +114,7 @@ def occurrences(draft: str, terms: Iterable[str]) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer(pattern, draft, re.I)]
 
 
-def is_held(change: Change, spans: Iterable[tuple[int, int]], names: Collection[str]) -> bool:
+def is_held(change: Edit, spans: Iterable[tuple[int, int]], names: Collection[str]) -> bool:
     """Whether a respelling would touch a name, or a protected term at one of the `spans`."""
     return change.before in names or any(start < change.end and change.start < end for start, end in spans)
 
@@ -122,7 +122,7 @@ def is_held(change: Change, spans: Iterable[tuple[int, int]], names: Collection[
 # --- beside a model -------------------------------------------------------------------------------
 
 
-def in_dialect(doubts: Iterable[Doubt], wanted: Sequence[Change], dialect: str) -> tuple[Doubt, ...]:
+def in_dialect(doubts: Iterable[Doubt], wanted: Sequence[Edit], dialect: str) -> tuple[Doubt, ...]:
     """The doubts with their fixes in the dialect; not those about nothing but a spelling.
 
     `wanted` are the respellings of the same text.
@@ -136,7 +136,7 @@ def in_dialect(doubts: Iterable[Doubt], wanted: Sequence[Change], dialect: str) 
     return tuple(kept)
 
 
-def with_respellings(doubts: Sequence[Doubt], wanted: Sequence[Change]) -> tuple[Doubt, ...]:
+def with_respellings(doubts: Sequence[Doubt], wanted: Sequence[Edit]) -> tuple[Doubt, ...]:
     """The doubts and the respellings as doubts that are sure of their fix, in order."""
     told = [
         Doubt(change.start, change.end, change.before, fix=change.after, confidence=1.0)
@@ -147,15 +147,15 @@ def with_respellings(doubts: Sequence[Doubt], wanted: Sequence[Change]) -> tuple
 
 
 def merged(
-    before: str, changes: Sequence[Change], wanted: Sequence[Change], dialect: str, protected_terms: Iterable[str] = (),
+    before: str, changes: Sequence[Edit], wanted: Sequence[Edit], dialect: str, protected_terms: Iterable[str] = (),
     names: Collection[str] = (),
-) -> list[Change]:  # fmt: skip
+) -> list[Edit]:  # fmt: skip
     """A model's changes with their words in the dialect, and what is wanted where the model changed nothing.
 
     Ordered and disjoint. Where the model respelt a wanted word in its own way, the wanted respelling stands.
 
-    >>> changes = [Change(2, 7, "likes", "like", "agreement")]
-    >>> wanted = [Change(8, 14, "colour", "color", "spelling")]
+    >>> changes = [Edit(2, 7, "likes", "like", "agreement")]
+    >>> wanted = [Edit(8, 14, "colour", "color", "spelling")]
     >>> [(c.before, c.after) for c in merged("I likes colour", changes, wanted, "american")]
     [('likes', 'like'), ('colour', 'color')]
     """
@@ -183,12 +183,12 @@ def merged(
     return sorted([*found, *left], key=lambda c: (c.start, c.end))
 
 
-def _says_more(wanted: Change, fix: str) -> bool:
+def _says_more(wanted: Edit, fix: str) -> bool:
     """Whether a fix of the same word mends something else too, as "organizes" does where "organise" stood for it."""
     return fix != wanted.after and classify(wanted.after, fix) not in ("spelling", "word choice")
 
 
-def _overlap(one: Doubt | Change, other: Change) -> bool:
+def _overlap(one: Doubt | Edit, other: Edit) -> bool:
     return one.start < other.end and other.start < one.end
 
 

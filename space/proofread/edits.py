@@ -4,6 +4,8 @@ Words and marks are aligned; what stands between two aligned words becomes one c
 where each replaced word plainly has its own correction. Blanks are compared where they are, never rewritten.
 """
 
+from __future__ import annotations
+
 import difflib
 import re
 from bisect import bisect_left
@@ -12,22 +14,45 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+KINDS = (
+    "spelling", "capitals", "punctuation", "spacing", "article", "preposition", "agreement", "verb form", "word choice",
+    "word order", "tone", "other",
+)  # fmt: skip
+SOURCES = ("tagger", "lexicon", "harper", "dialect", "llm", "polish", "user")
+STATUSES = ("applied", "suggested", "refused")
+
 
 @dataclass(frozen=True)
-class Change:
-    """`before` at characters [start, end) of the draft becomes `after`; `kind` is the sort of correction."""
+class Edit:
+    """`before`, the characters [start, end) of a text, becomes `after`: the one value for a change, proposed or made.
+
+    `kind` is one of KINDS, `source` says who proposed it (SOURCES), `score` is the probability that a careful reader would
+    make it, 0 to 1, `status` what became of it (STATUSES), and `reason` is one line for the user: why it was made or refused.
+    """
 
     start: int
     end: int
     before: str
     after: str
-    kind: str
+    kind: str = "other"
+    source: str = "llm"
+    score: float = 1.0
+    status: str = "applied"
+    reason: str = ""
 
     def to_dict(self) -> dict[str, Any]:
+        """As JSON, in the notation of the command line, the endpoints and feedback."""
         return asdict(self)
 
+    def overlaps(self, other: Edit) -> bool:
+        """Whether the two change a character of the same place; two insertions at one place do."""
+        return (self.start < other.end and other.start < self.end) or (self.start, self.end) == (
+            other.start,
+            other.end,
+        )
 
-def diff(before: str, after: str, offset: int = 0) -> list[Change]:
+
+def diff(before: str, after: str, offset: int = 0) -> list[Edit]:
     """Ordered, disjoint changes that turn `before` into `after`; `offset` is where `before` starts.
 
     >>> changes = diff("I recieve mail at morning", "I receive mail in the morning")
@@ -48,11 +73,11 @@ def diff(before: str, after: str, offset: int = 0) -> list[Change]:
     for start, end, from_, to in _joined(before, after, regions):
         was, becomes = before[start:end], after[from_:to]
         kind = classify(was, becomes)
-        changes.append(Change(offset + start, offset + end, was, becomes, kind))
+        changes.append(Edit(offset + start, offset + end, was, becomes, kind))
     return changes
 
 
-def apply(draft: str, changes: Iterable[Change]) -> str:
+def apply(draft: str, changes: Iterable[Edit]) -> str:
     """The draft with these changes made; any subset of one diff, in any order.
 
     Raises ValueError when a change does not fit the draft or two of them overlap.

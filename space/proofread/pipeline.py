@@ -28,7 +28,7 @@ from space.proofread.dialect import (
     spellings,
     with_respellings,
 )
-from space.proofread.edits import Change, apply, diff
+from space.proofread.edits import Edit, apply, diff
 from space.proofread.email import EDITABLE, WRAP_WIDTH, Part, split
 from space.proofread.guard import check, is_modest, names, people
 from space.proofread.lexicon import WORD, Lexicon
@@ -64,7 +64,7 @@ class Progress:
 
     done: int
     total: int
-    changes: tuple[Change, ...]
+    changes: tuple[Edit, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Proofread:
 
     draft: str
     text: str
-    changes: tuple[Change, ...]
+    changes: tuple[Edit, ...]
     before: Tone
     after: Tone
     kept: tuple[Kept, ...]
@@ -108,7 +108,7 @@ class Proofread:
 class _Work:
     """What a run has gathered so far."""
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Edit] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
@@ -251,9 +251,9 @@ class Proofreader:
         return self.lexicon.is_english(words)
 
     def _proofread(
-        self, unit: Part, flat: _Flat, tone: Tone, tagged: Sequence[Doubt], wanted: Sequence[Change], wishes: _Wishes,
+        self, unit: Part, flat: _Flat, tone: Tone, tagged: Sequence[Doubt], wanted: Sequence[Edit], wishes: _Wishes,
         work: _Work,
-    ) -> list[Change]:  # fmt: skip
+    ) -> list[Edit]:  # fmt: skip
         """The changes of one unit, in its flat text; the `wanted` respellings are made whatever the model says."""
         told = evidence(flat.text, tone, tagged, self.lexicon)
         blunt = wishes.mode == "polish" and tone.politeness.label == "impolite"
@@ -307,9 +307,9 @@ class Proofreader:
         return merged(before, changes, wanted, wishes.dialect, wishes.protected_terms, wishes.names)
 
     def _checked(
-        self, unit: Part, before: str, changes: list[Change], told: Evidence, free: bool, tone: Tone, wishes: _Wishes,
+        self, unit: Part, before: str, changes: list[Edit], told: Evidence, free: bool, tone: Tone, wishes: _Wishes,
         work: _Work,
-    ) -> list[Change]:  # fmt: skip
+    ) -> list[Edit]:  # fmt: skip
         """Those of the model's changes that may be made; `free` if nothing held it to the words of the text."""
         modest = wishes.mode == "proofread" and not self.engine.general
         expected_fixes = {(doubt.text, doubt.fix) for doubt in told.doubts} if modest else None
@@ -342,9 +342,9 @@ class Proofreader:
 # --- the spelling that was asked for ----------------------------------------------------------------
 
 
-def _respellings(draft: str, units: Sequence[Part], wishes: _Wishes, work: _Work) -> list[list[Change]]:
+def _respellings(draft: str, units: Sequence[Part], wishes: _Wishes, work: _Work) -> list[list[Edit]]:
     """For each unit its words that the dialect spells otherwise; a protected one stays, and is told."""
-    found: list[list[Change]] = [[] for _ in units]
+    found: list[list[Edit]] = [[] for _ in units]
     if wishes.dialect is None or not units:
         return found
     end = units[-1].start + len(units[-1].text)
@@ -400,7 +400,7 @@ def _untouched(parts: Sequence[Part]) -> Iterator[Kept]:
 
 def _refusal(
     before: str,
-    changes: Sequence[Change],
+    changes: Sequence[Edit],
     terms: tuple[str, ...],
     fixes: Collection[tuple[str, str | None]] | None,
 ) -> str | None:
@@ -415,7 +415,7 @@ def _refusal(
     return check(before, apply(before, changes), terms)
 
 
-def _loses_words(change: Change) -> bool:
+def _loses_words(change: Edit) -> bool:
     return len(WORD.findall(change.after)) < len(WORD.findall(change.before))
 
 
@@ -426,7 +426,7 @@ def _expected(text: str, told: Evidence) -> list[tuple[str, float]]:
     return [*gained, (tail or " ", GAIN)]
 
 
-def _is_frame(change: Change, text: str, kind: str) -> bool:
+def _is_frame(change: Edit, text: str, kind: str) -> bool:
     """Whether a change does no more than put a mark at the end, or capitalise the first word of a list item.
 
     Greetings, list items, lines and names end as the writer likes.
@@ -436,7 +436,7 @@ def _is_frame(change: Change, text: str, kind: str) -> bool:
     return ends or (kind == "item" and change.start == 0 and change.before.lower() == change.after.lower())
 
 
-def _is_at_symbol(change: Change, text: str) -> bool:
+def _is_at_symbol(change: Edit, text: str) -> bool:
     """Whether a change touches an emoji or the like: those stand, and end a sentence, as the writer likes."""
     around = text[max(0, change.start - 1) : change.end + 1] + change.after
     return any(unicodedata.category(c) == "So" for c in around)
@@ -453,12 +453,12 @@ class _Flat:
             piece.group() if keep_breaks or "\n" not in piece.group() else " " for piece in pieces
         )
 
-    def find(self, change: Change, offset: int) -> Change:
+    def find(self, change: Edit, offset: int) -> Edit:
         """A change of a word of the draft, in the flat text; `offset` is where the text begins in the draft."""
         start = bisect_left(self._at, change.start - offset)
         return replace(change, start=start, end=start + len(change.before))
 
-    def place(self, changes: Iterable[Change], offset: int) -> Iterator[Change]:
+    def place(self, changes: Iterable[Edit], offset: int) -> Iterator[Edit]:
         """The changes of the stripped flat text, put back into the text; one that would lose a line break keeps it."""
         head = len(self.text) - len(self.text.lstrip())
         for change in changes:
@@ -471,7 +471,7 @@ class _Flat:
                 after = after.replace(" ", "\0", len(breaks))
                 for line_break in breaks:
                     after = after.replace("\0", line_break, 1)
-            yield Change(offset + start, offset + end, before, after, change.kind)
+            yield Edit(offset + start, offset + end, before, after, change.kind)
 
 
 def _by_lines(draft: str, parts: Sequence[Part]) -> Iterator[Part]:

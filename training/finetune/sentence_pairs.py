@@ -12,7 +12,7 @@ from typing import Any
 
 from feedback.export import fault
 from space.proofread.dialect import respellings
-from space.proofread.edits import Change, apply, diff
+from space.proofread.edits import Edit, apply, diff
 from space.proofread.email import EDITABLE, Part, sentences, split
 from space.proofread.lexicon import WORD
 from space.proofread.prompt import MODES
@@ -57,7 +57,7 @@ def units(draft: str, texts: Sequence[str], dialect: str | None = None) -> Itera
             yield (_flat(part.text), *(_flat(_rewritten(part, each)) for each in changes))
 
 
-def _rewritten(part: Part, changes: Iterable[Change]) -> str:
+def _rewritten(part: Part, changes: Iterable[Edit]) -> str:
     """The part with the changes of the draft that lie in it; "" if one of them reaches out of it."""
     end = part.start + len(part.text)
     own = []
@@ -90,7 +90,7 @@ def _runs_on(before: str, after: str) -> bool:
     return before[-1:] in _ENDS and after[-1:] not in _ENDS
 
 
-def _belongs(change: Change, part: Part) -> bool:
+def _belongs(change: Edit, part: Part) -> bool:
     """Whether something put in at the edge of a part is the part's: a mark or a word, but no further sentence."""
     if "\n" in change.after:
         return False
@@ -98,8 +98,8 @@ def _belongs(change: Change, part: Part) -> bool:
     return len(sentences(longer)) == len(sentences(part.text))
 
 
-def _moved(change: Change, by: int) -> Change:
-    return Change(change.start + by, change.end + by, change.before, change.after, change.kind)
+def _moved(change: Edit, by: int) -> Edit:
+    return Edit(change.start + by, change.end + by, change.before, change.after, change.kind)
 
 
 def _flat(text: str) -> str:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.page.reasons import TEXTS, reason
-from space.proofread.edits import Change, classify, diff
+from space.proofread.edits import Edit, classify, diff
 from space.proofread.lexicon import Lexicon
 
 
 def why(before: str, after: str, start: int = 5) -> str:
-    return reason(Change(start, start + len(before), before, after, classify(before, after)))
+    return reason(Edit(start, start + len(before), before, after, classify(before, after)))
 
 
 def line(key: str, **words: str) -> str:
@@ -93,12 +93,12 @@ def test_the_first_word_of_the_draft_begins_a_sentence() -> None:
 
 
 def test_the_list_may_be_given() -> None:
-    change = Change(0, 3, "qux", "quux", "spelling")
+    change = Edit(0, 3, "qux", "quux", "spelling")
     assert reason(change, Lexicon({"qux": 1})) == "Spelling: 'quux' instead of 'qux'."
 
 
 def test_long_texts_are_cut() -> None:
-    assert len(reason(Change(0, 400, "word " * 80, "other " * 80, "word choice"))) < 120
+    assert len(reason(Edit(0, 400, "word " * 80, "other " * 80, "word choice"))) < 120
 
 
 PIECES = st.lists(
@@ -136,4 +136,4 @@ def test_every_change_has_one_line(before: str, after: str) -> None:
 
 
 def test_a_kind_that_nobody_knows_has_one_too() -> None:
-    assert reason(Change(0, 1, "x", "y", "magic")) == "'y' instead of 'x'."
+    assert reason(Edit(0, 1, "x", "y", "magic")) == "'y' instead of 'x'."

@@ -17,7 +17,7 @@ from space.options import Options
 from space.page import render, strings, ui
 from space.page.reasons import reason
 from space.proofread.classifiers.tone import LABELS, Score, Tone
-from space.proofread.edits import Change, diff
+from space.proofread.edits import Edit, diff
 from space.proofread.pipeline import Kept, Proofread
 
 
@@ -80,7 +80,7 @@ def test_markup_in_an_email_is_shown_as_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markup_is_text_in_every_part_of_the_screen(text: str) -> None:
-    change = Change(0, len(text), text, text + "!", text)
+    change = Edit(0, len(text), text, text + "!", text)
     parts = [
         render.marked(text, [change], done=True),
         render.changed([change]),
@@ -155,12 +155,12 @@ def test_marks_hold_the_draft_and_the_rewrite_whole(draft: str, text: str) -> No
 
 
 def test_a_change_of_blanks_alone_can_be_seen() -> None:
-    changes = [Change(1, 3, "  ", " ", "spacing"), Change(4, 4, "", "\n", "spacing")]
+    changes = [Edit(1, 3, "  ", " ", "spacing"), Edit(4, 4, "", "\n", "spacing")]
     assert email_of(render.marked("a  b", changes)) == "a−␣␣+␣b+↵\n"
 
 
 def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
-    change = Change(0, 4, "dont", "don't", "spelling")
+    change = Edit(0, 4, "dont", "don't", "spelling")
     switch = render.marked("dont", [change], done=True)
     assert 'role="button" tabindex="0" aria-pressed="true"' in switch
     assert 'aria-label="1: removed dont, added don&#x27;t, spelling"' in switch
@@ -169,7 +169,7 @@ def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
 
 def test_each_change_has_a_card_with_its_kind_and_reason_and_kinds_are_counted() -> None:
     kinds = ("capitals", "spelling", "spelling")
-    changes = [Change(2 * i, 2 * i + 1, "abc"[i], "x", kind) for i, kind in enumerate(kinds)]
+    changes = [Edit(2 * i, 2 * i + 1, "abc"[i], "x", kind) for i, kind in enumerate(kinds)]
     html = render.changed(changes)
     text = Shown(html).text
     assert "3 changes" in text and text.index("spelling 2") < text.index("capitals 1")
@@ -237,7 +237,7 @@ def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_t
 
 
 def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
-    changes = (Change(0, 1, "a", "b", "spelling"), Change(2, 3, "c", "d", "other"))
+    changes = (Edit(0, 1, "a", "b", "spelling"), Edit(2, 3, "c", "d", "other"))
     value = Proofread("a c", "b d", changes, RUDE, KIND, (), (), "proofreader", {}, ())
     made = {"options": Options(terms="Zyx", temperature=0.5).to_dict(), "versions": {"model": "proofreader"}}
     bad = ui.record(value, made, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()

@@ -22,7 +22,7 @@ from space.proofread.dialect import (
     spellings,
     with_respellings,
 )
-from space.proofread.edits import Change, apply, diff
+from space.proofread.edits import Edit, apply, diff
 from space.proofread.email import split
 from space.proofread.prompt import WORDS
 
@@ -136,7 +136,7 @@ def test_terms_stand_where_they_stand() -> None:
     assert [draft[start:end] for start, end in occurrences(draft, ["colour", "acme colour centre", " ", "centre"])] == [
         "colour", "Acme Colour Centre",
     ]  # fmt: skip
-    change = Change(4, 10, "colour", "color", "spelling")
+    change = Edit(4, 10, "colour", "color", "spelling")
     assert is_held(change, [(0, 5)], []) and is_held(change, [], ["colour"])
     assert not is_held(change, [(0, 4), (10, 12)], ["Colour"])
 
@@ -144,7 +144,7 @@ def test_terms_stand_where_they_stand() -> None:
 # ---- beside a model ----
 
 
-def wanted(text: str, dialect: str = "american") -> list[Change]:
+def wanted(text: str, dialect: str = "american") -> list[Edit]:
     return respellings(text, split(text), dialect)
 
 

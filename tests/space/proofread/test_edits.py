@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.proofread.edits import Change, apply, classify, diff
+from space.proofread.edits import Edit, apply, classify, diff
 
 WORDS = st.sampled_from(
     [
@@ -152,7 +152,7 @@ def test_changes_as_a_person_sees_them(before: str, after: str, changes: list[tu
 def test_offsets_count_from_the_draft() -> None:
     draft = "Hi Tom,\n\nI recieve it."
     changes = diff("I recieve it.", "I receive it.", offset=9)
-    assert changes == [Change(11, 18, "recieve", "receive", "spelling")]
+    assert changes == [Edit(11, 18, "recieve", "receive", "spelling")]
     assert apply(draft, changes) == "Hi Tom,\n\nI receive it."
 
 
@@ -160,15 +160,15 @@ def test_nothing_changed_is_no_change() -> None:
     assert diff("", "") == diff("Same.\r\n", "Same.\r\n") == []
 
 
-@pytest.mark.parametrize("change", [Change(0, 3, "the", "a", "article"), Change(4, 9, "cat", "dog", "other")])
-def test_a_change_of_another_draft_is_refused(change: Change) -> None:
+@pytest.mark.parametrize("change", [Edit(0, 3, "the", "a", "article"), Edit(4, 9, "cat", "dog", "other")])
+def test_a_change_of_another_draft_is_refused(change: Edit) -> None:
     with pytest.raises(ValueError, match="does not fit this draft"):
         apply("One cat", [change])
 
 
 def test_overlapping_changes_are_refused() -> None:
     with pytest.raises(ValueError, match="does not fit this draft"):
-        apply("One cat", [Change(0, 7, "One cat", "x", "other"), Change(4, 7, "cat", "dog", "other")])
+        apply("One cat", [Edit(0, 7, "One cat", "x", "other"), Edit(4, 7, "cat", "dog", "other")])
 
 
 @pytest.mark.parametrize(
