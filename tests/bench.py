@@ -74,7 +74,7 @@ def main() -> None:
     print(
         f"| feedback, from Send to the thank-you, 99th percentile of {len(flags)} | {percentile_99(flags) * 1000:.1f} ms |"
     )
-    print(f"| changes, texts kept on purpose | {len(result.changes)}, {len(result.kept)} |")
+    print(f"| changes, texts kept on purpose | {len(result.applied)}, {len(result.skipped)} |")
 
 
 def cold(model: str | None) -> tuple[float, int]:

@@ -15,7 +15,7 @@ from space.page.reasons import reason
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Score, Tone
     from space.proofread.edits import Edit
-    from space.proofread.pipeline import Kept
+    from space.proofread.pipeline import Skipped
 
 KEPT_CHARACTERS = 160  # of a text that was left alone, enough to know it again
 Scale = Mapping[str, tuple[str, str]]
@@ -197,7 +197,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= KEPT_CHARACTERS else text[:KEPT_CHARACTERS].rstrip() + "…"
 
 
-def kept(values: Sequence[Kept]) -> str:
+def kept(values: Sequence[Skipped]) -> str:
     """The section of what was left alone, each with its reason; nothing when there is nothing to tell."""
     if not values:
         return ""

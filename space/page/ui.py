@@ -159,7 +159,9 @@ def build(
                     line = _progress(units, done, total, shown_at - first)
                     yield {
                         status: render.status(line, "busy", done, total),
-                        result: render.marked(text, outcome.changes),
+                        result: render.marked(
+                            text, outcome.edits if isinstance(outcome, Progress) else outcome.applied
+                        ),
                     }
             assert isinstance(outcome, Proofread), "a run ends with its result"
             if STOPPED in outcome.notes:
@@ -172,7 +174,9 @@ def build(
                 line = strings.DONE.format(
                     seconds=time.monotonic() - started,
                     model=outcome.model,
-                    changes=render.counted(len(outcome.changes)),
+                    changes=render.counted(
+                        len(outcome.edits if isinstance(outcome, Progress) else outcome.applied)
+                    ),
                 )
             made = {"options": options.to_dict(), "versions": shelf.versions()}
             finished = shown(outcome) | {
@@ -212,14 +216,14 @@ def build(
     def shown(value: Proofread) -> Updates:
         return {
             last: value,
-            result: render.marked(value.draft, value.changes, done=True),
+            result: render.marked(value.draft, value.applied, done=True),
             notes: render.notes(value.notes),
             draft_tone: render.gauges(strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING),
             result_tone: render.gauges(strings.RESULT_TONE, value.after, value.before, strings.TONE_MISSING),
             changes: render.changed(
-                value.changes, clean=not value.notes and not any(each.refused for each in value.kept)
+                value.applied, clean=not value.notes and not any(each.refused for each in value.skipped)
             ),
-            kept: render.kept(value.kept),
+            kept: render.kept(value.skipped),
             why: render.why(value.before, value.prompts),
             prompts: render.prompts(value.prompts),
             prompts_panel: gr.update(label=strings.PROMPTS.format(count=len(value.prompts)), open=False),
@@ -531,14 +535,14 @@ def chosen_text(value: Proofread, choices: str) -> str:
     """The draft with the changes that were taken; `choices` is a JSON list of one truth for each change."""
     return apply(
         value.draft,
-        [change for change, taken in zip(value.changes, _choices(value, choices), strict=True) if taken],
+        [change for change, taken in zip(value.applied, _choices(value, choices), strict=True) if taken],
     )
 
 
 def _choices(value: Proofread, choices: str) -> list[bool]:
     """As many as there are changes: what a page does not tell is taken."""
     told = [bool(taken) for taken in json.loads(choices)]
-    return told if len(told) == len(value.changes) else [True] * len(value.changes)
+    return told if len(told) == len(value.applied) else [True] * len(value.applied)
 
 
 def record(
@@ -560,7 +564,7 @@ def record(
         reasons=tuple(reasons) if verdict == "bad" else (),
         changes=tuple(
             change.to_dict() | {"verdict": "accepted" if taken else "rejected"}
-            for change, taken in zip(value.changes, _choices(value, choices), strict=True)
+            for change, taken in zip(value.applied, _choices(value, choices), strict=True)
         ),
         comment=comment.strip(),
         options=made["options"],

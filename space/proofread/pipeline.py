@@ -50,8 +50,8 @@ _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control 
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Text that was left as it was on purpose, and why; `refused` if a rewrite of it was made and thrown away."""
+class Skipped:
+    """Text that no edit may touch, and why: a quoted reply, code, a protected term."""
 
     text: str
     reason: str
@@ -60,44 +60,64 @@ class Kept:
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` units are finished, with these changes so far."""
+    """`done` of `total` units are finished, with these edits so far, all of them applied."""
 
     done: int
     total: int
-    changes: tuple[Edit, ...]
+    edits: tuple[Edit, ...]
 
 
 @dataclass(frozen=True)
 class Proofread:
-    """A proofread email. Offsets of `changes` are in characters of `draft`; `timings` are seconds."""
+    """A proofread email. Offsets of `edits` are in characters of `draft`; those applied are disjoint. `timings` are seconds."""
 
     draft: str
-    text: str
-    changes: tuple[Edit, ...]
+    edits: tuple[Edit, ...]  # of every status, by where they begin
     before: Tone
     after: Tone
-    kept: tuple[Kept, ...]
+    skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
     model: str
     timings: dict[str, float]
     prompts: tuple[str, ...]
 
     @property
+    def text(self) -> str:
+        """The draft with the applied edits made."""
+        return apply(self.draft, self.applied)
+
+    @property
     def changed(self) -> bool:
-        return self.text != self.draft
+        return bool(self.applied)
+
+    @property
+    def applied(self) -> tuple[Edit, ...]:
+        return self._with_status("applied")
+
+    @property
+    def suggested(self) -> tuple[Edit, ...]:
+        return self._with_status("suggested")
+
+    @property
+    def refused(self) -> tuple[Edit, ...]:
+        return self._with_status("refused")
+
+    def _with_status(self, status: str) -> tuple[Edit, ...]:
+        return tuple(edit for edit in self.edits if edit.status == status)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `python -m space proofread --json`."""
+        left = [(edit.before, edit.reason) for edit in self.refused] + [
+            (each.text, each.reason) for each in self.skipped
+        ]
         return {
             "text": self.text,
             "changed": self.changed,
-            "changes": [
-                {"start": c.start, "end": c.end, "before": c.before, "after": c.after, "kind": c.kind}
-                for c in self.changes
-            ],
+            "changes": [edit.to_dict() for edit in self.applied],
+            "suggestions": [edit.to_dict() for edit in self.suggested],
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
-            "kept": [{"text": kept.text, "reason": kept.reason} for kept in self.kept],
+            "kept": [{"text": text, "reason": reason} for text, reason in left],
             "notes": list(self.notes),
             "model": self.model,
             "timings": self.timings,
@@ -109,7 +129,7 @@ class _Work:
     """What a run has gathered so far."""
 
     changes: list[Edit] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[Skipped] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)  # of the draft, if it is English
@@ -211,7 +231,7 @@ class Proofreader:
             "total": time.perf_counter() - began,
         }
         yield Proofread(
-            draft, text, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(dict.fromkeys(work.notes)), self.engine.name,
+            draft, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(dict.fromkeys(work.notes)), self.engine.name,
             {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts),
         )  # fmt: skip
 
@@ -237,7 +257,7 @@ class Proofreader:
                 )
                 break
             if _NOT_TEXT.search(part.text):
-                work.kept.append(Kept(part.text, "it holds control characters"))
+                work.kept.append(Skipped(part.text, "it holds control characters"))
             elif WORD.search(part.text):
                 units.append(part)
         return units
@@ -287,7 +307,7 @@ class Proofreader:
             if wishes.stop():
                 work.notes.append(STOPPED)
             else:
-                work.kept.append(Kept(unit.text, "the model found no end to its rewrite", refused=True))
+                work.kept.append(Skipped(unit.text, "the model found no end to its rewrite", refused=True))
             return list(wanted)
         before, rewrite = flat.text.strip(), answer.strip()
         if rewrite == before and not blunt:
@@ -314,7 +334,7 @@ class Proofreader:
         modest = wishes.mode == "proofread" and not self.engine.general
         expected_fixes = {(doubt.text, doubt.fix) for doubt in told.doubts} if modest else None
         if reason := _refusal(before, changes, wishes.terms, expected_fixes):
-            work.kept.append(Kept(unit.text, reason, refused=True))
+            work.kept.append(Skipped(unit.text, reason, refused=True))
             # One bad change does not condemn the rest: those that pass on their own and together stay.
             changes = [
                 change for change in changes if not _refusal(before, [change], wishes.terms, expected_fixes)
@@ -323,14 +343,14 @@ class Proofreader:
                 changes = []
         made = apply(before, changes)
         if free and not is_faithful(before, made):
-            work.kept.append(Kept(unit.text, "the kinder wording would say something else", refused=True))
+            work.kept.append(Skipped(unit.text, "the kinder wording would say something else", refused=True))
             changes = []
         elif free and self._gain(made, tone, wishes) < _POLITENESS_MARGIN:
             changes = []  # other words for nothing
         # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
         elif not modest or any(map(_loses_words, changes)):
             if self._gain(made, tone, wishes) < -_POLITENESS_MARGIN:
-                work.kept.append(Kept(unit.text, "the rewrite would be less polite", refused=True))
+                work.kept.append(Skipped(unit.text, "the rewrite would be less polite", refused=True))
                 changes = []
         return changes
 
@@ -366,7 +386,7 @@ def _respellings(draft: str, units: Sequence[Part], wishes: _Wishes, work: _Work
 # --- what was left alone ----------------------------------------------------------------------------
 
 
-def _spared(doubts: Iterable[Doubt], wishes: _Wishes) -> list[Kept]:
+def _spared(doubts: Iterable[Doubt], wishes: _Wishes) -> list[Skipped]:
     """Protected words that would have been changed."""
     kept = []
     for doubt in doubts:
@@ -374,7 +394,9 @@ def _spared(doubts: Iterable[Doubt], wishes: _Wishes) -> list[Kept]:
             continue  # the word itself would have stayed
         what = "a name" if doubt.text in wishes.names else "a protected term"
         kept.append(
-            Kept(doubt.text, f"{what}, so it was not {f'changed to {doubt.fix}' if doubt.fix else 'removed'}")
+            Skipped(
+                doubt.text, f"{what}, so it was not {f'changed to {doubt.fix}' if doubt.fix else 'removed'}"
+            )
         )
     return list(dict.fromkeys(kept))
 
@@ -385,14 +407,14 @@ _NEVER_READ = {
 }
 
 
-def _untouched(parts: Sequence[Part]) -> Iterator[Kept]:
+def _untouched(parts: Sequence[Part]) -> Iterator[Skipped]:
     """The parts that are nobody's to correct, one entry for each kind."""
     for kind, (one, many) in _NEVER_READ.items():
         found = [part.text for part in parts if part.kind == kind]
         lines = sum(bool(line.strip()) for text in found for line in text.splitlines())
         if found:
             what = one if len(found) == 1 else f"{len(found)} {many}"
-            yield Kept("\n".join(found), f"{what}: {lines} {'line' if lines == 1 else 'lines'}")
+            yield Skipped("\n".join(found), f"{what}: {lines} {'line' if lines == 1 else 'lines'}")
 
 
 # --- checks and expectations ------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from space.page import render, strings, ui
 from space.page.reasons import reason
 from space.proofread.classifiers.tone import LABELS, Score, Tone
 from space.proofread.edits import Edit, diff
-from space.proofread.pipeline import Kept, Proofread
+from space.proofread.pipeline import Skipped, Proofread
 
 
 class Shown(HTMLParser):
@@ -134,7 +134,7 @@ def test_any_choice_of_changes_rebuilds_exactly_from_the_pieces(
     (attribute,) = re.findall(r' data-pieces="([^"]*)"', render.marked(draft, changes, done=True))
     pieces, choices = json.loads(unescape(attribute)), iter(taken)
     chosen = "".join(piece if isinstance(piece, str) else piece[next(choices)] for piece in pieces)
-    value = Proofread(draft, text, tuple(changes), RUDE, KIND, (), (), "m", {}, ())
+    value = Proofread(draft, tuple(changes), RUDE, KIND, (), (), "m", {}, ())
     assert chosen == render.carried(ui.chosen_text(value, json.dumps(taken)))
 
 
@@ -238,7 +238,7 @@ def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_t
 
 def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
     changes = (Edit(0, 1, "a", "b", "spelling"), Edit(2, 3, "c", "d", "other"))
-    value = Proofread("a c", "b d", changes, RUDE, KIND, (), (), "proofreader", {}, ())
+    value = Proofread("a c", changes, RUDE, KIND, (), (), "proofreader", {}, ())
     made = {"options": Options(terms="Zyx", temperature=0.5).to_dict(), "versions": {"model": "proofreader"}}
     bad = ui.record(value, made, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()
     assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a c", "b d", ["rude"], "why?")
@@ -270,7 +270,7 @@ def test_protected_terms_are_one_a_line_or_between_commas() -> None:
 
 
 def test_what_was_left_alone_is_shown_by_its_beginning() -> None:
-    html = render.kept([Kept("<b>" * 100, "a quoted reply"), Kept(" Acme\n", "a name")])
+    html = render.kept([Skipped("<b>" * 100, "a quoted reply"), Skipped(" Acme\n", "a name")])
     assert (
         Shown(html).text.count("<b>") == 53
         and "…" in html

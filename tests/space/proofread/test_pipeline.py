@@ -55,9 +55,9 @@ def test_mistakes_are_mended(result: Proofread) -> None:
 
 
 def test_any_subset_of_changes_rebuilds(result: Proofread) -> None:
-    assert apply(WRONG, result.changes) == result.text
+    assert apply(WRONG, result.applied) == result.text
     assert apply(WRONG, []) == WRONG
-    for change in result.changes:
+    for change in result.applied:
         assert WRONG[change.start : change.end] == change.before
 
 
@@ -160,7 +160,7 @@ def test_a_chosen_spelling_is_put_everywhere_and_the_mistakes_are_mended_too(
         "Hi Tom,\n\nThe colour of the centre is grey, and we organised it. I received the favourite\r\nprogramme on Monday.\n"
         'She said "the colour, the color".\n\nRegards,\nAnna\n'
     )
-    assert ("colour", "color", "spelling") in [(c.before, c.after, c.kind) for c in american.changes]
+    assert ("colour", "color", "spelling") in [(c.before, c.after, c.kind) for c in american.applied]
 
 
 def test_without_a_choice_a_mixed_email_stays_mixed(proofreader: Proofreader) -> None:
@@ -170,7 +170,7 @@ def test_without_a_choice_a_mixed_email_stays_mixed(proofreader: Proofreader) ->
 
 def test_any_subset_of_changes_rebuilds_with_a_spelling_too(proofreader: Proofreader) -> None:
     result = proofreader.proofread(MIXED, dialect="american")
-    changes = sorted(result.changes, key=lambda change: change.start)
+    changes = sorted(result.applied, key=lambda change: change.start)
     assert len(changes) > 5
     assert all(a.end <= b.start for a, b in zip(changes, changes[1:], strict=False))
     for dropped in changes:
@@ -200,7 +200,7 @@ def test_a_wrong_dialect_is_one_line(proofreader: Proofreader) -> None:
 
 def test_quotes_and_code_are_told_once_each(proofreader: Proofreader) -> None:
     draft = "Hi Tom,\n\nSee below.\n\n> I recieved it\n>\n> on monday\n\nIt is here:\n\n```\nteh = 1\n```\n\n> and teh rest\n"
-    assert [(kept.text, kept.reason) for kept in proofreader.proofread(draft).kept] == [
+    assert [(kept.text, kept.reason) for kept in proofreader.proofread(draft).skipped] == [
         ("> I recieved it\n>\n> on monday\n> and teh rest", "2 quoted replies: 4 lines"),
         ("```\nteh = 1\n```", "code or a table: 3 lines"),
     ]
@@ -213,15 +213,15 @@ def test_a_protected_mistake_is_told(proofreader: Proofreader) -> None:
         dialect="american",
     )
     assert not result.changed
-    assert {(kept.text, kept.reason) for kept in result.kept} == {
+    assert {(kept.text, kept.reason) for kept in result.skipped} == {
         ("recieve", "a protected term, so it was not changed to receive"),
         ("colour", "a protected term, so it was not changed to color"),
     }
 
 
 def test_an_email_without_any_of_it_tells_nothing(proofreader: Proofreader, result: Proofread) -> None:
-    assert result.kept == ()
-    assert proofreader.proofread(read(EMAILS[0].with_name("clean_american_short.txt"))).kept == ()
+    assert result.skipped == ()
+    assert proofreader.proofread(read(EMAILS[0].with_name("clean_american_short.txt"))).skipped == ()
 
 
 def test_progress_comes_first_and_the_result_last(proofreader: Proofreader) -> None:
@@ -378,7 +378,7 @@ def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader)
         "We met with Marek there.\nMarek agreed with us all.\nMarek will write to us.\n"
     )
     instead = proofreader.lexicon.suggest("Marek")
-    assert instead and [(kept.text, kept.reason) for kept in result.kept] == [
+    assert instead and [(kept.text, kept.reason) for kept in result.skipped] == [
         ("Marek", f"a name, so it was not changed to {instead}")
     ]
 
@@ -420,7 +420,7 @@ def test_everybody_is_corrected_and_measured_alike(proofreader: Proofreader) -> 
     found = set()
     for name in NAMES:
         made = proofreader.proofread(draft.replace("NAME", name))
-        changes = tuple((c.before.replace(name, "NAME"), c.after.replace(name, "NAME")) for c in made.changes)
+        changes = tuple((c.before.replace(name, "NAME"), c.after.replace(name, "NAME")) for c in made.applied)
         found.add((changes, json.dumps([made.before.to_dict(), made.after.to_dict()])))
         assert changes and made.text.count(name) == 7
     assert len(found) == 1

@@ -120,7 +120,7 @@ def test_an_email_is_proofread_there(
     engine = open_engine(settings.model, settings.models_dir, 512, 1, settings.server)
     assert isinstance(engine, Remote) and (engine.unit, engine.general) == ("email", True)
     result = Proofreader(engine, proofreader.tone, proofreader.tagger, proofreader.lexicon).proofread(WRONG)
-    assert result.model == "small" and apply(WRONG, result.changes) == result.text
+    assert result.model == "small" and apply(WRONG, result.applied) == result.text
     assert len(result.prompts) == 1 and "Return only the corrected text" in result.prompts[0]
     assert result.text.count("\n") == WRONG.count("\n")
     # The served model is small and knows only our prompt: given that, it corrects.
