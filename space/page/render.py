@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from space.page import strings
-from space.page.reasons import reason
+from space.proofread.reasons import reason
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Score, Tone

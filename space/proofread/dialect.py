@@ -1,6 +1,6 @@
 """American or British spelling: the words of a draft that are spelt the other way, as changes.
 
-    respellings(draft, split(draft), "american")
+    Dialect.load("american").respellings(draft, split(draft))
 
 `models/dialects.tsv` is made by `python -m training corpus`; a line is `british<TAB>american<TAB>way`. The way says
 into which spelling the word may be put: american, british or both. "cheque" is only British, but a British "check"
@@ -15,181 +15,164 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from space.errors import UserError
-from space.proofread.classifiers.tags import Doubt
 from space.proofread.edits import Edit, apply, classify
 from space.proofread.email import EDITABLE, Part, sentences
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS, word_set
 
 PATH = Path(__file__).parents[1] / "models" / "dialects.tsv"
 DIALECTS = ("american", "british")
 
-_SURNAMES = frozenset(("gray", "grey"))  # more often a name than a colour when they begin a sentence
+_SURNAMES = word_set(
+    "names", "surnames_as_colours"
+)  # more often a name than a colour when they begin a sentence
 _ALWAYS_CAPITAL = re.compile(r"I(?:['’]\w+)?")
 
 
-@lru_cache(maxsize=2)
-def spellings(dialect: str) -> dict[str, str]:
-    """Words of the other spelling -> of this one, in small letters. UserError when there is no such dialect or no list."""
-    if dialect not in DIALECTS:
-        raise UserError(f"dialect {dialect}: choose one of {', '.join(DIALECTS)}.")
-    if not PATH.is_file():
-        raise UserError(
-            f"{PATH}: the list of spellings is missing; restore it with git checkout, or run python -m training corpus."
-        )
+@dataclass(frozen=True)
+class Dialect:
+    """A spelling: words of the other one -> of this one, in small letters."""
+
+    name: str
+    words: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def load(cls, name: str, path: Path = PATH) -> Dialect:
+        """UserError when there is no such dialect or no list."""
+        if name not in DIALECTS:
+            raise UserError(f"dialect {name}: choose one of {', '.join(DIALECTS)}.")
+        if not path.is_file():
+            raise UserError(
+                f"{path}: the list of spellings is missing; restore it with git checkout, or run python -m training corpus."
+            )
+        return cls(name, _read(name, path))
+
+    def spelling(self, word: str) -> str | None:
+        """The word as the dialect spells it, its capitals kept; None when it is right already or unknown.
+
+        >>> [Dialect.load("american").spelling(word) for word in ("Colour", "COLOUR", "colour-coded", "centre's", "color")]
+        ['Color', 'COLOR', 'color-coded', "center's", None]
+        """
+        pieces = re.split(r"([-'’])", word)
+        if not word.isupper() and any(piece[:1].isupper() for piece in pieces[1:]):
+            return None  # "Anne-Honor": a name
+        respelt = "".join(self._piece(piece) or piece for piece in pieces)
+        return respelt if respelt != word else None
+
+    def _piece(self, word: str) -> str | None:
+        right = self.words.get(word.lower())
+        if right is None or word.islower():
+            return right
+        if word.isupper() and len(word) > 1:
+            return right.upper()
+        return right.capitalize() if word[1:].islower() else None
+
+    def respelt(self, text: str) -> str:
+        """A few words of running text in this spelling, wherever they stand."""
+        return WORDS.sub(lambda match: self.spelling(match.group()) or match.group(), text)
+
+    def respellings(self, draft: str, parts: Sequence[Part]) -> list[Edit]:
+        """The words of the editable `parts` of the draft that are spelt otherwise, in order.
+
+        >>> part = Part("sentence", "Grey is a colour.", 0)
+        >>> [(edit.before, edit.after) for edit in Dialect.load("american").respellings(part.text, [part])]
+        [('colour', 'color')]
+        """
+        literal = _Spans([*_quotations(draft), *_literals(draft)])
+        found = []
+        for part in parts:
+            if part.kind not in EDITABLE:
+                continue
+            words = [match for match in WORDS.finditer(part.text) if match.group()[0].isalpha()]
+            beginnings = _beginnings(part, words)
+            shouted = sum(match.group().isupper() for match in words) > 0.6 * len(words)
+            for index, match in enumerate(words):
+                word, start = match.group(), part.start + match.start()
+                right = self.spelling(word)
+                if right is None or literal.touch(start, start + len(word)):
+                    continue
+                if not _may_be_name(words, index, beginnings, shouted):
+                    found.append(Edit(start, start + len(word), word, right, "spelling", "dialect"))
+        return found
+
+
+@lru_cache(maxsize=4)
+def _read(name: str, path: Path) -> dict[str, str]:
     found = {}
-    for line in PATH.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         british, american, way = line.split("\t")
-        if way in (dialect, "both"):
-            wrong, right = (british, american) if dialect == "american" else (american, british)
+        if way in (name, "both"):
+            wrong, right = (british, american) if name == "american" else (american, british)
             found[wrong] = right
     return found
-
-
-def spelling(word: str, dialect: str) -> str | None:
-    """The word as the dialect spells it, its capitals kept; None when it is right already or unknown.
-
-    >>> [spelling(word, "american") for word in ("Colour", "COLOUR", "colour-coded", "centre's", "color")]
-    ['Color', 'COLOR', 'color-coded', "center's", None]
-    """
-    pieces = re.split(r"([-'’])", word)
-    if not word.isupper() and any(piece[:1].isupper() for piece in pieces[1:]):
-        return None  # "Anne-Honor": a name
-    respelt = "".join(_spelling(piece, dialect) or piece for piece in pieces)
-    return respelt if respelt != word else None
-
-
-def _spelling(word: str, dialect: str) -> str | None:
-    right = spellings(dialect).get(word.lower())
-    if right is None or word.islower():
-        return right
-    if word.isupper() and len(word) > 1:
-        return right.upper()
-    return right.capitalize() if word[1:].islower() else None
-
-
-def respelt(text: str, dialect: str) -> str:
-    """A few words of running text in the dialect's spelling, wherever they stand."""
-    return WORDS.sub(lambda match: spelling(match.group(), dialect) or match.group(), text)
-
-
-def respellings(draft: str, parts: Sequence[Part], dialect: str) -> list[Edit]:
-    """The words of the editable `parts` of the draft that the dialect spells otherwise, in order.
-
-    >>> [(c.before, c.after) for c in respellings("Grey is a colour.", [Part("sentence", "Grey is a colour.", 0)], "american")]
-    [('colour', 'color')]
-    """
-    spellings(dialect)  # a wrong name is an error even where there is nothing to respell
-    literal = _Spans([*_quotations(draft), *_literals(draft)])
-    found = []
-    for part in parts:
-        if part.kind not in EDITABLE:
-            continue
-        words = [match for match in WORDS.finditer(part.text) if match.group()[0].isalpha()]
-        beginnings = _beginnings(part, words)
-        shouted = sum(match.group().isupper() for match in words) > 0.6 * len(words)
-        for index, match in enumerate(words):
-            word = match.group()
-            if (right := spelling(word, dialect)) is None:
-                continue
-            start = part.start + match.start()
-            if not literal.touch(start, start + len(word)) and not _may_be_name(
-                words, index, beginnings, shouted
-            ):
-                found.append(Edit(start, start + len(word), word, right, "spelling"))
-    return found
-
-
-def occurrences(draft: str, terms: Iterable[str]) -> list[tuple[int, int]]:
-    """Where the terms stand in the draft as words, whatever their capitals: (start, end) in characters."""
-    longest_first = sorted({term.strip() for term in terms if term.strip()}, key=len, reverse=True)
-    if not longest_first:
-        return []
-    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
-    return [match.span() for match in re.finditer(pattern, draft, re.I)]
-
-
-def is_held(change: Edit, spans: Iterable[tuple[int, int]], names: Collection[str]) -> bool:
-    """Whether a respelling would touch a name, or a protected term at one of the `spans`."""
-    return change.before in names or any(start < change.end and change.start < end for start, end in spans)
 
 
 # --- beside a model -------------------------------------------------------------------------------
 
 
-def in_dialect(doubts: Iterable[Doubt], wanted: Sequence[Edit], dialect: str) -> tuple[Doubt, ...]:
-    """The doubts with their fixes in the dialect; not those about nothing but a spelling.
+def in_dialect(edits: Iterable[Edit], respellings: Sequence[Edit], dialect: Dialect) -> list[Edit]:
+    """Proposed edits with their words in the dialect; not those about nothing but a spelling.
 
-    `wanted` are the respellings of the same text.
+    `respellings` are those of the same text.
     """
-    kept = []
-    for doubt in doubts:
-        fix = None if doubt.fix is None else respelt(doubt.fix, dialect)
-        ours = next((change for change in wanted if _overlap(doubt, change)), None)
-        if fix != doubt.text and (ours is None or fix is not None and _says_more(ours, fix)):
-            kept.append(replace(doubt, fix=fix))
-    return tuple(kept)
+    found = []
+    for edit in edits:
+        after = dialect.respelt(edit.after)
+        ours = next((each for each in respellings if edit.overlaps(each)), None)
+        if after != edit.before and (ours is None or _says_more(ours, after)):
+            found.append(replace(edit, after=after))
+    return found
 
 
-def with_respellings(doubts: Sequence[Doubt], wanted: Sequence[Edit]) -> tuple[Doubt, ...]:
-    """The doubts and the respellings as doubts that are sure of their fix, in order."""
-    told = [
-        Doubt(change.start, change.end, change.before, fix=change.after, confidence=1.0)
-        for change in wanted
-        if not any(_overlap(doubt, change) for doubt in doubts)
-    ]
-    return tuple(sorted([*doubts, *told], key=lambda doubt: doubt.start))
+def with_respellings(edits: Sequence[Edit], respellings: Sequence[Edit]) -> list[Edit]:
+    """The edits, and the respellings where no edit stands, in order."""
+    others = [each for each in respellings if not any(each.overlaps(edit) for edit in edits)]
+    return sorted([*edits, *others], key=lambda edit: (edit.start, edit.end))
 
 
 def merged(
-    before: str, changes: Sequence[Edit], wanted: Sequence[Edit], dialect: str, protected_terms: Iterable[str] = (),
-    names: Collection[str] = (),
+    before: str, edits: Sequence[Edit], respellings: Sequence[Edit], dialect: Dialect, is_protected: Callable[[str], bool]
 ) -> list[Edit]:  # fmt: skip
-    """A model's changes with their words in the dialect, and what is wanted where the model changed nothing.
+    """A model's edits with their words in the dialect, and the respellings where the model changed nothing.
 
-    Ordered and disjoint. Where the model respelt a wanted word in its own way, the wanted respelling stands.
+    Ordered and disjoint. Where the model respelt a word in its own way, our respelling stands. `is_protected` says of a word
+    that it stays as it is spelt.
 
-    >>> changes = [Edit(2, 7, "likes", "like", "agreement")]
-    >>> wanted = [Edit(8, 14, "colour", "color", "spelling")]
-    >>> [(c.before, c.after) for c in merged("I likes colour", changes, wanted, "american")]
+    >>> edits, respellings = [Edit(2, 7, "likes", "like", "agreement")], [Edit(8, 14, "colour", "color", "spelling")]
+    >>> american = Dialect.load("american")
+    >>> [(e.before, e.after) for e in merged("I likes colour", edits, respellings, american, lambda word: False)]
     [('likes', 'like'), ('colour', 'color')]
     """
-    rewrite = apply(before, changes)
-    spans = occurrences(rewrite, protected_terms)
+    rewrite = apply(before, edits)
     again = [
         each
-        for each in respellings(rewrite, [Part("sentence", rewrite, 0)], dialect)
-        if not is_held(each, spans, names)
+        for each in dialect.respellings(rewrite, [Part("sentence", rewrite, 0)])
+        if not is_protected(each.before)
     ]
     found, moved = [], 0
-    for change in sorted(changes, key=lambda c: (c.start, c.end)):
-        start = change.start + moved
-        moved += len(change.after) - len(change.before)
+    for edit in sorted(edits, key=lambda e: (e.start, e.end)):
+        start = edit.start + moved
+        moved += len(edit.after) - len(edit.before)
         inside = [
             replace(each, start=each.start - start, end=each.end - start)
             for each in again
-            if start <= each.start and each.end <= start + len(change.after)
+            if start <= each.start and each.end <= start + len(edit.after)
         ]
-        after = apply(change.after, inside)
-        ours = next((each for each in wanted if (each.start, each.end) == (change.start, change.end)), None)
-        if after != change.before and (ours is None or _says_more(ours, after)):
-            found.append(replace(change, after=after))
-    left = [change for change in wanted if not any(_overlap(change, each) for each in found)]
-    return sorted([*found, *left], key=lambda c: (c.start, c.end))
+        after = apply(edit.after, inside)
+        ours = next((each for each in respellings if (each.start, each.end) == (edit.start, edit.end)), None)
+        if after != edit.before and (ours is None or _says_more(ours, after)):
+            found.append(replace(edit, after=after))
+    return with_respellings(found, respellings)
 
 
-def _says_more(wanted: Edit, fix: str) -> bool:
-    """Whether a fix of the same word mends something else too, as "organizes" does where "organise" stood for it."""
-    return fix != wanted.after and classify(wanted.after, fix) not in ("spelling", "word choice")
-
-
-def _overlap(one: Doubt | Edit, other: Edit) -> bool:
-    return one.start < other.end and other.start < one.end
+def _says_more(respelling: Edit, after: str) -> bool:
+    """Whether an edit of the same word does something else too, as "organizes" does where "organise" stood."""
+    return after != respelling.after and classify(respelling.after, after) not in ("spelling", "word choice")
 
 
 # --- names ----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from os.path import commonprefix
 from typing import Any
 
 KINDS = (
@@ -50,6 +51,25 @@ class Edit:
             other.start,
             other.end,
         )
+
+
+def canonical(edit: Edit, text: str) -> tuple[int, int, str]:
+    """Where an edit of a text begins and ends and what comes in, the same for all edits with the same result.
+
+    What both sides share at their edges is left out, and what only comes or only goes stands as far left as it can.
+
+    >>> text = "We go to to work"
+    >>> canonical(Edit(8, 11, " to", ""), text) == canonical(Edit(6, 9, "to ", ""), text)
+    True
+    """
+    head = len(commonprefix([edit.before, edit.after]))
+    before, after = edit.before[head:], edit.after[head:]
+    tail = len(commonprefix([before[::-1], after[::-1]]))
+    start, before, after = edit.start + head, before[: len(before) - tail], after[: len(after) - tail]
+    while start and not (before and after) and (before or after)[-1:] == text[start - 1]:
+        before, after = ((text[start - 1] + part)[:-1] if part else "" for part in (before, after))
+        start -= 1
+    return start, start + len(before), after
 
 
 def diff(before: str, after: str, offset: int = 0) -> list[Edit]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from space.proofread.words import WORD, read_list, word_set
+
 PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
@@ -33,16 +35,8 @@ _CONTRACTIONS = {
 }
 _CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
 # What people write in mail and no list of words holds.
-_INFORMAL = frozenset(
-    "asap approx attn eg ie bcc btw cc dept doc docx est eta etc ext faq fwd fyi gif govt hr hrs html incl info jpeg jpg kg km max "
-    "mb mgr min misc mm mr mrs ms msg ok pdf pls png pm ppt pptx ps qty re ref rsvp tbc tbd tel temp thru tif txt url vs "
-    "xls xlsx shan't needn't mightn't o'clock y'all yr yrs zip".split()
-)
-
-_CALENDAR = frozenset(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April June July August September "
-    "October November December".split()
-)
+_INFORMAL = frozenset(read_list("informal")[0][0].split())
+_CALENDAR = word_set("names", "calendar")
 
 # Of the words of a text so many are known, at least; a draft full of misspellings mostly has more.
 _ENGLISH_SHARE = 0.55
@@ -70,6 +64,8 @@ class Lexicon:
         self._counts = counts
         self._total = sum(counts.values())
         self._capitalised = {word.lower(): word for word in counts if word[:1].isupper()}
+        self._ordinary = {word.lower(): count for word, count in counts.items() if not _is_name(word)}
+        self._always_capital = frozenset(word.lower() for word in counts if _is_name(word))
         by_length: dict[int, list[str]] = {}
         for word in counts:
             by_length.setdefault(len(word), []).append(word.lower())
@@ -85,10 +81,29 @@ class Lexicon:
 
     @classmethod
     def load(cls, path: Path = PATH) -> Lexicon:
-        """Reads a list written by `save`."""
-        with path.open(encoding="utf-8") as lines:
-            pairs = (line.rstrip("\n").split("\t") for line in lines)
-            return cls({word: int(count) for word, count in pairs})
+        """Reads a list written by `save`; the same file is read once."""
+        return _read(path.resolve(), path.stat().st_mtime_ns)
+
+    def count(self, word: str) -> int:
+        """Occurrences of an ordinary word, capitals aside; -1 for a name, and for what is not listed."""
+        return self._ordinary.get(word.casefold(), -1)
+
+    def is_capitalised(self, word: str) -> bool:
+        """Whether the word is listed with a capital alone (Monday, London)."""
+        return word.lower() in self._always_capital
+
+    def lists(self, word: str) -> bool:
+        """Whether the word, its parts or its singular are listed in whatever case: less strict than `knows`."""
+        key = word.casefold()
+        if key in self._ordinary or key in self._always_capital or len(key) == 1:
+            return True
+        if "'" in key:
+            head, _, tail = key.partition("'")
+            known = head in self._ordinary or head in self._always_capital or head == "i"
+            return known and tail in ("s", "d", "ll", "re", "ve", "m", "t", "")
+        if "-" in key:
+            return all(self.lists(part) for part in key.split("-"))
+        return key.endswith("s") and (key[:-1] in self._ordinary or key[:-1] in self._always_capital)
 
     def knows(self, word: str) -> bool:
         """Whether the word is written as listed (a capital is always allowed on a lower-case word)."""
@@ -201,6 +216,17 @@ class Lexicon:
         return math.log(count + 1) - _DISTANCE_COST * distance - _FIRST_LETTER_COST * (word[:1] != found[:1])
 
 
+def _is_name(word: str) -> bool:
+    return word[:1].isupper() and not word.startswith("I'") and word != "I"
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int) -> Lexicon:
+    with path.open(encoding="utf-8") as lines:
+        pairs = (line.rstrip("\n").split("\t") for line in lines)
+        return Lexicon({word: int(count) for word, count in pairs})
+
+
 # How a word begins to the ear, where its letters say so without doubt: "user" but not "usher", "hour" but not "hotel".
 _AN = re.compile(
     r"(?!eu|ew|one\b|once|oui)[aeio]|un(?!i|an)|u[lmpr](?![aeiou])|ush|utt|hour|honou?r|honest|heir"
@@ -220,9 +246,6 @@ def article(word: str) -> str | None:
         return None  # letters, abbreviations, codes: who knows how they are read
     lower = word.lower()
     return "an" if _AN.match(lower) else "a" if _A.match(lower) else None
-
-
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
 def save(counts: dict[str, int], path: Path) -> None:

@@ -2,7 +2,7 @@
 
     softened("Send me the report now.")     # Send = Could you please send; now = as soon as you can; . = ?
 
-The model is told of it as of any other doubt, and decides. A small model that is left alone to be polite invents: so a
+The model is told of it as of any other edit, and decides. A small model that is left alone to be polite invents: so a
 rewrite of its own is held to `is_faithful`.
 """
 
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from space.proofread.classifiers.tags import Doubt
+from space.proofread.edits import Edit
+from space.proofread.words import WORD, word_set
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+")
+_TERM = re.compile(rf"{WORD.pattern}|\d+")
 
 # Verbs that open an order: what can be asked for, and what sounds better with "please".
 _FAVOURS = (
@@ -59,23 +60,19 @@ _END = re.compile(r"(?:[.!]+)?$")
 _COURTEOUS = re.compile(r"\b(?:please|kindly|would you|could you|thanks?|sorry)\b", re.IGNORECASE)
 
 
-def softened(
-    text: str, doubts: Sequence[Doubt] = (), regret: str | None = REGRETS[0]
-) -> tuple[Doubt, ...] | None:
-    """The doubts and, in place of those in its way, what could soften the sentence; None if we know of nothing.
+def softened(text: str, edits: Sequence[Edit] = (), regret: str | None = REGRETS[0]) -> list[Edit] | None:
+    """The edits and, in place of those in its way, what could soften the sentence; None if we know of nothing.
 
     `regret` opens a complaint; without one that stays.
 
-    >>> [(each.text, each.fix) for each in softened("You must send me the list!")]
+    >>> [(each.before, each.after) for each in softened("You must send me the list!")]
     [('You must', 'Please'), ('!', '.')]
     """
     text = text.rstrip()
     found = [] if _COURTEOUS.search(text) else list(_fixes(text, regret))
-    kinder = [Doubt(start, end, text[start:end], 1.0, fix, 1.0) for start, end, fix in found]
-    others = [
-        each for each in doubts if not any(each.start < end and start < each.end for start, end, _ in found)
-    ]
-    return tuple(sorted([*kinder, *others], key=lambda each: each.start)) if kinder else None
+    kinder = [Edit(start, end, text[start:end], after, "tone", "polish") for start, end, after in found]
+    others = [each for each in edits if not any(each.overlaps(other) for other in kinder)]
+    return sorted([*kinder, *others], key=lambda each: each.start) if kinder else None
 
 
 def _fixes(text: str, regret: str | None) -> Iterator[tuple[int, int, str]]:
@@ -103,7 +100,7 @@ def _opening(text: str, regret: str | None) -> tuple[tuple[int, int, str] | None
             kinder = kinder if asks or kinder != "could you please " else "please "
             end, first = found.end("said"), ""
             if not found["said"]:  # the verb has lost the first place, and its capital
-                word = _WORD.match(text, end)
+                word = _TERM.match(text, end)
                 first, end = (_lower(word.group()), word.end()) if word else (first, end)
             made = (found["lead"] + kinder + first).strip()
             return (0, len(text[:end].rstrip()), made[:1].upper() + made[1:]), asks
@@ -119,12 +116,7 @@ def _lower(text: str) -> str:
 # ---- what a polite rewrite of the model's own may do ------------------------------------------------------------------
 
 # Words that may come or go: grammar, courtesies, and what makes a sentence hasty.
-_LIGHT = frozenset(
-    "a an the i i'd i'm i'll we we'd we're it it's if to of for be am is are was were been would could can may might will shall "
-    "should must have has had do does did that this so and then just at by as in on when whenever please kindly thank thanks you "
-    "much very sorry afraid unfortunately possible possibly appreciate appreciated grateful glad happy like love wondering wonder "
-    "mind moment chance convenience soon now immediately asap once right need want let know able perhaps maybe seems".split()
-)
+_LIGHT = word_set("grammar", "light")
 
 
 def is_faithful(before: str, after: str) -> bool:
@@ -135,7 +127,7 @@ def is_faithful(before: str, after: str) -> bool:
     >>> is_faithful("Stop sending me these reports.", "Could you please send me these reports?")
     False
     """
-    old, new = ({_stem(word) for word in _WORD.findall(text.lower())} for text in (before, after))
+    old, new = ({_stem(word) for word in _TERM.findall(text.lower())} for text in (before, after))
     light = {_stem(word) for word in _LIGHT}
     return not (old ^ new) - light
 

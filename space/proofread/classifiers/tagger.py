@@ -4,7 +4,7 @@ The encoder is a fine-tuned all-MiniLM-L6-v2 in GGUF, run by llama.cpp; the head
 the tags of `tags.json` (space/proofread/classifiers/tags.py says what they mean). `python -m training tagger` makes all three.
 
     tagger = Tagger.load()
-    [d for d in tagger.tag(["He go home."])[0] if d.probability > 0.5]      # go, 0.99, "goes"
+    [d for d in tagger.tag(["He go home."])[0] if d.wrong > 0.5]      # go, 0.99, "goes"
 """
 
 from __future__ import annotations
@@ -23,24 +23,30 @@ import numpy as np
 
 from space.errors import UserError
 from space.proofread.classifiers.encoder import FEATURES, Encoded, Encoder, encode, features, windows
-from space.proofread.classifiers.tags import KEEP, WRONG, Doubt, fix_of, pieces
+from space.proofread.classifiers.tags import KEEP, WRONG, TaggedWord, fix_of, pieces
 from space.proofread.classifiers.tone import MODELS, softmax
-from space.proofread.guard import people
+from space.proofread.lexicon import Lexicon
+from space.proofread.names import people
 
 WINDOW = 126  # tokens; the longest text it was trained on
 _ENDS = re.compile(r"[.!?…][\"”’')\]]*\s*$")
-_SURE, _SURE_OF_FIX = 0.7, 0.2  # probability and confidence of a fix that is made before the second reading
+_SURE, _SURE_OF_FIX = 0.7, 0.2  # `wrong` and `score` of a replacement that is made before the second reading
 
 
 class Tagger:
     """Safe to share between threads."""
 
-    def __init__(self, encoder: Encoder, tags: Sequence[str], head: Sequence[np.ndarray]):
-        self._encoder, self._tags, self._head = encoder, tags, head
+    def __init__(self, encoder: Encoder, tags: Sequence[str], head: Sequence[np.ndarray], lexicon: Lexicon):
+        self._encoder, self._tags, self._head, self._lexicon = encoder, tags, head, lexicon
 
     @classmethod
-    def load(cls, path: Path = MODELS / "tagger", n_threads: int | None = None) -> Tagger:
-        """Reads encoder.gguf, head.npz and tags.json of a folder. UserError when one is missing or cut short."""
+    def load(
+        cls, path: Path = MODELS / "tagger", n_threads: int | None = None, lexicon: Lexicon | None = None
+    ) -> Tagger:
+        """Reads encoder.gguf, head.npz and tags.json of a folder. UserError when one is missing or cut short.
+
+        `lexicon`, the shipped one by default, tells names from words.
+        """
         try:
             about = json.loads((path / "tags.json").read_text("utf-8"))
             arrays = np.load(path / "head.npz", allow_pickle=False)
@@ -59,9 +65,9 @@ class Tagger:
             raise UserError(
                 f"{path}: encoder.gguf, head.npz and tags.json are not of one run: restore all three with git checkout"
             )
-        return cls(encoder, tags, head)
+        return cls(encoder, tags, head, lexicon or Lexicon.load())
 
-    def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
+    def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[TaggedWord]]:
         """Every word of each text with the probability that it is wrong and the likeliest fix, in order.
 
         `names` are all read as the same one, so that nobody is corrected otherwise than another; by default those that
@@ -70,15 +76,15 @@ class Tagger:
         """
         found = self._tag(texts, names)
         sure = [
-            [doubt if _is_sure(doubt) else replace(doubt, fix=None) for doubt in doubts] for doubts in found
+            [word if _is_sure(word) else replace(word, after=None) for word in tagged] for tagged in found
         ]
-        mended = ["".join(piece for piece, _ in pieces(*each)) for each in zip(texts, sure, strict=True)]
-        again = [i for i, text in enumerate(texts) if mended[i] != text]
-        for i, second in zip(again, self._tag([mended[i] for i in again], names), strict=True):
+        corrected = ["".join(piece for piece, _ in pieces(*each)) for each in zip(texts, sure, strict=True)]
+        again = [i for i, text in enumerate(texts) if corrected[i] != text]
+        for i, second in zip(again, self._tag([corrected[i] for i in again], names), strict=True):
             found[i] = _read_twice(texts[i], found[i], sure[i], second)
         return found
 
-    def tag_run(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
+    def tag_run(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[TaggedWord]]:
         """`tag` of texts that follow one another, each read with those around it: they tell how this writer writes.
 
         What follows a text that ends no sentence (a greeting, a heading, an item) would look like the rest of it, so it
@@ -91,16 +97,19 @@ class Tagger:
             else:
                 runs.append([text])
         found = []
-        for run, doubts in zip(runs, self.tag([" ".join(run) for run in runs], names), strict=True):
+        for run, tagged in zip(runs, self.tag([" ".join(run) for run in runs], names), strict=True):
             at = 0
             for text in run:
-                inside = [doubt for doubt in doubts if at <= doubt.start < at + len(text)]
-                found.append([replace(doubt, start=doubt.start - at, end=doubt.end - at) for doubt in inside])
+                inside = [word for word in tagged if at <= word.start < at + len(text)]
+                found.append([replace(word, start=word.start - at, end=word.end - at) for word in inside])
                 at += len(text) + 1
         return found
 
-    def _tag(self, texts: Sequence[str], names: Collection[str] | None) -> list[list[Doubt]]:
-        encoded = [encode(text, self._tokens, people(text) if names is None else names) for text in texts]
+    def _tag(self, texts: Sequence[str], names: Collection[str] | None) -> list[list[TaggedWord]]:
+        encoded = [
+            encode(text, self._tokens, people(text, self._lexicon) if names is None else names)
+            for text in texts
+        ]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
         states = iter(
             self._encoder.hidden(
@@ -118,7 +127,7 @@ class Tagger:
             () if not word or unicodedata.category(word[0]) in ("So", "Sk") else self._encoder.tokenize(word)
         )
 
-    def _read(self, text: str, code: Encoded, states: Sequence[np.ndarray]) -> list[Doubt]:
+    def _read(self, text: str, code: Encoded, states: Sequence[np.ndarray]) -> list[TaggedWord]:
         if not states:
             return []
         words, first, count = np.unique(code.word_of, return_index=True, return_counts=True)
@@ -134,19 +143,19 @@ class Tagger:
             start, end = code.spans[word]
             fix = fix_of(text[start:end], self._tags[best])
             found.append(
-                Doubt(start, end, text[start:end], float(wrong[row]), fix, float(chances[row, best]))
+                TaggedWord(start, end, text[start:end], float(wrong[row]), fix, float(chances[row, best]))
             )
         return found
 
 
-def _is_sure(doubt: Doubt) -> bool:
-    return doubt.fix is not None and doubt.probability >= _SURE and doubt.confidence >= _SURE_OF_FIX
+def _is_sure(word: TaggedWord) -> bool:
+    return word.after is not None and word.wrong >= _SURE and word.score >= _SURE_OF_FIX
 
 
 def _read_twice(
-    text: str, first: Sequence[Doubt], sure: Sequence[Doubt], second: Sequence[Doubt]
-) -> list[Doubt]:
-    """The words as first read, but where the second reading mends a fix or doubts a word more.
+    text: str, first: Sequence[TaggedWord], sure: Sequence[TaggedWord], second: Sequence[TaggedWord]
+) -> list[TaggedWord]:
+    """The words as first read, but where the second reading improves a replacement or doubts a word more.
 
     `sure` are those of `first`, without the fixes that were not made before the second reading.
     """
@@ -162,10 +171,10 @@ def _read_twice(
         if made is None:
             continue
         word = next(words)
-        if made.fix is not None:
-            again = [each if _is_sure(each) else replace(each, fix=None) for each in inside]
-            word = replace(word, fix="".join(part for part, _ in pieces(piece, again)))
-        elif [each.text for each in inside] == [word.text] and inside[0].probability > word.probability:
+        if made.after is not None:
+            again = [each if _is_sure(each) else replace(each, after=None) for each in inside]
+            word = replace(word, after="".join(part for part, _ in pieces(piece, again)))
+        elif [each.text for each in inside] == [word.text] and inside[0].wrong > word.wrong:
             word = replace(inside[0], start=word.start, end=word.end)
         found.append(word)
     return found

@@ -23,18 +23,19 @@ _STEM = 3  # letters that an ending must leave
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """The word at [start, end) of a text is wrong with `probability`; `fix` should stand there, None if nobody knows.
+class TaggedWord:
+    """What the tagger says of the word at [start, end) of a text: a measurement, of which `propose` makes edits.
 
-    `confidence` is the probability that the word is wrong and the fix is right.
+    `wrong` is the probability that the word is wrong, `after` the likeliest replacement (None if unknown), and `score` the
+    probability that the word is wrong and the replacement right, all in [0, 1].
     """
 
     start: int
     end: int
     text: str
-    probability: float = 1.0
-    fix: str | None = None
-    confidence: float = 0.0
+    wrong: float = 1.0
+    after: str | None = None
+    score: float = 0.0
 
 
 def tag_of(word: str, fix: str | None) -> str:
@@ -91,22 +92,37 @@ def fix_of(word: str, tag: str) -> str | None:
     return text[:1].upper() + text[1:] if capital else text
 
 
-def pieces(text: str, doubts: Iterable[Doubt]) -> Iterator[tuple[str, Doubt | None]]:
-    """The text with the fixes of `doubts` in place, in pieces: what stands between two doubts comes with None.
+def replacement(text: str, start: int, end: int, after: str) -> tuple[int, int]:
+    """The characters that give way when `after` takes the place of the word at [start, end).
 
-    >>> [piece for piece, _ in pieces("I goes to to .", [Doubt(2, 6, "goes", fix="go"), Doubt(10, 12, "to", fix="")])]
+    No blank stands before a mark or before nothing, and a text does not begin with one.
+
+    >>> text = "I goes to to ."
+    >>> [text[slice(*replacement(text, *word))] for word in ((2, 6, "go"), (10, 12, ""), (0, 1, ""))]
+    ['goes', ' to', 'I ']
+    """
+    if after == "" or after[0] in ",.;:!?":
+        start = len(text[:start].rstrip(" "))
+    if start == 0 and not after:
+        end += len(text[end:]) - len(text[end:].lstrip(" "))
+    return start, end
+
+
+def pieces(text: str, words: Iterable[TaggedWord]) -> Iterator[tuple[str, TaggedWord | None]]:
+    """The text with the replacements of `words` in place, in pieces: what stands between two words comes with None.
+
+    >>> goes, to = TaggedWord(2, 6, "goes", after="go"), TaggedWord(10, 12, "to", after="")
+    >>> [piece for piece, _ in pieces("I goes to to .", [goes, to])]
     ['I ', 'go', ' to', '', ' .']
     """
     at, begun = 0, False
-    for doubt in doubts:
-        between, fix = text[at : doubt.start], doubt.text if doubt.fix is None else doubt.fix
-        if doubt.fix is not None and (
-            fix == "" or fix[0] in ",.;:!?"
-        ):  # no blank before a mark, or before nothing
-            between = between.rstrip(" ")
-        yield between, None
-        yield fix, doubt
-        at, begun = doubt.end, begun or bool(between or fix)
+    for word in words:
+        after = word.text if word.after is None else word.after
+        start = word.start if word.after is None else replacement(text, word.start, word.end, after)[0]
+        yield text[at : max(at, start)], None
+        yield after, word
+        begun = begun or bool(text[at : max(at, start)] or after)
+        at = word.end
         if not begun:  # a text does not begin with a blank
             at += len(text[at:]) - len(text[at:].lstrip(" "))
     yield text[at:], None

@@ -24,7 +24,8 @@ import numpy as np
 
 from space.errors import UserError
 from space.proofread.classifiers.encoder import Encoded, Encoder, encode, windows
-from space.proofread.guard import people
+from space.proofread.lexicon import Lexicon
+from space.proofread.names import people
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 LABELS = {
@@ -143,17 +144,25 @@ class HubClassifier:
 class ToneClassifier:
     """Scores of texts. Safe to share between threads."""
 
-    def __init__(self, encoder: Encoder, heads: Heads, hub: Mapping[str, HubClassifier] | None = None):
-        self._encoder = encoder
+    def __init__(
+        self, encoder: Encoder, heads: Heads, lexicon: Lexicon, hub: Mapping[str, HubClassifier] | None = None
+    ):
+        self._encoder, self._lexicon = encoder, lexicon
         self._heads = heads
         self._hub = dict(hub or {})
         self._seen: dict[_Window, dict[str, np.ndarray]] = {}
 
     @classmethod
     def load(
-        cls, path: Path = MODELS / "tone", n_threads: int | None = None, hub: Mapping[str, str] | None = None
+        cls,
+        path: Path = MODELS / "tone",
+        n_threads: int | None = None,
+        hub: Mapping[str, str] | None = None,
+        lexicon: Lexicon | None = None,
     ) -> ToneClassifier:
         """Read `encoder.gguf` and `heads.json`; `hub` replaces heads, {"sentiment": repo_id or folder}.
+
+        `lexicon`, the shipped one by default, tells names from words.
 
         Without `hub`, SENTIMENT_MODEL and POLITENESS_MODEL are asked. UserError when a model is missing.
         """
@@ -170,7 +179,12 @@ class ToneClassifier:
                 f"{path / 'heads.json'} cannot be read: restore it, the file may be cut short"
             ) from error
         encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
-        return cls(encoder, heads, {name: HubClassifier(name, repo) for name, repo in hub.items()})
+        return cls(
+            encoder,
+            heads,
+            lexicon or Lexicon.load(),
+            {name: HubClassifier(name, repo) for name, repo in hub.items()},
+        )
 
     def score(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[Tone]:
         """The tone of each text; a text without words is neutral.
@@ -178,7 +192,8 @@ class ToneClassifier:
         `names` have no tone, and all are read as the same one; by default those that each text shows to be names.
         """
         encoded = [
-            encode(text, self._encoder.tokenize, people(text) if names is None else names) for text in texts
+            encode(text, self._encoder.tokenize, people(text, self._lexicon) if names is None else names)
+            for text in texts
         ]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
         ids = [[tuple(code.ids_of(run)) for run in some] for code, some in zip(encoded, runs, strict=True)]

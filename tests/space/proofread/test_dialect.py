@@ -10,27 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.errors import UserError
-from space.proofread.classifiers.tags import Doubt
-from space.proofread.dialect import (
-    DIALECTS,
-    in_dialect,
-    is_held,
-    merged,
-    occurrences,
-    respellings,
-    spelling,
-    spellings,
-    with_respellings,
-)
+from space.proofread.dialect import DIALECTS, Dialect, in_dialect, merged, with_respellings
 from space.proofread.edits import Edit, apply, diff
 from space.proofread.email import split
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS
 
 EMAILS = Path(__file__).parents[2] / "emails"
 
 
 def put(text: str, dialect: str) -> str:
-    return apply(text, respellings(text, split(text), dialect))
+    return apply(text, respellings(text, dialect))
+
+
+def spelling(word: str, dialect: str) -> str | None:
+    return Dialect.load(dialect).spelling(word)
+
+
+def respellings(text: str, dialect: str = "american") -> list[Edit]:
+    return Dialect.load(dialect).respellings(text, split(text))
 
 
 # ---- the list ----
@@ -73,7 +70,7 @@ def test_words_of_both_spellings_stay(word: str, dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_is_respelt_once_is_right(dialect: str) -> None:
-    listed = spellings(dialect)
+    listed = Dialect.load(dialect).words
     assert len(listed) > 1500
     assert [word for word in listed.values() if word in listed] == []
     assert all(word.islower() and word.isalpha() for pair in listed.items() for word in pair)
@@ -81,7 +78,7 @@ def test_what_is_respelt_once_is_right(dialect: str) -> None:
 
 def test_an_unknown_dialect_is_one_line() -> None:
     with pytest.raises(UserError, match="scots: choose one of american, british"):
-        respellings("", [], "scots")
+        Dialect.load("scots")
 
 
 # ---- a draft ----
@@ -131,44 +128,41 @@ def test_an_email_of_that_spelling_is_left_alone(dialect: str) -> None:
         assert put(text, dialect) == text
 
 
-def test_terms_stand_where_they_stand() -> None:
-    draft = "Our colour and the Acme Colour Centre, colourless."
-    assert [draft[start:end] for start, end in occurrences(draft, ["colour", "acme colour centre", " ", "centre"])] == [
-        "colour", "Acme Colour Centre",
-    ]  # fmt: skip
-    change = Edit(4, 10, "colour", "color", "spelling")
-    assert is_held(change, [(0, 5)], []) and is_held(change, [], ["colour"])
-    assert not is_held(change, [(0, 4), (10, 12)], ["Colour"])
+def test_the_list_of_another_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / "dialects.tsv").write_text("frobnique\tfrobnik\tboth\n", encoding="utf-8")
+    assert Dialect.load("american", tmp_path / "dialects.tsv").spelling("Frobnique") == "Frobnik"
+    with pytest.raises(UserError, match="the list of spellings is missing"):
+        Dialect.load("american", tmp_path / "none.tsv")
 
 
 # ---- beside a model ----
 
 
-def wanted(text: str, dialect: str = "american") -> list[Edit]:
-    return respellings(text, split(text), dialect)
+def proposal(text: str, before: str, after: str) -> Edit:
+    return Edit(text.index(before), text.index(before) + len(before), before, after)
 
 
-def test_doubts_about_a_spelling_go_and_those_that_say_more_stay() -> None:
+def test_proposals_about_a_spelling_go_and_those_that_say_more_stay() -> None:
     text = "he organise the colour of teh labour"
-    doubts = [
-        Doubt(0, 2, "he", fix="He"), Doubt(3, 11, "organise", fix="organises"), Doubt(16, 22, "colour", fix="color"),
-        Doubt(26, 29, "teh", fix="the"), Doubt(30, 36, "labour", fix="labor"),
-    ]  # fmt: skip
-    left = in_dialect(doubts, wanted(text), "american")
-    assert [(doubt.text, doubt.fix) for doubt in left] == [
+    pairs = ("he He", "organise organises", "colour color", "teh the", "labour labor")
+    left = in_dialect(
+        [proposal(text, *pair.split()) for pair in pairs], respellings(text), Dialect.load("american")
+    )
+    assert [(edit.before, edit.after) for edit in left] == [
         ("he", "He"),
         ("organise", "organizes"),
         ("teh", "the"),
     ]
-    told = with_respellings(left, wanted(text))
-    assert [(doubt.text, doubt.fix) for doubt in told] == [
+    both = with_respellings(left, respellings(text))
+    assert [(edit.before, edit.after) for edit in both] == [
         ("he", "He"), ("organise", "organizes"), ("colour", "color"), ("teh", "the"), ("labour", "labor"),
     ]  # fmt: skip
 
 
-def test_a_fix_is_told_in_the_dialect() -> None:
-    doubts = [Doubt(0, 5, "coler", fix="color"), Doubt(6, 12, "colour", fix="color")]
-    assert [(doubt.text, doubt.fix) for doubt in in_dialect(doubts, [], "british")] == [("coler", "colour")]
+def test_a_proposal_is_put_in_the_dialect() -> None:
+    edits = [Edit(0, 5, "coler", "color"), Edit(6, 12, "colour", "color")]
+    found = in_dialect(edits, [], Dialect.load("british"))
+    assert [(edit.before, edit.after) for edit in found] == [("coler", "colour")]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +181,9 @@ def test_a_fix_is_told_in_the_dialect() -> None:
     ],
 )  # fmt: skip
 def test_both_are_merged(before: str, rewrite: str, expected: str) -> None:
-    found = merged(before, diff(before, rewrite), wanted(before), "american")
+    found = merged(
+        before, diff(before, rewrite), respellings(before), Dialect.load("american"), lambda word: False
+    )
     assert apply(before, found) == expected
 
 
@@ -204,7 +200,9 @@ PIECES = st.lists(
 def test_merged_changes_are_disjoint_and_any_subset_rebuilds(
     before: str, rewrite: str, dialect: str, data: st.DataObject
 ) -> None:
-    found = merged(before, diff(before, rewrite), wanted(before, dialect), dialect)
+    found = merged(
+        before, diff(before, rewrite), respellings(before, dialect), Dialect.load(dialect), lambda word: False
+    )
     assert all(a.end <= b.start for a, b in pairwise(found))
     assert all(before[change.start : change.end] == change.before != change.after for change in found)
     chosen = [change for change in found if data.draw(st.booleans())]
@@ -213,7 +211,7 @@ def test_merged_changes_are_disjoint_and_any_subset_rebuilds(
 
 @given(st.one_of(st.text(), PIECES), st.sampled_from(DIALECTS))
 def test_only_listed_words_of_any_text_change(text: str, dialect: str) -> None:
-    found = respellings(text, split(text), dialect)
+    found = respellings(text, dialect)
     assert all(spelling(change.before, dialect) == change.after for change in found)
     once = apply(text, found)
     assert WORDS.sub("", once) == WORDS.sub("", text)

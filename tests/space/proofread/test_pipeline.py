@@ -14,21 +14,15 @@ import pytest
 from conversion.__main__ import main as convert
 from space.errors import UserError
 from space.proofread.classifiers.tagger import Tagger
-from space.proofread.classifiers.tags import Doubt
-from space.proofread.edits import apply
-from space.proofread.guard import protected
+from space.proofread.classifiers.tags import TaggedWord
+from space.proofread.edits import Edit, apply
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import LlamaCpp, Sampling
-from space.proofread.pipeline import (
-    GAIN,
-    MAX_WORDS,
-    Progress,
-    Proofread,
-    Proofreader,
-    _expected,
-    load_proofreader,
-)
-from space.proofread.prompt import MODES, WORDS, Evidence, Message
+from space.proofread.pipeline import Progress, Proofread, Proofreader, expected_answer, load_proofreader
+from space.proofread.prompt import MODES, Message
+from space.proofread.protect import facts
+from space.proofread.units import MAX_WORDS
+from space.proofread.words import WORDS
 from space.settings import Settings
 
 EMAILS = sorted((Path(__file__).parents[2] / "emails").glob("*.txt"))
@@ -85,7 +79,8 @@ def test_what_is_protected_survives(proofreader: Proofreader, path: Path, mode: 
     assert digits.findall(result.text) == digits.findall(draft)
     links = re.compile(r"https?://\S+|\S+@\S+")
     assert links.findall(result.text) == links.findall(draft)
-    assert len(protected(result.text)) > 0 or not protected(draft)
+    lexicon = proofreader.classifiers.lexicon
+    assert len(facts(result.text, lexicon)) > 0 or not facts(draft, lexicon)
 
 
 def test_line_ends_stay(proofreader: Proofreader) -> None:
@@ -185,7 +180,7 @@ def test_respelling_alone_needs_no_model(proofreader: Proofreader) -> None:
 def test_what_is_beyond_the_limit_is_not_respelt(
     proofreader: Proofreader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("space.proofread.pipeline.MAX_WORDS", 12)
+    monkeypatch.setattr("space.proofread.units.MAX_WORDS", 12)
     text = proofreader.proofread("The colour is good. " * 5, dialect="american").text
     assert text == "The color is good. " * 3 + "The colour is good. " * 2
 
@@ -213,14 +208,14 @@ def test_a_protected_mistake_is_told(proofreader: Proofreader) -> None:
         dialect="american",
     )
     assert not result.changed
-    assert {(kept.text, kept.reason) for kept in result.skipped} == {
+    assert {(edit.before, edit.reason) for edit in result.refused} == {
         ("recieve", "a protected term, so it was not changed to receive"),
         ("colour", "a protected term, so it was not changed to color"),
     }
 
 
 def test_an_email_without_any_of_it_tells_nothing(proofreader: Proofreader, result: Proofread) -> None:
-    assert result.skipped == ()
+    assert result.skipped == () and result.refused == ()
     assert proofreader.proofread(read(EMAILS[0].with_name("clean_american_short.txt"))).skipped == ()
 
 
@@ -273,48 +268,25 @@ def test_a_model_without_our_keys_gets_the_general_prompt_and_whole_emails(
     assert convert(["gguf", str(folder), str(tmp_path / "general.gguf")]) == 0
     engine = LlamaCpp(tmp_path / "general.gguf", n_ctx=1024, n_threads=2)
     assert engine.general and engine.unit == "email"
-    result = Proofreader(engine, proofreader.tone, proofreader.tagger, proofreader.lexicon).proofread(WRONG)
+    result = Proofreader(engine, proofreader.classifiers).proofread(WRONG)
     assert len(result.prompts) == 1 and "Return only the corrected text" in result.prompts[0]
     assert "Hi Tom,\n\nI recieved" in result.prompts[0]
     assert result.text.count("\n") == WRONG.count("\n")
 
 
-# ---- what the engine is told to expect ----
+# ---- what answer the engine expects ----
 
 
-def doubt(text: str, word: str, fix: str | None, confidence: float = 1.0) -> Doubt:
-    """The last of the text's words that are written so, in doubt."""
-    *_, last = re.finditer(rf"\b{word}\b", text)
-    return Doubt(*last.span(), word, 0.9, fix, confidence)
-
-
-@pytest.mark.parametrize(
-    ("text", "fixes", "expected"),
-    [
-        ("He go to work.", [("go", "goes")], "He goes to work."),
-        ("He go to work.", [("go", None)], "He go to work."),
-        ("Go to the the office.", [("the", "")], "Go to the office."),
-        ("He is home the.", [("the", "")], "He is home."),
-        ("We came however it rained.", [("however", ", however,")], "We came, however, it rained."),
-        ("He is home", [("home", "home.")], "He is home."),
-        ("She have a adress.", [("have", "has"), ("a", "an"), ("adress", "address")], "She has an address."),
-        ("The the report is late.", [("The", "")], "the report is late."),
-        ("Nothing is wrong.", [], "Nothing is wrong."),
-    ],
-)
-def test_the_fixes_are_expected_in_their_places(
-    text: str, fixes: list[tuple[str, str | None]], expected: str
-) -> None:
-    doubts = sorted((doubt(text, *one) for one in fixes), key=lambda found: found.start)
-    pieces = _expected(text, Evidence(None, None, tuple(doubts)))
-    assert "".join(piece for piece, _ in pieces).rstrip() == expected
-    assert all(piece for piece, _ in pieces)
-
-
-def test_a_fix_gains_by_its_confidence() -> None:
-    text = "He go home to lunch."
-    told = Evidence(None, None, (doubt(text, "go", "goes", 0.5),))
-    assert _expected(text, told) == [("He ", GAIN), ("goes", GAIN * 0.5), (" home to lunch.", GAIN)]
+def test_the_edits_are_expected_in_their_places_each_by_its_score() -> None:
+    text = "He go home to to lunch."
+    edits = [Edit(3, 5, "go", "goes", score=0.5), Edit(13, 16, " to", "")]
+    assert expected_answer(text, edits, 6.0) == [
+        ("He ", 6.0),
+        ("goes", 3.0),
+        (" home to", 6.0),
+        (" lunch.", 6.0),
+    ]
+    assert expected_answer("Done", [Edit(4, 4, "", ".")], 6.0) == [("Done", 6.0), (".", 6.0), (" ", 6.0)]
 
 
 def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader) -> None:
@@ -358,34 +330,37 @@ class Trusting(Tagger):
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
 
-    def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
+    def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[TaggedWord]]:
         def chance(word: str) -> float:
             return 0.9 if word.isalpha() and not self.lexicon.knows(word) else 0.0
 
-        return [[Doubt(*m.span(), m[0], chance(m[0])) for m in WORDS.finditer(text)] for text in texts]
+        return [[TaggedWord(*m.span(), m[0], chance(m[0])) for m in WORDS.finditer(text)] for text in texts]
 
 
-def test_a_name_that_looks_like_a_mistake_is_told_once(proofreader: Proofreader) -> None:
+def test_a_name_that_looks_like_a_mistake_stays_and_is_said_to(proofreader: Proofreader) -> None:
     class Knowing(Trusting):
-        def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[Doubt]]:
-            guess = proofreader.lexicon.suggest
-            return [
-                [replace(d, fix=guess(d.text), confidence=0.6) for d in each] for each in super().tag(texts)
-            ]
+        def tag(self, texts: Sequence[str], names: Collection[str] | None = None) -> list[list[TaggedWord]]:
+            guess = proofreader.classifiers.lexicon.suggest
+            return [[replace(w, after=guess(w.text), score=0.6) for w in each] for each in super().tag(texts)]
 
-    reader = Proofreader(Recorder(), proofreader.tone, Knowing(proofreader.lexicon), proofreader.lexicon)
+    reader = Proofreader(
+        Recorder(), replace(proofreader.classifiers, tagger=Knowing(proofreader.classifiers.lexicon))
+    )
     result = reader.proofread(
         "We met with Marek there.\nMarek agreed with us all.\nMarek will write to us.\n"
     )
-    instead = proofreader.lexicon.suggest("Marek")
-    assert instead and [(kept.text, kept.reason) for kept in result.skipped] == [
+    instead = proofreader.classifiers.lexicon.suggest("Marek")
+    assert instead and {(edit.before, edit.reason) for edit in result.refused} == {
         ("Marek", f"a name, so it was not changed to {instead}")
-    ]
+    }
+    assert len(result.to_dict()["kept"]) == 1
 
 
 def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: Proofreader) -> None:
     engine = Recorder()
-    reader = Proofreader(engine, proofreader.tone, Trusting(proofreader.lexicon), proofreader.lexicon)
+    reader = Proofreader(
+        engine, replace(proofreader.classifiers, tagger=Trusting(proofreader.classifiers.lexicon))
+    )
     result = reader.proofread("We recieved the\n  coloured paper on monday.", dialect="american")
     assert (
         result.text == "We recieved the\n  colored paper on monday."
@@ -398,7 +373,9 @@ def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: 
 
 def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofreader) -> None:
     engine = Recorder()
-    reader = Proofreader(engine, proofreader.tone, Trusting(proofreader.lexicon), proofreader.lexicon)
+    reader = Proofreader(
+        engine, replace(proofreader.classifiers, tagger=Trusting(proofreader.classifiers.lexicon))
+    )
     draft = "We have not yet\r\n  recieved the documents that you promised\r\nus on monday afternoon.\r\n"
     assert reader.proofread(draft).text == draft
     assert engine.asked == [

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from space.proofread.classifiers.tags import Doubt, pieces
+from space.proofread.edits import Edit, apply
 from space.proofread.polish import REGRETS, is_faithful, softened
 
 
-def kinder(text: str, *doubts: Doubt) -> str:
-    made = softened(text, doubts)
-    return text if made is None else "".join(piece for piece, _ in pieces(text, made))
+def kinder(text: str, *edits: Edit) -> str:
+    return apply(text, softened(text, edits) or [])
 
 
 @pytest.mark.parametrize(
@@ -64,12 +63,12 @@ def test_what_is_no_demand_or_kind_already_stays(text: str) -> None:
 
 def test_a_complaint_is_regretted_in_words_that_can_be_chosen() -> None:
     made = [softened("Your team is too slow.", (), regret) for regret in REGRETS]
-    assert [each and each[0].fix for each in made] == ["I am afraid your", "Unfortunately, your"]
+    assert [each and each[0].after for each in made] == ["I am afraid your", "Unfortunately, your"]
     assert softened("Your team is too slow.", (), None) is None
 
 
 def test_mistakes_are_mended_beside_it_and_give_way_where_they_meet() -> None:
-    mistake, mark = Doubt(12, 18, "raport", fix="report"), Doubt(18, 19, ".", fix="!")
+    mistake, mark = Edit(12, 18, "raport", "report"), Edit(18, 19, ".", "!")
     assert kinder("Send me the raport.", mistake, mark) == "Could you please send me the report?"
 
 

@@ -15,9 +15,9 @@ import pytest
 from space.errors import UserError
 from space.proofread.classifiers.encoder import FEATURES, encode
 from space.proofread.classifiers.tagger import Tagger, _read_twice
-from space.proofread.classifiers.tags import KEEP, WRONG, Doubt, fix_of
+from space.proofread.classifiers.tags import KEEP, WRONG, TaggedWord, fix_of
 from space.proofread.classifiers.tone import MODELS
-from space.proofread.prompt import DOUBTFUL, WORDS
+from space.proofread.words import WORDS
 
 FOLDER = MODELS / "tagger"
 
@@ -31,9 +31,9 @@ def test_wrong_words_stand_out(tagger: Tagger) -> None:
     bad, good = tagger.tag(
         ["She have recieved the the parcel yesterday .", "She received the parcel yesterday."]
     )
-    assert max(d.probability for d in bad) > 2 * max(d.probability for d in good)
-    assert max(bad, key=lambda d: d.probability).text in {"have", "recieved", "the", "."}
-    assert max(d.probability for d in good) < DOUBTFUL
+    assert max(d.wrong for d in bad) > 2 * max(d.wrong for d in good)
+    assert max(bad, key=lambda d: d.wrong).text in {"have", "recieved", "the", "."}
+    assert max(d.wrong for d in good) < 0.7
 
 
 def test_spans_are_those_of_the_words_in_order(tagger: Tagger) -> None:
@@ -47,7 +47,7 @@ def test_spans_are_those_of_the_words_in_order(tagger: Tagger) -> None:
 
 def test_probabilities_are_probabilities(tagger: Tagger) -> None:
     for found in tagger.tag(["He go home.", "i have recieve you're mail", "Kind regards,"]):
-        assert all(0 <= d.confidence <= d.probability + 1e-5 <= 1 + 2e-5 for d in found)
+        assert all(0 <= d.score <= d.wrong + 1e-5 <= 1 + 2e-5 for d in found)
 
 
 def test_a_batch_gives_what_each_text_gives_alone(tagger: Tagger) -> None:
@@ -56,20 +56,20 @@ def test_a_batch_gives_what_each_text_gives_alone(tagger: Tagger) -> None:
         [alone] = tagger.tag([text])
         assert [(d.start, d.end, d.text) for d in together] == [(d.start, d.end, d.text) for d in alone]
         for one, other in zip(together, alone, strict=True):
-            assert one.probability == pytest.approx(other.probability, abs=0.05)
-            assert one.fix == other.fix or max(one.confidence, other.confidence) < 0.5
+            assert one.wrong == pytest.approx(other.wrong, abs=0.05)
+            assert one.after == other.after or max(one.score, other.score) < 0.5
 
 
 def test_texts_that_follow_one_another_are_read_together(tagger: Tagger) -> None:
     texts = ["Hi Tom,", "She have a adress.", 'He said "no."', "", "Next steps", "We lost the client."]
     found = tagger.tag_run(texts)
-    for text, doubts in zip(texts, found, strict=True):
-        assert all(text[d.start : d.end] == d.text for d in doubts)
+    for text, tagged in zip(texts, found, strict=True):
+        assert all(text[d.start : d.end] == d.text for d in tagged)
     # A greeting, a heading and an empty text end no sentence: what follows them is read anew.
     runs = ["Hi Tom,", 'She have a adress. He said "no." ', "Next steps", "We lost the client."]
-    expected = [doubt for doubts in tagger.tag(runs) for doubt in doubts]
-    for one, other in zip([doubt for doubts in found for doubt in doubts], expected, strict=True):
-        assert one.text == other.text and one.probability == pytest.approx(other.probability, abs=0.05)
+    expected = [word for tagged in tagger.tag(runs) for word in tagged]
+    for one, other in zip([word for tagged in found for word in tagged], expected, strict=True):
+        assert one.text == other.text and one.wrong == pytest.approx(other.wrong, abs=0.05)
     assert tagger.tag_run([]) == []
 
 
@@ -93,7 +93,7 @@ def test_no_text_gives_no_words(tagger: Tagger) -> None:
 )
 def test_odd_text_gets_tags(tagger: Tagger, text: str) -> None:
     [found] = tagger.tag([text])
-    assert all(0 <= d.probability <= 1 and text[d.start : d.end] == d.text for d in found)
+    assert all(0 <= d.wrong <= 1 and text[d.start : d.end] == d.text for d in found)
     assert all(d.start < d.end <= after.start for d, after in zip(found, found[1:], strict=False))
 
 
@@ -163,22 +163,22 @@ def test_files_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
 
 def test_a_second_reading_mends_fixes_and_doubts_more_words() -> None:
     text = "He go too the the shop"
-    words = [Doubt(match.start(), match.end(), match.group(), 0.0) for match in WORDS.finditer(text)]
+    words = [TaggedWord(match.start(), match.end(), match.group(), 0.0) for match in WORDS.finditer(text)]
     first = list(words)
-    first[1] = replace(words[1], probability=0.9, fix="gos", confidence=0.8)  # wrong, but nearer
-    first[2] = replace(words[2], probability=0.3, fix="to", confidence=0.2)  # not sure enough to be made
-    sure = [each if each is first[1] else replace(each, fix=None) for each in first]
+    first[1] = replace(words[1], wrong=0.9, after="gos", score=0.8)  # wrong, but nearer
+    first[2] = replace(words[2], wrong=0.3, after="to", score=0.2)  # not sure enough to be made
+    sure = [each if each is first[1] else replace(each, after=None) for each in first]
     mended = "He gos too the the shop"
-    second = [Doubt(match.start(), match.end(), match.group(), 0.0) for match in WORDS.finditer(mended)]
-    second[1] = replace(second[1], probability=0.95, fix="goes", confidence=0.9)
-    second[2] = replace(second[2], probability=0.8, fix="to", confidence=0.7)
-    second[4] = replace(second[4], probability=0.9, fix="", confidence=0.9)
+    second = [TaggedWord(match.start(), match.end(), match.group(), 0.0) for match in WORDS.finditer(mended)]
+    second[1] = replace(second[1], wrong=0.95, after="goes", score=0.9)
+    second[2] = replace(second[2], wrong=0.8, after="to", score=0.7)
+    second[4] = replace(second[4], wrong=0.9, after="", score=0.9)
     read = _read_twice(text, first, sure, second)
     assert [(each.start, each.end, each.text) for each in read] == [
         (each.start, each.end, each.text) for each in words
     ]
-    assert [each.fix for each in read] == [None, "goes", "to", None, "", None]
-    assert (read[1].probability, read[2].probability) == (0.9, 0.8)
+    assert [each.after for each in read] == [None, "goes", "to", None, "", None]
+    assert (read[1].wrong, read[2].wrong) == (0.9, 0.8)
 
 
 def test_words_stand_where_they_are_whatever_is_mended(tagger: Tagger) -> None:

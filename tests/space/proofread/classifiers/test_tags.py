@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.proofread.classifiers.tags import DELETE, KEEP, WRONG, Doubt, fix_of, pieces, tag_of
-from space.proofread.prompt import WORDS
+from space.proofread.classifiers.tags import DELETE, KEEP, WRONG, TaggedWord, fix_of, pieces, tag_of
+from space.proofread.words import WORDS
 
 LETTERS = st.text(string.ascii_letters + "éüñß", min_size=1, max_size=9)
 WORD = st.one_of(LETTERS, st.sampled_from(["don't", "I", "I'm", "well-known", "e.g", "3rd", ",", ".", "-"]))
@@ -103,14 +103,14 @@ def test_any_text_can_be_a_word(word: str, fix: str | None, other: str) -> None:
 def test_pieces_without_fixes_are_the_text_and_with_them_a_text_that_begins_with_no_blank(
     text: str, data: st.DataObject
 ) -> None:
-    words = [Doubt(match.start(), match.end(), match.group()) for match in WORDS.finditer(text)]
+    words = [TaggedWord(match.start(), match.end(), match.group()) for match in WORDS.finditer(text)]
     assert "".join(piece for piece, _ in pieces(text, words)) == text
     fixes = data.draw(
         st.lists(st.sampled_from(["", "c", ", c", None]), min_size=len(words), max_size=len(words))
     )
-    fixed = [replace(word, fix=fix) for word, fix in zip(words, fixes, strict=True)]
-    made = [(piece, doubt) for piece, doubt in pieces(text, fixed) if doubt]
-    assert [doubt for _, doubt in made] == fixed
-    assert all(piece == (doubt.text if doubt.fix is None else doubt.fix) for piece, doubt in made)
-    if fixed and fixed[0].fix == "" and fixed[0].start == 0:
+    fixed = [replace(word, after=fix) for word, fix in zip(words, fixes, strict=True)]
+    made = [(piece, word) for piece, word in pieces(text, fixed) if word]
+    assert [word for _, word in made] == fixed
+    assert all(piece == (word.text if word.after is None else word.after) for piece, word in made)
+    if fixed and fixed[0].after == "" and fixed[0].start == 0:
         assert not "".join(piece for piece, _ in pieces(text, fixed)).startswith(" ")

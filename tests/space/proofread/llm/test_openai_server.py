@@ -119,13 +119,13 @@ def test_an_email_is_proofread_there(
     assert settings.server == real.server
     engine = open_engine(settings.model, settings.models_dir, 512, 1, settings.server)
     assert isinstance(engine, Remote) and (engine.unit, engine.general) == ("email", True)
-    result = Proofreader(engine, proofreader.tone, proofreader.tagger, proofreader.lexicon).proofread(WRONG)
+    result = Proofreader(engine, proofreader.classifiers).proofread(WRONG)
     assert result.model == "small" and apply(WRONG, result.applied) == result.text
     assert len(result.prompts) == 1 and "Return only the corrected text" in result.prompts[0]
     assert result.text.count("\n") == WRONG.count("\n")
     # The served model is small and knows only our prompt: given that, it corrects.
     engine.unit, engine.general = "sentence", False
-    result = Proofreader(engine, proofreader.tone, proofreader.tagger, proofreader.lexicon).proofread(WRONG)
+    result = Proofreader(engine, proofreader.classifiers).proofread(WRONG)
     assert "received" in result.text and "Monday" in result.text
 
 

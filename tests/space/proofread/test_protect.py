@@ -1,16 +1,31 @@
-"""Both directions of the guard: corrections that must pass, and changes of fact that must not."""
+"""Both directions: corrections that must pass, and changes of fact that must not."""
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from space.proofread.edits import Edit, diff
 from space.proofread.email import EDITABLE, split
-from space.proofread.guard import check, is_modest, names, protected
+from space.proofread.lexicon import Lexicon
+from space.proofread.names import names
+from space.proofread.policy import Thresholds, decide, is_modest
+from space.proofread.protect import facts, protected_spans, refusal
+from space.proofread.voice import objection
 
 EMAILS = sorted((Path(__file__).parents[2] / "emails").glob("*.txt"))
+LEXICON = Lexicon.load()
+
+
+def check(before: str, after: str, terms: Iterable[str] = ()) -> str | None:
+    """Why a rewrite, or the first edit of it that does not pass, is refused."""
+    spans = protected_spans(before, LEXICON, terms)
+    found = (refusal(edit, before, spans, LEXICON) for edit in diff(before, after))
+    return objection(before, after) or next(filter(None, found), None)
+
 
 CORRECTIONS = [
     # spelling
@@ -79,7 +94,6 @@ CORRECTIONS = [
     ("See https://x.io/a thanks", "See https://x.io/a, thanks."),
     ("Call me at 5pm", "Call me at 5 p.m."),
     ("$ 50 are enogh.", "$ 50 is enough."),
-    ("It costs 50$ now", "It costs $50 now."),
     ("5 dayes later", "5 days later"),
     ("He said “no” to me", "He said “no” to me."),
     ('It is called "done".', 'It is called "done."'),
@@ -131,14 +145,18 @@ VIOLATIONS = [
     ("He moved to Austria.", "He moved to Australia.", "country"),
     # links, addresses, handles, files, code, placeholders
     ("See https://x.io/a_b?c=1.", "See https://x.io/ab?c=1.", "link"),
-    ("See www.x.example now.", "See it now.", "link"),
+    ("See www.x.example right now, all of you.", "See it right now, all of you.", "link"),
     ("See x.com/a now.", "See x.com/b now.", "link"),
     ("See it here.", "See it here: https://x.io", "link"),
     ("Write to a.b@x.example.", "Write to ab@x.example.", "email address"),
     ("Ask @maren first.", "Ask Maren first.", "handle"),
     ("Post in #sales now.", "Post in sales now.", "tag"),
     ("Open report_v2.pdf now.", "Open report_v3.pdf now.", "file name"),
-    ("Open plan.xlsx and list.pdf.", "Open list.pdf and plan.xlsx.", "file name"),
+    (
+        "Please open plan.xlsx before you open list.pdf again.",
+        "Please open list.pdf before you open plan.xlsx again.",
+        "file name",
+    ),
     ("Run `make tset` now.", "Run `make test` now.", "code"),
     ("Set max_tokens first.", "Set max tokens first.", "code"),
     ("Call foo() twice.", "Call food twice.", "code"),
@@ -152,7 +170,7 @@ VIOLATIONS = [
     # quoted words
     ('He said "I am agree" to me.', 'He said "I agree" to me.', "quoted text"),
     ('Click "Save" first.', "Click Save first.", "quoted text"),
-    ("Click Save first.", 'Click "Save" first.', "quoted text"),
+    ("Click Save first.", 'Click "Save" first.', "sign"),
     ("Choose 'Fast' or 'Slow'.", "Choose 'Slow' or 'Fast'.", "quoted text"),
     # acronyms, mixed-case words, names
     ("Use the API now.", "Use the app now.", "name"),
@@ -244,21 +262,21 @@ def test_protected_terms() -> None:
     assert check("I will come to Will.", "I'll come to Will.", ["Will"]) is None
     assert (
         check("We use kubernetes.", "We use it.", ["Kubernetes"])
-        == "a protected word would change: Kubernetes"
+        == "a protected word would change: kubernetes"
     )
 
 
 def test_names_of_an_email_protect_its_sentences() -> None:
     email = "Hi Marek,\n\nMarek's report is good. I told Priya at GitHub and Mr. O'Neil.\n"
-    assert names(email) == ["Marek", "Priya", "GitHub", "O'Neil"]
-    assert check("Marek will come.", "Market will come.", names(email))
+    assert names(email, LEXICON) == ["Marek", "Priya", "GitHub", "O'Neil"]
+    assert check("Marek will come.", "Market will come.", names(email, LEXICON))
 
 
 def test_protected_lists_what_must_stay() -> None:
     text = (
         'Priya pays $50 to Tom by 4 May, see https://x.io/a, list.pdf, "My plan" for {{client}}, or ask @lee.'
     )
-    found = protected(text)
+    found = facts(text, LEXICON)
     for item in ("50", "4", "May", "Tom", "https://x.io/a", "list.pdf", "My plan", "{{client}}", "@lee"):
         assert item in found
 
@@ -277,11 +295,11 @@ def test_any_two_texts_get_an_answer(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("path", EMAILS, ids=lambda path: path.stem)
-def test_every_figure_and_name_of_an_email_is_guarded(path: Path) -> None:
+def test_every_figure_and_name_of_an_email_is_protected(path: Path) -> None:
     for part in split(path.read_text(encoding="utf-8")):
         if part.kind not in EDITABLE:
             continue
-        for item in protected(part.text):
+        for item in facts(part.text, LEXICON):
             where = part.text.rfind(item)
             if where < 0:
                 continue  # normalised, as in a quote that runs over two lines
@@ -329,3 +347,29 @@ def test_hostile_texts_take_no_longer(before: str, after: str) -> None:
 )
 def test_a_correction_is_modest(before: str, after: str, modest: bool) -> None:
     assert is_modest(before, after) is modest
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("We buy it.", "We sell it."),
+        ("Prices went up.", "Prices went down."),
+        ("You owe us.", "We owe you."),
+        ("I can come.", "I may come."),
+        ("He signed it.", "She signed it."),
+        ("It is always open.", "It is never open."),
+    ],
+)
+def test_what_says_something_else_is_never_applied_on_the_language_models_word_alone(
+    before: str, after: str
+) -> None:
+    edits = decide(before, diff(before, after), [], Thresholds(), corrections_only=True)
+    assert edits and all(edit.status != "applied" for edit in edits) or check(before, after)
+
+
+def test_what_others_propose_too_is_applied() -> None:
+    text = "I can to may come."
+    (edit,) = diff(text, "I can may come.")
+    proposal = Edit(5, 8, " to", "", "verb form", "tagger", 0.9)
+    (decided,) = decide(text, [edit], [proposal], Thresholds(), corrections_only=True)
+    assert (decided.status, decided.source, decided.score) == ("applied", "tagger", 0.9)

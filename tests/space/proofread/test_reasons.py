@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from space.page.reasons import TEXTS, reason
 from space.proofread.edits import Edit, classify, diff
 from space.proofread.lexicon import Lexicon
+from space.proofread.reasons import TEXTS, reason
 
 
 def why(before: str, after: str, start: int = 5) -> str:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from space.proofread.dialect import spelling
-from space.proofread.lexicon import WORD
+from space.proofread.dialect import DIALECTS, Dialect
+from space.proofread.lexicon import Lexicon
+from space.proofread.words import WORD
 
 if TYPE_CHECKING:
     from space.proofread.edits import Edit
-    from space.proofread.lexicon import Lexicon
 
 # Every line, so that a translation is this one place. {before} and {after} are the texts of the change, {word} a word of it.
 TEXTS = {
@@ -133,17 +132,10 @@ def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
     key, word = next((found for rule in _RULES if (found := rule(change, before, after))), ("", ""))
     if not key and not (before and after):
         key = "spacing" if not before and not after else "removed" if before else "added"
-    if not key and change.kind == "spelling" and _is_unknown(before, lexicon or _shipped()):
+    if not key and change.kind == "spelling" and _is_unknown(before, lexicon or Lexicon.load()):
         key = "unknown"
     key = key or (change.kind if change.kind in TEXTS else "other")
     return TEXTS[key].format(before=_shortened(before), after=_shortened(after), word=word)
-
-
-@lru_cache(maxsize=1)
-def _shipped() -> Lexicon:
-    from space.proofread.lexicon import Lexicon
-
-    return Lexicon.load()
 
 
 def _is_unknown(text: str, lexicon: Lexicon) -> bool:
@@ -199,7 +191,7 @@ def _by_base_form(change: Edit, before: str, after: str) -> _Found:
 
 
 def _by_dialect(change: Edit, before: str, after: str) -> _Found:
-    return next(((name, "") for name in ("american", "british") if spelling(before, name) == after), None)
+    return next(((name, "") for name in DIALECTS if Dialect.load(name).spelling(before) == after), None)
 
 
 def _by_capital(change: Edit, before: str, after: str) -> _Found:

@@ -1,0 +1,174 @@
+"""What was measured of an email, unit by unit: tone, and the edits that classifiers and lists propose.
+
+    for measured in measure(email, classifiers, options): messages(measured.unit.text, measured.evidence, measured.mode)
+
+Serving and training call this one function, so that a model is asked as it was trained to be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from space.proofread.classifiers.tagger import Tagger
+from space.proofread.classifiers.tone import Tone, ToneClassifier
+from space.proofread.dialect import Dialect, in_dialect, with_respellings
+from space.proofread.edits import Edit
+from space.proofread.lexicon import Lexicon
+from space.proofread.policy import Thresholds
+from space.proofread.polish import REGRETS, softened
+from space.proofread.propose import propose
+from space.proofread.protect import Span
+from space.proofread.units import Email, Unit
+from space.proofread.words import WORD
+
+MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
+AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
+_SHORT = 4  # words; fewer are rarely a sentence
+
+Scored = tuple[str, float]  # a label and its probability
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a prompt says of its text: tone, and proposed edits.
+
+    >>> edits = (Edit(0, 7, "recieve", "receive"), Edit(13, 17, " the", ""))
+    >>> Evidence(("neutral", 0.8), ("polite", 0.65), edits).line()
+    'Sentiment neutral 80%, politeness polite 65%. Check: recieve = receive; the = -.'
+    """
+
+    sentiment: Scored | None = None
+    politeness: Scored | None = None
+    edits: tuple[Edit, ...] = ()
+
+    def line(self) -> str:
+        scores = (("Sentiment", self.sentiment), ("politeness", self.politeness))
+        tone = ", ".join(f"{name} {score[0]} {score[1]:.0%}" for name, score in scores if score)
+        words = "; ".join(
+            f"{edit.before.strip()} = {edit.after.strip() or '-'}" for edit in self.edits[:MAX_EDITS]
+        )
+        return " ".join([*([f"{tone}."] if tone else []), *([f"Check: {words}."] if words else [])])
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """What an email is measured with, and the thresholds of what is proposed; all safe to share between threads."""
+
+    tone: ToneClassifier
+    tagger: Tagger
+    lexicon: Lexicon
+    thresholds: Thresholds
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an email is to be proofread."""
+
+    mode: str = "proofread"
+    dialect: Dialect | None = None
+    general: bool = False  # for an instruct model that was not made here
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A unit with its evidence, for one mode.
+
+    `edits` of the evidence are in `unit.text`; `respellings` are those of the dialect, made whatever the model says; `refused`
+    are proposals that would have changed a protected word.
+    """
+
+    unit: Unit
+    tone: Tone
+    evidence: Evidence
+    mode: str
+    hinted: bool = False  # polish: the evidence says how the sentence could be put more kindly
+    respellings: tuple[Edit, ...] = ()
+    refused: tuple[Edit, ...] = ()
+    plain: tuple[Edit, ...] = ()  # the proposals before any was put aside for a kinder wording
+
+    @property
+    def is_blunt(self) -> bool:
+        return self.mode == "polish"
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a name or a heading rather than a sentence."""
+        return _is_short(self.unit)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is proposed and its tone needs nothing."""
+        return not self.is_blunt and not [e for e in self.evidence.edits if e.source != "dialect"]
+
+    def corrections(self) -> Measured:
+        """The same without what should make it kinder."""
+        return replace(
+            self, mode="proofread", hinted=False, evidence=replace(self.evidence, edits=self.plain)
+        )
+
+
+def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterator[Measured]:
+    """Each unit of the email with its evidence, measured a few at a time, joint context included."""
+    respellings = options.dialect.respellings(email.draft, email.parts) if options.dialect else []
+    regrets = list(REGRETS)  # each is said once an email
+    for first in range(0, len(email.units), AT_A_TIME):
+        units = email.units[first : first + AT_A_TIME]
+        texts = [unit.text for unit in units]
+        tones = classifiers.tone.score(texts, email.people)
+        tags = classifiers.tagger.tag_run(texts, email.people)
+        for unit, tone, tagged in zip(units, tones, tags, strict=True):
+            proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.thresholds)
+            if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
+                proposals = [e for e in proposals if not classifiers.lexicon.knows(e.before.strip())]
+            own = [unit.find(each) for each in respellings if unit.holds(each)]
+            yield _measured(unit, tone, proposals, own, email, options, regrets)
+
+
+def _measured(
+    unit: Unit, tone: Tone, proposals: Sequence[Edit], respellings: Sequence[Edit], email: Email, options: Options,
+    regrets: list[str],
+) -> Measured:  # fmt: skip
+    protected = [span for span in email.within(unit) if span.what in ("a name", "a protected word")]
+    proposals, refused = _unprotected(unit, proposals, protected)
+    respellings, also = _unprotected(unit, respellings, protected)
+    if options.dialect:
+        proposals = in_dialect(proposals, respellings, options.dialect)
+    blunt = options.mode == "polish" and (tone.politeness.label == "impolite" or options.general)
+    kinder = None
+    if blunt and not options.general:
+        kinder = softened(unit.text, proposals, regrets[0] if regrets else None)
+        if kinder and regrets and any(edit.after.startswith(regrets[0]) for edit in kinder):
+            regrets.pop(0)
+    plain = tuple(with_respellings(proposals, respellings))
+    edits = tuple(with_respellings(kinder, respellings)) if kinder else plain
+    scores = [(score.label, score.score) for score in (tone.sentiment, tone.politeness)]
+    return Measured(
+        unit, tone, Evidence(*scores, edits), "polish" if blunt else "proofread", kinder is not None,
+        tuple(respellings), (*refused, *also), plain,
+    )  # fmt: skip
+
+
+def _unprotected(unit: Unit, edits: Sequence[Edit], spans: Sequence[Span]) -> tuple[list[Edit], list[Edit]]:
+    """The edits that leave the protected words, and those that do not, as refused edits of the draft."""
+    free, refused = [], []
+    for edit in edits:
+        (placed,) = list(unit.place([edit])) or [None]
+        span = placed and next((s for s in spans if _changes(placed, s)), None)
+        if not span:
+            free.append(edit)
+        elif placed is not None:
+            what = "a name" if span.what == "a name" else "a protected term"
+            change = f"changed to {edit.after.strip()}" if edit.after.strip() else "removed"
+            refused.append(replace(placed, status="refused", reason=f"{what}, so it was not {change}"))
+    return free, refused
+
+
+def _changes(edit: Edit, span: Span) -> bool:
+    """Whether the protected word would not stand there any more."""
+    touches = edit.start < span.end and span.start < edit.end
+    return touches and span.text not in WORD.findall(edit.after) and span.text not in edit.after
+
+
+def _is_short(unit: Unit) -> bool:
+    return len(WORD.findall(unit.text)) < _SHORT
