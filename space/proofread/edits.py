@@ -15,6 +15,9 @@ from dataclasses import asdict, dataclass
 from os.path import commonprefix
 from typing import Any
 
+from space.proofread.kinds import AUXILIARIES, classify, kind_of_pair
+from space.proofread.words import is_word, likeness
+
 KINDS = (
     "spelling", "capitals", "punctuation", "spacing", "article", "preposition", "agreement", "verb form", "word choice",
     "word order", "tone", "other",
@@ -255,16 +258,7 @@ def _price(a: str, b: str) -> float:
         return 2.0
     if not a[0].isalnum():
         return 0.9
-    return 1.9 - 1.5 * _likeness(a, b)
-
-
-def _likeness(a: str, b: str) -> float:
-    """How alike two words are, 0 to 1, capitals aside."""
-    return (
-        difflib.SequenceMatcher(None, a.casefold(), b.casefold(), autojunk=False).ratio()
-        if len(a) + len(b) < 200
-        else 0.0
-    )
+    return 1.9 - 1.5 * likeness(a, b)
 
 
 # --- grouping -------------------------------------------------------------------------------------
@@ -297,8 +291,8 @@ def _pieces(
                 cuts.append((k, k))
     elif old and new:
         # A mark or a word that came or went at the edge ("tomorow" -> "tomorrow,") is a change of its own.
-        marks_old = [k for k, word in enumerate(old) if not _is_word(word.text)]
-        marks_new = [k for k, word in enumerate(new) if not _is_word(word.text)]
+        marks_old = [k for k, word in enumerate(old) if not is_word(word.text)]
+        marks_new = [k for k, word in enumerate(new) if not is_word(word.text)]
         if (
             not marks_old
             and marks_new == [len(new) - 1]
@@ -332,25 +326,21 @@ def _same_gap(before: str, after: str, old: list[_Word], new: list[_Word], k: in
 
 
 def _pairs_off(old: list[_Word], new: list[_Word]) -> bool:
-    return all(_stands_alone(a.text, b.text) for a, b in zip(old, new, strict=False) if _is_word(a.text))
-
-
-def _is_word(text: str) -> bool:
-    return any(c.isalnum() for c in text)
+    return all(_stands_alone(a.text, b.text) for a, b in zip(old, new, strict=False) if is_word(a.text))
 
 
 def _stands_alone(a: str, b: str) -> bool:
-    if not _is_word(a) or not _is_word(b):
+    if not is_word(a) or not is_word(b):
         return False
-    return a.casefold() == b.casefold() or _likeness(a, b) >= 0.6
+    return a.casefold() == b.casefold() or likeness(a, b) >= 0.6
 
 
 def _is_grammar(a: str, b: str) -> bool:
-    return {a.casefold(), b.casefold()} <= _AUXILIARIES
+    return {a.casefold(), b.casefold()} <= AUXILIARIES
 
 
 def _is_misspelt(a: str, b: str) -> bool:
-    return _stands_alone(a, b) and _kind_of_pair(a.casefold(), b.casefold()) == "spelling"
+    return _stands_alone(a, b) and kind_of_pair(a.casefold(), b.casefold()) == "spelling"
 
 
 def _trimmed(before: str, after: str, start: int, end: int, from_: int, to: int) -> _Region:
@@ -369,7 +359,7 @@ def _joined(before: str, after: str, regions: list[_Region]) -> list[_Region]:
         if joined:
             start, end, from_, to = joined[-1]
             gap, new_gap = before[end : region[0]], after[to : region[2]]
-            mark = not _is_word(before[start:end]) and not _is_word(after[from_:to])
+            mark = not is_word(before[start:end]) and not is_word(after[from_:to])
             capital = (
                 region[0] < region[1]
                 and before[region[0] : region[1]].casefold() == after[region[2] : region[3]].casefold()
@@ -391,190 +381,4 @@ def _is_move(before: str, after: str, first: _Region, second: _Region) -> bool:
         gone, added = before[second[0] : second[1]], after[first[2] : first[3]]
         if after[second[2] : second[3]].strip() or before[first[0] : first[1]].strip():
             return False
-    return _is_word(gone) and _likeness(gone.strip(), added.strip()) >= 0.8
-
-
-# --- kinds ----------------------------------------------------------------------------------------
-
-_ARTICLES = frozenset("a an the".split())
-_DETERMINERS = _ARTICLES | frozenset("this that these those some any my your our his her its their".split())
-_PREPOSITIONS = frozenset(
-    "about above across after against along among around as at before behind below between beyond by "
-    "concerning despite down during except for from in inside into like near of off on onto out outside "
-    "over past per regarding since through throughout till to toward towards under until unto up upon via "
-    "with within without".split()
-)
-_AUXILIARIES = frozenset(
-    "am is are was were be been being has have had do does did will would shall should can could may might "
-    "must".split()
-)
-_AGREEMENT = [
-    frozenset(pair.split())
-    for pair in (
-        "is are|was were|has have|does do|this these|that those|doesn't don't|isn't aren't|wasn't weren't|"
-        "hasn't haven't|am is|am are|much many|less fewer"
-    ).split("|")
-]
-_CONTRACTION_ENDS = ("n't", "'m", "'s", "'re", "'ve", "'ll", "'d")
-_IRREGULAR = [
-    frozenset(group.split())
-    for group in (
-        "go goes went gone going|be am is are was were been being|have has had having|do does did done "
-        "doing|see saw seen|take took taken|get got gotten|give gave given|come came coming|know knew "
-        "known|write wrote written writing|send sent|buy bought|bring brought|think thought|make made "
-        "making|say said|tell told|find found|meet met|pay paid|speak spoke spoken|break broke broken|"
-        "choose chose chosen|forget forgot forgotten|begin began begun|run ran|eat ate eaten|fall fell "
-        "fallen|feel felt|leave left|keep kept|lose lost|hold held|hear heard|drive drove driven|grow grew "
-        "grown|rise rose risen|show showed shown|teach taught|understand understood|sell sold|build built|"
-        "spend spent|mean meant|lead led|sit sat|stand stood|win won|wear wore worn|fly flew flown|draw "
-        "drew drawn|sleep slept|catch caught|become became|can could|will would|shall should|may might"
-    ).split("|")
-]
-_SOUNDALIKES = [
-    frozenset(group.split())
-    for group in (
-        "its it's|your you're|their there they're|then than|to too two|affect effect|loose lose|whose who's|"
-        "advice advise|accept except|quiet quite|weather whether|principal principle|lets let's|"
-        "were we're where|passed past|here hear|by buy bye|no know|of off|stationary stationery|"
-        "complement compliment"
-    ).split("|")
-]
-_CONNECTORS = frozenset("that what which who whom when where while whether".split())  # alike, yet other words
-_SOFTENERS = frozenset(
-    "please kindly could would might may possible grateful appreciate thanks thank sorry apologies afraid "
-    "perhaps mind wondering convenience convenient unfortunately seems soon".split()
-)
-_INTENSIFIERS = frozenset(
-    "must immediately now asap urgently stupid ridiculous unacceptable demand useless terrible".split()
-)
-
-
-def classify(before: str, after: str) -> str:
-    """What sort of correction this is, by simple rules; "other" when none fits.
-
-    >>> classify("dont", "don't"), classify("go", "goes"), classify("", "the "), classify("monday", "Monday")
-    ('spelling', 'agreement', 'article', 'capitals')
-    """
-    a, b = before.strip(), after.strip()
-    if a == b:
-        return "spacing"
-    old = [w.casefold().replace("’", "'") for w in (m.text for m in _words(a)) if _is_word(w)]
-    new = [w.casefold().replace("’", "'") for w in (m.text for m in _words(b)) if _is_word(w)]
-    letters_old = "".join(c for c in a if c.isalnum())
-    letters_new = "".join(c for c in b if c.isalnum())
-    if letters_old == letters_new:
-        return _kind_of_marks(a, b, old, new)
-    if letters_old.casefold() == letters_new.casefold():
-        if old == new and _marks(a) == _marks(b):
-            return "capitals"
-        return (
-            "spelling"
-            if "'" in "".join([*old, *new]) and old != new
-            else "punctuation"
-            if old == new
-            else "spelling"
-        )
-    if sorted(old) == sorted(new) and len(old) > 1:
-        return "word order"
-    gone, come = _without(old, new), _without(new, old)
-    words = set(gone) | set(come)
-    if words & _SOFTENERS and not set(gone) & _SOFTENERS or set(gone) & _INTENSIFIERS and not come:
-        return "tone"
-    if words <= _ARTICLES:
-        return "article"
-    if words <= _DETERMINERS and not any(words == pair for pair in _AGREEMENT):
-        return "article" if words & _ARTICLES else "word choice"
-    if words <= _PREPOSITIONS | _ARTICLES:
-        return "preposition"
-    if len(gone) == len(come) == 1:
-        return _kind_of_pair(gone[0], come[0])
-    if len(gone) == len(come):
-        kinds = {_kind_of_pair(x, y) for x, y in zip(gone, come, strict=True)}
-        if len(kinds) == 1 or words & _AUXILIARIES and "word choice" not in kinds:
-            return kinds.pop() if len(kinds) == 1 else "verb form"
-    if "".join(old) == "".join(new) or _likeness("".join(old), "".join(new)) >= 0.85 and len(old) != len(new):
-        return "verb form" if words & _AUXILIARIES else "spelling"
-    content = [w for w in [*gone, *come] if w not in _AUXILIARIES | {"to", "not"}]
-    if words & (_AUXILIARIES | {"to"}) and (
-        not content or len(content) == 1 or len(content) == 2 and _same_verb(*content)
-    ):
-        return "verb form"
-    return "word choice" if gone and come else "other"
-
-
-def _marks(text: str) -> list[str]:
-    return [c for c in text if not c.isalnum() and not c.isspace()]
-
-
-def _kind_of_marks(a: str, b: str, old: list[str], new: list[str]) -> str:
-    if _marks(a) == _marks(b):
-        return (
-            "spacing"
-            if "".join(a.split()) == "".join(b.split()) and not old
-            else "spelling"
-            if old != new
-            else "spacing"
-        )
-    apostrophes = [c for c in _marks(a) if c in "'’-"] != [c for c in _marks(b) if c in "'’-"]
-    return "spelling" if old and apostrophes and old != new else "punctuation"
-
-
-def _without(words: list[str], others: list[str]) -> list[str]:
-    left = Counter(others)
-    kept = []
-    for word in words:
-        if left[word]:
-            left[word] -= 1
-        else:
-            kept.append(word)
-    return kept
-
-
-def _kind_of_pair(a: str, b: str) -> str:
-    pair = frozenset((a, b))
-    if any(pair <= group for group in _SOUNDALIKES) and not (a in _PREPOSITIONS and b in _PREPOSITIONS):
-        return "spelling"
-    if any(pair == group for group in _AGREEMENT):
-        return "agreement"
-    if a in _PREPOSITIONS and b in _PREPOSITIONS:
-        return "preposition"
-    if pair <= _DETERMINERS:
-        return "article" if pair & _ARTICLES else "word choice"
-    if a.endswith("ys") and b == a[:-2] + "ies":
-        return "spelling"
-    if _number_or_person(a, b):
-        return "agreement"
-    if any(pair <= group for group in _IRREGULAR):
-        return "verb form"
-    if a.replace("'", "") == b.replace("'", "") or b.endswith(_CONTRACTION_ENDS) and a == b.replace("'", ""):
-        return "spelling"
-    if _same_verb(a, b):
-        return "verb form"
-    if pair <= _CONNECTORS:
-        return "word choice"
-    return "spelling" if sorted(a) == sorted(b) or _likeness(a, b) >= 0.7 else "word choice"
-
-
-def _number_or_person(a: str, b: str) -> bool:
-    """go/goes, mail/mails, company/companies."""
-    short, long = sorted((a, b), key=len)
-    return long in (short + "s", short + "es") or short.endswith("y") and long == short[:-1] + "ies"
-
-
-def _same_verb(a: str, b: str) -> bool:
-    if any({a, b} <= group for group in _IRREGULAR):
-        return True
-    return _stem(a) == _stem(b) and a != b
-
-
-def _stem(word: str) -> str:
-    for ending in ("ying", "ied", "ies"):
-        if word.endswith(ending) and len(word) > len(ending) + 1:
-            return word[: -len(ending)] + "y"
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) > len(ending) + 1:
-            word = word[: -len(ending)]
-            break
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
-        word = word[:-1]
-    return word
+    return is_word(gone) and likeness(gone.strip(), added.strip()) >= 0.8

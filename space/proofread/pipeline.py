@@ -254,7 +254,9 @@ class Proofreader:
             checked.append(replace(edit, status="refused", reason=why) if why else edit)
         corrections_only = measured.mode == "proofread" and not self.engine.general
         proposals = measured.evidence.edits
-        return decide(unit.text, checked, proposals, self.classifiers.thresholds, corrections_only=corrections_only)
+        return decide(
+            unit.text, checked, proposals, self.classifiers.thresholds, corrections_only=corrections_only
+        )
 
     def _spoils_tone(
         self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run, free: bool

@@ -72,7 +72,12 @@ class Thresholds:
 
 
 def decide(
-    text: str, edits: Sequence[Edit], proposals: Sequence[Edit], thresholds: Thresholds, *, corrections_only: bool
+    text: str,
+    edits: Sequence[Edit],
+    proposals: Sequence[Edit],
+    thresholds: Thresholds,
+    *,
+    corrections_only: bool,
 ) -> list[Edit]:
     """The language model's edits of a text with their status; one that somebody else proposed too takes over source and score.
 

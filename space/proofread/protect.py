@@ -18,7 +18,17 @@ from dataclasses import dataclass
 
 from space.proofread.edits import Edit
 from space.proofread.lexicon import Lexicon
-from space.proofread.names import DATES, OTHER_WORDS, Word, Words, dates, is_alike, name_words, near_dates, plain
+from space.proofread.names import (
+    DATES,
+    OTHER_WORDS,
+    Word,
+    Words,
+    dates,
+    is_alike,
+    name_words,
+    near_dates,
+    plain,
+)
 from space.proofread.words import word_set
 
 _NEGATIONS = word_set("grammar", "negations")
@@ -126,7 +136,11 @@ def protected_spans(
 def _name(word: Word, lexicon: Lexicon) -> Span:
     """The span of a name, without the s of one that owns something and lacks its apostrophe."""
     owner = lexicon.owner(word.text)
-    return Span(word.start, word.end - 1, "a name", owner) if owner else Span(word.start, word.end, "a name", word.text)
+    return (
+        Span(word.start, word.end - 1, "a name", owner)
+        if owner
+        else Span(word.start, word.end, "a name", word.text)
+    )
 
 
 def facts(text: str, lexicon: Lexicon) -> list[str]:
@@ -153,9 +167,7 @@ def _literals(text: str) -> list[Span]:
         what, item = _LITERALS[int((match.lastgroup or "k0")[1:])][0], match.group()
         if what == "quoted text" and item[0] == '"' and not quoted:
             continue
-        kept = (
-            item.rstrip(".,;:!?)'*") if what in _NO_MARK_AT_END and item[0] != "`" else item
-        )
+        kept = item.rstrip(".,;:!?)'*") if what in _NO_MARK_AT_END and item[0] != "`" else item
         end = match.start() + len(kept or item)
         found.append(Span(match.start(), end, what, text[match.start() : end]))
     return found

@@ -30,7 +30,7 @@ def release(file: Path, target: Path) -> None:
     At every moment there is a whole model under the served name. Raises UserError, with the old file back in its place,
     when the new one cannot be written or opened.
     """
-    from space.proofread.llm.engine import LlamaCpp
+    from space.proofread.llm.llama_cpp import LlamaCpp
 
     part = _part(target)
     with told(target):

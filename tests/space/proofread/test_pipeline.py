@@ -17,7 +17,8 @@ from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apply
 from space.proofread.lexicon import Lexicon
-from space.proofread.llm.engine import LlamaCpp, Sampling
+from space.proofread.llm.engine import Sampling
+from space.proofread.llm.llama_cpp import LlamaCpp
 from space.proofread.pipeline import Progress, Proofread, Proofreader, expected_answer, load_proofreader
 from space.proofread.prompt import MODES, Message
 from space.proofread.protect import facts

@@ -45,7 +45,7 @@ def test_a_release_cut_short_is_undone_by_the_next_run(small_gguf: Path, tmp_pat
 _RELEASE_THAT_DIES = """
 import os, shutil, signal, sys
 from pathlib import Path
-from space.proofread.llm.engine import LlamaCpp
+from space.proofread.llm.llama_cpp import LlamaCpp
 from training.release.swap import release
 
 at, file, target = sys.argv[1:]

@@ -1,0 +1,151 @@
+"""What sort of correction an edit is, by simple rules over its two texts."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from space.proofread.words import WORDS, is_word, likeness, read_list, word_set
+
+ARTICLES, DETERMINERS = word_set("grammar", "articles"), word_set("grammar", "determiners")
+PREPOSITIONS, AUXILIARIES = word_set("grammar", "prepositions"), word_set("grammar", "auxiliaries")
+_CONNECTORS = word_set("grammar", "connectors")  # alike, yet other words
+_SOFTENERS, _INTENSIFIERS = word_set("grammar", "softeners"), word_set("grammar", "intensifiers")
+_CONTRACTION_ENDS = ("n't", "'m", "'s", "'re", "'ve", "'ll", "'d")
+
+
+def _groups(name: str) -> list[frozenset[str]]:
+    return [frozenset(words.split()) for key, words in read_list("word_forms") if key == name]
+
+
+_AGREEMENT, _IRREGULAR, _SOUNDALIKES = _groups("agreement"), _groups("irregular"), _groups("soundalike")
+
+
+def classify(before: str, after: str) -> str:
+    """What sort of correction this is, by simple rules; "other" when none fits.
+
+    >>> classify("dont", "don't"), classify("go", "goes"), classify("", "the "), classify("monday", "Monday")
+    ('spelling', 'agreement', 'article', 'capitals')
+    """
+    a, b = before.strip(), after.strip()
+    if a == b:
+        return "spacing"
+    old = [w.casefold().replace("’", "'") for w in WORDS.findall(a) if is_word(w)]
+    new = [w.casefold().replace("’", "'") for w in WORDS.findall(b) if is_word(w)]
+    letters_old = "".join(c for c in a if c.isalnum())
+    letters_new = "".join(c for c in b if c.isalnum())
+    if letters_old == letters_new:
+        return _kind_of_marks(a, b, old, new)
+    if letters_old.casefold() == letters_new.casefold():
+        if old == new and _marks(a) == _marks(b):
+            return "capitals"
+        return (
+            "spelling"
+            if "'" in "".join([*old, *new]) and old != new
+            else "punctuation"
+            if old == new
+            else "spelling"
+        )
+    if sorted(old) == sorted(new) and len(old) > 1:
+        return "word order"
+    gone, come = _without(old, new), _without(new, old)
+    words = set(gone) | set(come)
+    if words & _SOFTENERS and not set(gone) & _SOFTENERS or set(gone) & _INTENSIFIERS and not come:
+        return "tone"
+    if words <= ARTICLES:
+        return "article"
+    if words <= DETERMINERS and not any(words == pair for pair in _AGREEMENT):
+        return "article" if words & ARTICLES else "word choice"
+    if words <= PREPOSITIONS | ARTICLES:
+        return "preposition"
+    if len(gone) == len(come) == 1:
+        return kind_of_pair(gone[0], come[0])
+    if len(gone) == len(come):
+        kinds = {kind_of_pair(x, y) for x, y in zip(gone, come, strict=True)}
+        if len(kinds) == 1 or words & AUXILIARIES and "word choice" not in kinds:
+            return kinds.pop() if len(kinds) == 1 else "verb form"
+    if "".join(old) == "".join(new) or likeness("".join(old), "".join(new)) >= 0.85 and len(old) != len(new):
+        return "verb form" if words & AUXILIARIES else "spelling"
+    content = [w for w in [*gone, *come] if w not in AUXILIARIES | {"to", "not"}]
+    if words & (AUXILIARIES | {"to"}) and (
+        not content or len(content) == 1 or len(content) == 2 and _same_verb(*content)
+    ):
+        return "verb form"
+    return "word choice" if gone and come else "other"
+
+
+def _marks(text: str) -> list[str]:
+    return [c for c in text if not c.isalnum() and not c.isspace()]
+
+
+def _kind_of_marks(a: str, b: str, old: list[str], new: list[str]) -> str:
+    if _marks(a) == _marks(b):
+        return (
+            "spacing"
+            if "".join(a.split()) == "".join(b.split()) and not old
+            else "spelling"
+            if old != new
+            else "spacing"
+        )
+    apostrophes = [c for c in _marks(a) if c in "'’-"] != [c for c in _marks(b) if c in "'’-"]
+    return "spelling" if old and apostrophes and old != new else "punctuation"
+
+
+def _without(words: list[str], others: list[str]) -> list[str]:
+    left = Counter(others)
+    kept = []
+    for word in words:
+        if left[word]:
+            left[word] -= 1
+        else:
+            kept.append(word)
+    return kept
+
+
+def kind_of_pair(a: str, b: str) -> str:
+    pair = frozenset((a, b))
+    if any(pair <= group for group in _SOUNDALIKES) and not (a in PREPOSITIONS and b in PREPOSITIONS):
+        return "spelling"
+    if any(pair == group for group in _AGREEMENT):
+        return "agreement"
+    if a in PREPOSITIONS and b in PREPOSITIONS:
+        return "preposition"
+    if pair <= DETERMINERS:
+        return "article" if pair & ARTICLES else "word choice"
+    if a.endswith("ys") and b == a[:-2] + "ies":
+        return "spelling"
+    if _number_or_person(a, b):
+        return "agreement"
+    if any(pair <= group for group in _IRREGULAR):
+        return "verb form"
+    if a.replace("'", "") == b.replace("'", "") or b.endswith(_CONTRACTION_ENDS) and a == b.replace("'", ""):
+        return "spelling"
+    if _same_verb(a, b):
+        return "verb form"
+    if pair <= _CONNECTORS:
+        return "word choice"
+    return "spelling" if sorted(a) == sorted(b) or likeness(a, b) >= 0.7 else "word choice"
+
+
+def _number_or_person(a: str, b: str) -> bool:
+    """go/goes, mail/mails, company/companies."""
+    short, long = sorted((a, b), key=len)
+    return long in (short + "s", short + "es") or short.endswith("y") and long == short[:-1] + "ies"
+
+
+def _same_verb(a: str, b: str) -> bool:
+    if any({a, b} <= group for group in _IRREGULAR):
+        return True
+    return _stem(a) == _stem(b) and a != b
+
+
+def _stem(word: str) -> str:
+    for ending in ("ying", "ied", "ies"):
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            return word[: -len(ending)] + "y"
+    for ending in ("ing", "ed", "es", "s", "e"):
+        if word.endswith(ending) and len(word) > len(ending) + 1:
+            word = word[: -len(ending)]
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
+        word = word[:-1]
+    return word

@@ -1,0 +1,189 @@
+"""A GGUF that llama.cpp runs in this process.
+
+It describes itself: its chat template is used as it is, and its `proofreader.*` keys say how it was trained. A file without
+them is taken for a general instruct model that gets the general prompt and whole emails.
+"""
+
+from __future__ import annotations
+
+import bisect
+import datetime
+import itertools
+import os
+import re
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from space.errors import UserError
+from space.proofread.llm.engine import Sampling
+from space.proofread.llm.guide import Guide
+from space.proofread.prompt import MODES, PROMPT_VERSION, Message
+
+
+class LlamaCpp:
+    """A GGUF file.
+
+    >>> engine = LlamaCpp(Path("space/models/proofreader.gguf"))
+    >>> engine.unit
+    'sentence'
+
+    To take another model without memory for both:
+
+    >>> proofreader.engine.close()
+    >>> proofreader.engine = LlamaCpp(Path("larger.gguf"))
+    """
+
+    def __init__(self, path: Path, n_ctx: int = 2048, n_threads: int | None = None) -> None:
+        from llama_cpp import Llama
+
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
+            )
+        self._following: Guide | None = None
+        try:
+            with silence():
+                about = Llama(str(path), vocab_only=True, verbose=False).metadata
+                version = about.get("proofreader.prompt_version")
+                self._llama = Llama(
+                    str(path), n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
+                    n_gpu_layers=-1, verbose=False, draft_model=None if version is None else self._draft,
+                )  # fmt: skip
+        except (ValueError, RuntimeError, OSError) as error:
+            raise UserError(f"{path}: not a complete GGUF model; download or convert it again.") from error
+        if version not in (None, PROMPT_VERSION):
+            raise UserError(
+                f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
+            )
+        self.name, self.path = path.stem, path
+        self.general = version is None
+        self.unit = about.get("proofreader.unit", "email")
+        self.modes = tuple(
+            mode for mode in about.get("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES
+        )
+        self._template = _template(about.get("tokenizer.chat_template", ""), path)
+        self._bos, self._eos = (self._piece(t) for t in (self._llama.token_bos(), self._llama.token_eos()))
+        self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
+        self._closed = False
+
+    def complete(
+        self,
+        chat: Sequence[Message],
+        sampling: Sampling,
+        stop: Callable[[], bool],
+        expected: Sequence[tuple[str, float]] = (),
+    ) -> str | None:
+        with self._lock:
+            if self._closed:
+                raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
+            prompt = self.tokens(chat)
+            room = self._llama.n_ctx() - len(prompt)
+            if sampling.max_tokens is not None:
+                max_tokens = min(sampling.max_tokens, room)
+            else:
+                # A correction is about as long as its text; an answer twice that long has lost its way.
+                source = self._llama.tokenize(chat[-1]["content"].encode(), add_bos=False, special=False)
+                max_tokens = 2 * len(source) + 32
+            if not 0 < max_tokens <= room:
+                return None
+            self._llama.set_seed(sampling.seed)
+            answer: list[int] = []
+            guide = self._following = self._guide(expected) if expected else None
+            for token in self._llama.generate(
+                prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
+                repeat_penalty=sampling.repeat_penalty, logits_processor=guide and [guide],
+            ):  # fmt: skip
+                if guide:
+                    guide.follow(self._llama.detokenize([token]))
+                if self._ends(token):
+                    return self._llama.detokenize(answer).decode("utf-8", errors="replace")
+                if len(answer) >= max_tokens or stop():
+                    return None
+                answer.append(token)
+        return None
+
+    def close(self) -> None:
+        """Waits for the answer that is being written, if any, and frees the model's memory. Twice is as good as once."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._llama.close()
+                del self._llama  # it also holds the logits of a whole context
+
+    def _draft(self, input_ids: Any, **_: Any) -> Any:
+        """What the answer is expected to go on with: llama.cpp checks those tokens in one batch."""
+        import numpy as np
+
+        return np.array(self._following.ahead() if self._following else [], dtype=np.intc)
+
+    def _guide(self, expected: Sequence[tuple[str, float]]) -> Guide:
+        ends = list(itertools.accumulate(len(text.encode()) for text, _ in expected))
+        tokens = self._llama.tokenize(
+            "".join(text for text, _ in expected).encode(), add_bos=False, special=False
+        )
+        pieces = [self._llama.detokenize([token]) for token in tokens]
+        gains, at = [], 0
+        for piece in pieces:
+            at += len(piece)  # a token belongs where it ends: the space it begins with is the piece before
+            gains.append(expected[bisect.bisect_left(ends, at)][1])
+        return Guide([*tokens, self._llama.token_eos()], [*gains, gains[-1]], pieces)
+
+    def tokens(self, chat: Sequence[Message]) -> list[int]:
+        """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
+        marks = [f"\x02{secrets.token_hex(8)}\x03" for _ in chat]
+        rendered = self._template.render(
+            messages=[message | {"content": mark} for message, mark in zip(chat, marks, strict=True)],
+            add_generation_prompt=True, bos_token=self._bos, eos_token=self._eos,
+            strftime_now=lambda form: datetime.datetime.now().strftime(form),
+        )  # fmt: skip
+        contents = dict(zip(marks, (message["content"] for message in chat), strict=True))
+        ids: list[int] = []
+        for piece in re.split("(\x02[0-9a-f]{16}\x03)", rendered):
+            text = contents.get(piece, piece).encode()
+            ids += self._llama.tokenize(text, add_bos=False, special=piece not in contents) if text else []
+        return ids
+
+    def _ends(self, token: int) -> bool:
+        import llama_cpp
+
+        return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(self._llama.model), token))
+
+    def _piece(self, token: int) -> str:
+        return (
+            self._llama.detokenize([token], special=True).decode("utf-8", errors="replace")
+            if token >= 0
+            else ""
+        )
+
+
+class silence:
+    """Keeps llama.cpp's C code from writing to stderr while a model loads (its own switch misses some lines)."""
+
+    def __enter__(self) -> None:
+        self._saved = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+    def __exit__(self, *_: object) -> None:
+        os.dup2(self._saved, 2)
+        os.close(self._saved)
+
+
+def _template(source: str, path: Path) -> Any:
+    from jinja2 import TemplateError
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    if not source:
+        raise UserError(
+            f"{path}: this GGUF has no chat template; use an instruct model, or convert it again."
+        )
+    try:
+        return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)
+    except TemplateError as error:
+        raise UserError(
+            f"{path}: its chat template cannot be read ({type(error).__name__}); convert the model again."
+        ) from error
