@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Read once, when huggingface_hub, transformers or gradio is imported: too early for a fixture.
@@ -21,6 +22,10 @@ os.environ.update(
     TRANSFORMERS_OFFLINE="1",
     GRADIO_ANALYTICS_ENABLED="False",
 )
+
+# The machine decides how long a test takes, never whether it passes.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 SETTINGS = (
     "MODEL", "MODELS_DIR", "PORT", "N_THREADS", "N_CTX", "SENTIMENT_MODEL", "POLITENESS_MODEL",
