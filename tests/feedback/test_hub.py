@@ -20,9 +20,11 @@ from typing import Any
 import pytest
 from huggingface_hub import close_session
 
+from feedback import dataset as feedback_dataset
 from feedback import hub as feedback_hub
 from feedback.errors import FeedbackError
-from feedback.hub import Dataset, HubError, Index, Sync, forget, rows
+from feedback.dataset import Dataset, HubError, Index, forget, rows
+from feedback.hub import Sync
 from feedback.journal import Journal
 from feedback.record import Record, new_id
 from tests.feedback.conftest import REPO, record
@@ -200,7 +202,7 @@ def test_a_transient_fault_delays_and_doubles_nothing(
     fault: int | str,
 ) -> None:
     if fault == HANG:
-        monkeypatch.setattr(feedback_hub, "TIMEOUT_SECONDS", 0.2)
+        monkeypatch.setattr(feedback_dataset, "TIMEOUT_SECONDS", 0.2)
         close_session()  # a new client takes it over
     left = 2  # calls that fail
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback.record import Record, made_of
+from feedback.record import Change, Record, rebuilt
 from feedback.redact import SALT_SECONDS, STRUCTURED, ClientHash, redact, redact_record
 from tests.feedback.conftest import record
 
@@ -105,12 +105,12 @@ def test_redacting_again_changes_nothing_and_numbers_go_on() -> None:
     for _, text, _ in cases():
         once = redact([text])
         again = redact(once.texts)
-        assert again.texts == once.texts and again.redactions == ()
+        assert again.texts == once.texts and again.redactions() == ()
     assert redact(["[EMAIL_7] and a@example.com"]).texts == ["[EMAIL_7] and [EMAIL_8]"]
 
 
-def change(start: int, end: int, before: str, after: str) -> dict[str, Any]:
-    return {"start": start, "end": end, "before": before, "after": after, "kind": "x", "verdict": "accepted"}
+def change(start: int, end: int, before: str, after: str, **more: Any) -> Change:
+    return Change(start, end, before, after, **{"verdict": "accepted"} | more)
 
 
 def edited(draft: str, rewrite: str, *words: tuple[str, str], verdicts: str = "") -> Record:
@@ -119,18 +119,17 @@ def edited(draft: str, rewrite: str, *words: tuple[str, str], verdicts: str = ""
     for number, (before, after) in enumerate(words):
         start = draft.index(before, last)
         last = start + len(before)
-        changes.append(change(start, last, before, after))
-        if verdicts[number : number + 1] == "r":
-            changes[-1]["verdict"] = "rejected"
-    made = record(draft=draft, rewrite=rewrite, changes=tuple(changes))
-    assert made_of(draft, changes) == rewrite
-    return made
+        verdict = "rejected" if verdicts[number : number + 1] == "r" else "accepted"
+        changes.append(change(start, last, before, after, verdict=verdict))
+    flag = record(draft=draft, rewrite=rewrite, changes=tuple(changes))
+    assert flag.is_consistent
+    return flag
 
 
 def shown(kept: Record) -> list[tuple[str, str, str]]:
-    assert all(kept.draft[c["start"] : c["end"]] == c["before"] for c in kept.changes)
-    assert made_of(kept.draft, kept.changes) == kept.rewrite
-    return [(c["before"], c["after"], c["verdict"]) for c in kept.changes]
+    assert all(kept.draft[c.start : c.end] == c.before for c in kept.changes)
+    assert rebuilt(kept.draft, kept.applied) == kept.rewrite
+    return [(c.before, c.after, c.verdict) for c in kept.changes]
 
 
 def test_a_record_is_redacted_everywhere_and_its_changes_move_along() -> None:
@@ -206,24 +205,55 @@ def test_changes_that_do_not_make_the_rewrite_are_not_kept() -> None:
     assert redact_record(made).changes == ()
 
 
+def test_suggestions_and_reasons_are_redacted_too() -> None:
+    draft = "Hi Jana,\nask petr@example.com about the ofer of jana before tomorow.\n"
+    at = draft.index
+    suggested = {"status": "suggested", "verdict": "undecided", "source": "llm", "score": 0.4}
+    flag = record(
+        draft=draft,
+        rewrite=draft.replace("ofer", "offer"),
+        changes=(
+            change(at("ask"), at("ask") + 3, "ask", "ask Jana or", **suggested, reason="Jana was greeted."),
+            change(at("petr"), at("petr") + 4, "petr", "paul", **suggested, reason="petr is misspelt."),
+            change(at("ofer"), at("ofer") + 4, "ofer", "offer", reason="It is what Jana offers."),
+            change(at("ofer"), at("ofer") + 4, "ofer", "over", **suggested | {"status": "refused"}),
+            change(at("jana"), at("jana") + 4, "jana", "Jana", **suggested, reason="'jana' is a name."),
+            change(at("tomorow"), at("tomorow") + 7, "tomorow", "tomorrow", **suggested, reason="a typo"),
+        ),
+    )
+    kept = redact_record(flag)
+    assert not re.search("jana|petr|paul", str(kept.to_dict()), re.IGNORECASE)
+    assert kept.draft == "Hi [NAME_1],\nask [EMAIL_1] about the ofer of [NAME_1] before tomorow.\n"
+    assert shown(kept) == [
+        ("ask", "ask [NAME_1] or", "undecided"), ("[EMAIL_1]", "[EMAIL_2]", "undecided"),
+        ("ofer", "offer", "accepted"), ("ofer", "over", "undecided"), ("tomorow", "tomorrow", "undecided"),
+    ]  # fmt: skip
+    reasons = ["", "", "It is what [NAME_1] offers.", "", "a typo"]
+    assert [each.reason for each in kept.changes] == reasons
+    assert {each["placeholder"]: each["count"] for each in kept.redactions} == {"[NAME_1]": 4, "[EMAIL_1]": 2}
+
+
 words = st.sampled_from(
     ["hi", "jana", "Jana", "x", ",", "\n", "a@b.co", "601234567", "Best", "regards", "tel", "", " "]
 )
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.tuples(words, words, st.booleans()), max_size=9))
+@given(st.lists(st.tuples(words, words, st.sampled_from(["", "applied", "suggested"])), max_size=9))
 def test_whatever_is_taken_out_the_changes_make_the_rewrite_or_none_is_kept(
-    parts: list[tuple[str, str, bool]],
+    parts: list[tuple[str, str, str]],
 ) -> None:
-    """Each part is a word that stays or one that becomes another."""
-    draft, rewrite, changes = "", "", []
-    for before, after, changed in parts:
-        if changed and before != after:
-            changes.append(change(len(draft), len(draft) + len(before), before, after))
-        draft, rewrite = draft + before + " ", rewrite + (after if changed else before) + " "
+    """Each part is a word that stays or one that becomes another; some changes are only suggested."""
+    draft, rewrite = "", ""
+    changes: list[Change] = []
+    for before, after, status in parts:
+        if status and before != after:
+            end = len(draft) + len(before)
+            changes.append(change(len(draft), end, before, after, status=status, reason=f"{after} is right."))
+        draft, rewrite = draft + before + " ", rewrite + (after if status == "applied" else before) + " "
     kept = redact_record(record(draft=draft, rewrite=rewrite, changes=tuple(changes)))
-    assert not kept.changes or made_of(kept.draft, kept.changes) == kept.rewrite
+    assert not kept.changes or rebuilt(kept.draft, kept.applied) == kept.rewrite
+    assert all(kept.draft[each.start : each.end] == each.before for each in kept.changes)
     assert "a@b.co" not in str(kept.to_dict())
 
 
