@@ -141,7 +141,9 @@ def forget(options: argparse.Namespace) -> int:
         try:
             found |= dataset.forget(dataset.Dataset(repo_id, os.environ.get("HF_TOKEN", "").strip()), ids)
         except dataset.HubError as error:
-            failed = dataset.HubError(f"{error} {repo_id} may still hold what was sent to it: run this again.")
+            failed = dataset.HubError(
+                f"{error} {repo_id} may still hold what was sent to it: run this again."
+            )
     found |= journal.erase(options.folder, ids)
     rows, gone = export.forget(options.folder, ids)
     print(f"{len(found)} of {len(ids)} records and {rows} exported rows deleted", file=sys.stderr)

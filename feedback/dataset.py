@@ -205,7 +205,9 @@ class Index:
         try:
             value = json.loads(content or b"")
             counts = {name: Counter(value[name]) for name in ("verdicts", "reasons")}
-            return cls(dict(value["journals"]), value["records"], **counts, forgotten=list(value["forgotten"]))
+            return cls(
+                dict(value["journals"]), value["records"], **counts, forgotten=list(value["forgotten"])
+            )
         except (ValueError, KeyError, TypeError) as error:
             raise HubError(
                 f"{INDEX} in the dataset {dataset.repo_id} is gone or is not what was written there: restore it.",

@@ -70,7 +70,13 @@ def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
     if source == "accepted" or reasons and reasons <= NOT_THE_TEXT:
         return
     if target and target != record.rewrite:
-        yield {"prompt": record.draft, "chosen": target, "rejected": record.rewrite, "source": source, **about}
+        yield {
+            "prompt": record.draft,
+            "chosen": target,
+            "rejected": record.rewrite,
+            "source": source,
+            **about,
+        }
     elif not target and record.verdict == "bad":
         drafts.add_rejected(record)
 
@@ -85,8 +91,12 @@ def _target(record: Record) -> tuple[str, str]:
         return record.corrected, "corrected"
     if not record.is_consistent:
         return "", ""
-    if any(each.verdict == ("rejected" if each.status == "applied" else "accepted") for each in record.changes):
-        return rebuilt(record.draft, [each for each in record.changes if _is_target(each, record)]) or "", "changes"
+    if any(
+        each.verdict == ("rejected" if each.status == "applied" else "accepted") for each in record.changes
+    ):
+        return rebuilt(
+            record.draft, [each for each in record.changes if _is_target(each, record)]
+        ) or "", "changes"
     return (record.rewrite, "accepted") if record.verdict == "good" else ("", "")
 
 
@@ -101,7 +111,9 @@ class _Drafts:
 
     def __init__(self) -> None:
         self._database = scratch()
-        self._database.execute("CREATE TABLE targets (draft BLOB PRIMARY KEY, id, text, source) WITHOUT ROWID")
+        self._database.execute(
+            "CREATE TABLE targets (draft BLOB PRIMARY KEY, id, text, source) WITHOUT ROWID"
+        )
         self._database.execute("CREATE TABLE rejected (draft BLOB, id, prompt, text, about)")
 
     def add_target(self, record: Record, text: str, source: str) -> None:

@@ -217,7 +217,9 @@ class Record:
             raise ValueError(f"not a feedback record: {missing[0]} is missing")
         given = {name: item for name, item in value.items() if name not in _checks() or item is not None}
         version = given.setdefault("v", 1)
-        fit = {name for name in given if name in _checks() and (version <= VERSION or _fits(name, given[name]))}
+        fit = {
+            name for name in given if name in _checks() and (version <= VERSION or _fits(name, given[name]))
+        }
         extra = {name: item for name, item in given.items() if name not in fit}
         return cls(**{name: given[name] for name in fit}, extra=extra)
 

@@ -44,9 +44,7 @@ class Redacted:
     def redactions(self, texts: int | None = None) -> tuple[dict[str, Any], ...]:
         """Kind, placeholder and count as a record has them, of the first so many texts."""
         count = Counter((edit.kind, edit.after) for edits in self.edits[:texts] for edit in edits)
-        return tuple(
-            {"kind": kind, "placeholder": after, "count": n} for (kind, after), n in count.items()
-        )
+        return tuple({"kind": kind, "placeholder": after, "count": n} for (kind, after), n in count.items())
 
 
 def redact(texts: Sequence[str]) -> Redacted:
@@ -165,7 +163,10 @@ def _grown(
                 start, end = min(start, edit.start), max(end, edit.end)
         for edit in out_of_text:
             if edit.start < last and first < edit.end:
-                start, end = min(start, change.start - first + edit.start), max(end, change.end - last + edit.end)
+                start, end = (
+                    min(start, change.start - first + edit.start),
+                    max(end, change.end - last + edit.end),
+                )
         if place and start < changes[place - 1].end:
             place -= 1
             changes[place : place + 2] = [_joined(draft, changes[place], change)]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from feedback.export import KINDS, export, fault, is_english, rows
-from feedback.record import REASONS, Record
+from feedback.record import REASONS, Change, Record
+from space.proofread.lexicon import WORD, Lexicon
 from tests.feedback.conftest import record
 
 DRAFT = "I has sent you the files, please check it before Monday."
@@ -16,15 +17,14 @@ GOOD = "I have sent you the files, please check them before Monday."
 OTHER = "I sent you the files. Please check them before Monday."
 
 
-def changes(*verdicts: str) -> tuple[dict[str, Any], ...]:
+def change(before: str, after: str, verdict: str, status: str = "applied") -> Change:
+    start = DRAFT.index(before)
+    return Change(start, start + len(before), before, after, verdict=verdict, status=status)
+
+
+def changes(*verdicts: str) -> tuple[Change, ...]:
     words = (("has", "have"), ("it", "them"))
-    return tuple(
-        {
-            "start": DRAFT.index(before), "end": DRAFT.index(before) + len(before),
-            "before": before, "after": after, "kind": "grammar", "verdict": verdict,
-        }
-        for (before, after), verdict in zip(words, verdicts, strict=True)
-    )  # fmt: skip
+    return tuple(change(*pair, verdict) for pair, verdict in zip(words, verdicts, strict=True))
 
 
 def flag(**fields: Any) -> Record:
@@ -64,6 +64,31 @@ def test_rejected_changes_make_a_preference_for_the_rest(verdict: str, undecided
     assert [texts(row) for row in found["preferences"]] == [
         {"prompt": DRAFT, "chosen": wanted, "rejected": GOOD}
     ]
+
+
+@pytest.mark.parametrize("verdict", ["good", "bad"])
+def test_an_accepted_suggestion_makes_a_preference_for_the_text_with_it(verdict: str) -> None:
+    made_changes = changes("accepted", "accepted")
+    suggested = change("files", "slides", "accepted", "suggested")
+    found = made(flag(verdict=verdict, changes=(made_changes[0], suggested, made_changes[1])))
+    assert found["completions"] == []
+    assert [texts(row) for row in found["preferences"]] == [
+        {"prompt": DRAFT, "chosen": GOOD.replace("files", "slides"), "rejected": GOOD}
+    ]
+
+
+@pytest.mark.parametrize("decision", ["rejected", "undecided"])
+@pytest.mark.parametrize("status", ["suggested", "refused"])
+def test_a_suggestion_that_was_not_taken_changes_nothing(decision: str, status: str) -> None:
+    first, second = changes("accepted", "undecided")
+    found = made(flag(changes=(first, change("files", "slides", decision, status), second)))
+    assert [texts(row) for row in found["completions"]] == [{"prompt": DRAFT, "completion": GOOD}]
+    assert found["preferences"] == []
+
+
+def test_changes_that_only_a_later_release_can_read_make_no_row() -> None:
+    later = flag().to_dict() | {"v": 9, "changes": [{"from": 2, "to": 5, "verdict": "rejected"}]}
+    assert not any(made(Record.from_dict(later)).values())
 
 
 @pytest.mark.parametrize("verdict", ["good", "bad"])
@@ -133,7 +158,19 @@ def test_very_long_texts_are_not_fit() -> None:
     assert fault("a word " * 1500, "a word " * 1500) == "longer than 2000 words"
 
 
-def test_english_is_told_from_other_languages() -> None:
+def test_an_english_list_is_english_as_it_is_to_the_proofreader() -> None:
+    draft = "- Budget approval\n- Hiring plan Q3\n- Office relocation\n- Vendor shortlst\n- Invoice numbers"
+    better = draft.replace("shortlst", "shortlist")
+    assert Lexicon.load().is_english(WORD.findall(draft)) and fault(draft, better) == ""
+    assert made(flag(draft=draft, rewrite=better))["quarantine"] == []
+
+
+@pytest.mark.parametrize("text", ["Děkuji Петру за", "请检查附件，谢谢。", "[NAME_1], спасибо"])
+def test_a_text_too_short_for_the_lexicon_is_judged_by_its_letters(text: str) -> None:
+    assert not is_english(text)
+
+
+def test_english_is_distinguished_from_other_languages() -> None:
     emails = sorted((Path(__file__).parents[1] / "emails").glob("*.txt"))
     assert len(emails) > 10 and all(is_english(path.read_text()) for path in emails)
     for other in (

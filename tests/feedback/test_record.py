@@ -79,7 +79,13 @@ CHANGE = {
     "start": 0, "end": 4, "before": "helo", "after": "Hello", "kind": "spelling", "source": "tagger", "score": 0.93,
     "status": "applied", "reason": "'helo' is not a word.", "verdict": "accepted",
 }  # fmt: skip
-SUGGESTED = CHANGE | {"after": "Hi", "source": "llm", "score": 0.4, "status": "suggested", "verdict": "undecided"}
+SUGGESTED = CHANGE | {
+    "after": "Hi",
+    "source": "llm",
+    "score": 0.4,
+    "status": "suggested",
+    "verdict": "undecided",
+}
 FULL: dict[str, Any] = {
     "verdict": "bad",
     "reasons": (REASONS[0], REASONS[-1]),
