@@ -103,7 +103,7 @@ def _placeholders(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> dict
 def redact_record(record: Record) -> Record:
     """The record that may be kept: every text redacted, the changes moved along.
 
-    A change that reaches into something that was taken out grows to the whole of it and loses its reason, and what only
+    A change that reaches into something that was taken out grows to contain it all and loses its reason, and what only
     changed in there is dropped: both would show what stood there. So the applied changes still make the rewrite out of
     the draft; where they did not before, no change is kept, as nothing says what stands where.
     """

@@ -1,7 +1,7 @@
 """Personal data that has a form: where in a text it stands, and what it is however it was written.
 
 `phonenumbers` says what is a telephone number in US and British form, `python-stdnum` what is an IBAN or a card
-number. Elsewhere a number of a telephone is told by its country's code, a leading 0 or a label before it.
+number. Elsewhere a telephone number is recognised by its country's code, a leading 0 or a label before it.
 What is looked at is the text as it reads: full-width letters as plain ones, every blank and dash as the common
 one, and nothing that takes no room.
 """
@@ -169,7 +169,7 @@ _LABELLED_PHONE = re.compile(
     rf"(?:\s*(?:is|at|on|under|via|to|:|=|now|please|my|mobile|cell|phone|number)\b:?)*\s*(?P<value>{_NUMBER}{_EXTENSION})(?!\w)",
     re.IGNORECASE,
 )
-REGIONS = ("US", "GB")  # whose national numbers are known by their form; elsewhere a + , a 0 or a label tells
+REGIONS = ("US", "GB")  # whose national numbers are known by their form; elsewhere by a +, a 0 or a label
 
 
 def structured_in(text: str) -> Iterator[Span]:
@@ -188,9 +188,9 @@ def as_it_reads(text: str) -> tuple[str, Sequence[int]]:
     """
     if text.isascii() and "\t" not in text:
         return text, range(len(text))
-    kept = [(_plain(letter), place) for place, letter in enumerate(text)]
-    kept = [(letter, place) for letter, place in kept if letter]
-    return "".join(letter for letter, _ in kept), [place for _, place in kept]
+    plain = [(_plain(letter), place) for place, letter in enumerate(text)]
+    plain = [(letter, place) for letter, place in plain if letter]
+    return "".join(letter for letter, _ in plain), [place for _, place in plain]
 
 
 @functools.lru_cache(4096)  # characters: more than people write with
@@ -273,7 +273,7 @@ def _cards(text: str) -> Iterator[tuple[int, int]]:
 def _secrets(text: str) -> Iterator[tuple[int, int]]:
     for match in (match for pattern in _SECRETS for match in pattern.finditer(text)):
         value = match.group("value").rstrip(".!?)")
-        # "The password is wrong" tells nothing; "password: wrong" may.
+        # "The password is wrong" discloses nothing; "password: wrong" may.
         if re.search(r"[\d\W_]", value) or re.search(
             r"[:=>→]\s*\W?$", text[match.start() : match.start("value")]
         ):
@@ -282,7 +282,7 @@ def _secrets(text: str) -> Iterator[tuple[int, int]]:
 
 def _ids(text: str) -> Iterator[tuple[int, int]]:
     plain = _mask(text, (match.span() for pattern in _HARMLESS for match in pattern.finditer(text)))
-    # A telephone number in groups of three is told from an id by what stands around it.
+    # A telephone number in groups of three is distinguished from an id by its context.
     phones = _mask(text, _phones(text))
     for pattern in _IDS:
         for match in pattern.finditer(text):
@@ -332,8 +332,8 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
         found += [(match.start, match.end) for match in matcher]
     found += [match.span() for pattern in _PHONES for match in pattern.finditer(text)]
     for match in _BROKEN_PHONE.finditer(text):
-        whole, first = (re.sub(r"[^+\d]", "", part) for part in (match.group(), match.group("first")))
-        if _is_phone(whole) and not _is_phone(first):
+        number, first = (re.sub(r"[^+\d]", "", part) for part in (match.group(), match.group("first")))
+        if _is_phone(number) and not _is_phone(first):
             found.append(match.span())
     for start, end in sorted(found, key=lambda span: (span[0], -span[1])):
         if start and text[start - 1] in "-_/#" and text[start - 2 : start - 1].isalnum():
@@ -343,7 +343,7 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_phone(number: str) -> bool:
-    """Is it a whole number, its country's code in front?"""
+    """Whether it is a complete number, its country's code in front."""
     import phonenumbers
 
     try:

@@ -25,7 +25,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("FEEDBACK_DATASET", REPO)
-        # What the client made of HF_ENDPOINT and its like when it was imported.
+        # What the client read from HF_ENDPOINT and its like when it was imported.
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

@@ -75,7 +75,7 @@ def test_a_record_of_the_first_release_is_read() -> None:
     assert read.v == 1 and read.changes == () and read.corrected == ""
 
 
-CHANGE = {
+CHANGE: dict[str, Any] = {
     "start": 0, "end": 4, "before": "helo", "after": "Hello", "kind": "spelling", "source": "tagger", "score": 0.93,
     "status": "applied", "reason": "'helo' is not a word.", "verdict": "accepted",
 }  # fmt: skip

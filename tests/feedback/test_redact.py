@@ -126,14 +126,14 @@ def edited(draft: str, rewrite: str, *words: tuple[str, str], verdicts: str = ""
     return flag
 
 
-def shown(kept: Record) -> list[tuple[str, str, str]]:
-    assert all(kept.draft[c.start : c.end] == c.before for c in kept.changes)
-    assert rebuilt(kept.draft, kept.applied) == kept.rewrite
-    return [(c.before, c.after, c.verdict) for c in kept.changes]
+def shown(stored: Record) -> list[tuple[str, str, str]]:
+    assert all(stored.draft[c.start : c.end] == c.before for c in stored.changes)
+    assert rebuilt(stored.draft, stored.applied) == stored.rewrite
+    return [(c.before, c.after, c.verdict) for c in stored.changes]
 
 
 def test_a_record_is_redacted_everywhere_and_its_changes_move_along() -> None:
-    made = edited(
+    flag = edited(
         "Hi Jana,\nmy mail is jana@example.com. I has time, ask petr@example.com.\n",
         "Hi Jana,\nMy mail is Jana@example.com. I have time, ask Jana or petr@example.com.\n",
         ("my", "My"),
@@ -142,21 +142,21 @@ def test_a_record_is_redacted_everywhere_and_its_changes_move_along() -> None:
         ("ask", "ask Jana or"),
         verdicts="aara",
     )
-    kept = redact_record(
-        replace(made, corrected="Hi Jana, ask petr@example.com", comment="tell Jana at jana@example.com")
+    stored = redact_record(
+        replace(flag, corrected="Hi Jana, ask petr@example.com", comment="tell Jana at jana@example.com")
     )
-    assert "jana" not in str(kept.to_dict()).lower() and "petr@" not in str(kept.to_dict())
-    assert kept.draft == "Hi [NAME_1],\nmy mail is [EMAIL_1]. I has time, ask [EMAIL_2].\n"
-    assert kept.comment == "tell [NAME_1] at [EMAIL_1]"
-    assert shown(kept) == [
+    assert "jana" not in str(stored.to_dict()).lower() and "petr@" not in str(stored.to_dict())
+    assert stored.draft == "Hi [NAME_1],\nmy mail is [EMAIL_1]. I has time, ask [EMAIL_2].\n"
+    assert stored.comment == "tell [NAME_1] at [EMAIL_1]"
+    assert shown(stored) == [
         ("my", "My", "accepted"), ("has", "have", "rejected"), ("ask", "ask [NAME_1] or", "accepted"),
     ]  # fmt: skip
-    found = {each["placeholder"]: each["count"] for each in kept.redactions}
+    found = {each["placeholder"]: each["count"] for each in stored.redactions}
     assert found == {"[NAME_1]": 5, "[EMAIL_1]": 3, "[EMAIL_2]": 3}
 
 
 def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
-    made = edited(
+    flag = edited(
         "dear jana novak\nplease call tomorow",
         "Dear Ms Jana Novak,\nPlease call tomorrow",
         ("dear", "Dear"),
@@ -166,9 +166,9 @@ def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
         ("tomorow", "tomorrow"),
         verdicts="aarrr",
     )
-    kept = redact_record(made)
-    assert kept.draft == "dear [NAME_1] [NAME_2]\nplease call tomorow"
-    assert shown(kept) == [
+    stored = redact_record(flag)
+    assert stored.draft == "dear [NAME_1] [NAME_2]\nplease call tomorow"
+    assert shown(stored) == [
         ("dear", "Dear", "accepted"),
         ("", " Ms", "accepted"),
         ("[NAME_2]\nplease", "[NAME_2],\nPlease", "rejected"),
@@ -177,32 +177,32 @@ def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
 
 
 def test_changes_within_one_thing_that_is_taken_out_become_one_and_are_undecided_if_they_disagree() -> None:
-    made = edited(
+    flag = edited(
         "see https://example.com/?token=aaa1&x=ccc2 now",
         "see https://example.com/?token=bbb1&x=ddd2 now",
         ("aaa1", "bbb1"),
         ("ccc2", "ddd2"),
         verdicts="ar",
     )
-    assert shown(redact_record(made)) == [("[URL_1]", "[URL_2]", "undecided")]
+    assert shown(redact_record(flag)) == [("[URL_1]", "[URL_2]", "undecided")]
 
 
 def test_what_one_text_shows_to_be_a_secret_is_taken_out_of_the_other() -> None:
-    made = edited(
+    flag = edited(
         "passwrd: hunter2, mobil 601 234 567, hi jana",
         "Password: hunter2, mobile 601 234 567, hi Jana",
         ("passwrd", "Password"),
         ("mobil", "mobile"),
         ("jana", "Jana"),
     )
-    kept = redact_record(replace(made, comment="My name is Jana."))
-    assert kept.draft == "passwrd: [SECRET_1], mobil [PHONE_1], hi [NAME_1]"
-    assert shown(kept) == [("passwrd", "Password", "accepted"), ("mobil", "mobile", "accepted")]
+    stored = redact_record(replace(flag, comment="My name is Jana."))
+    assert stored.draft == "passwrd: [SECRET_1], mobil [PHONE_1], hi [NAME_1]"
+    assert shown(stored) == [("passwrd", "Password", "accepted"), ("mobil", "mobile", "accepted")]
 
 
 def test_changes_that_do_not_make_the_rewrite_are_not_kept() -> None:
-    made = record(draft="helo jana", rewrite="Hello", changes=(change(0, 4, "helo", "Hi"),))
-    assert redact_record(made).changes == ()
+    flag = record(draft="helo jana", rewrite="Hello", changes=(change(0, 4, "helo", "Hi"),))
+    assert redact_record(flag).changes == ()
 
 
 def test_suggestions_and_reasons_are_redacted_too() -> None:
@@ -221,16 +221,19 @@ def test_suggestions_and_reasons_are_redacted_too() -> None:
             change(at("tomorow"), at("tomorow") + 7, "tomorow", "tomorrow", **suggested, reason="a typo"),
         ),
     )
-    kept = redact_record(flag)
-    assert not re.search("jana|petr|paul", str(kept.to_dict()), re.IGNORECASE)
-    assert kept.draft == "Hi [NAME_1],\nask [EMAIL_1] about the ofer of [NAME_1] before tomorow.\n"
-    assert shown(kept) == [
+    stored = redact_record(flag)
+    assert not re.search("jana|petr|paul", str(stored.to_dict()), re.IGNORECASE)
+    assert stored.draft == "Hi [NAME_1],\nask [EMAIL_1] about the ofer of [NAME_1] before tomorow.\n"
+    assert shown(stored) == [
         ("ask", "ask [NAME_1] or", "undecided"), ("[EMAIL_1]", "[EMAIL_2]", "undecided"),
         ("ofer", "offer", "accepted"), ("ofer", "over", "undecided"), ("tomorow", "tomorrow", "undecided"),
     ]  # fmt: skip
     reasons = ["", "", "It is what [NAME_1] offers.", "", "a typo"]
-    assert [each.reason for each in kept.changes] == reasons
-    assert {each["placeholder"]: each["count"] for each in kept.redactions} == {"[NAME_1]": 4, "[EMAIL_1]": 2}
+    assert [each.reason for each in stored.changes] == reasons
+    assert {each["placeholder"]: each["count"] for each in stored.redactions} == {
+        "[NAME_1]": 4,
+        "[EMAIL_1]": 2,
+    }
 
 
 words = st.sampled_from(
@@ -251,10 +254,10 @@ def test_whatever_is_taken_out_the_changes_make_the_rewrite_or_none_is_kept(
             end = len(draft) + len(before)
             changes.append(change(len(draft), end, before, after, status=status, reason=f"{after} is right."))
         draft, rewrite = draft + before + " ", rewrite + (after if status == "applied" else before) + " "
-    kept = redact_record(record(draft=draft, rewrite=rewrite, changes=tuple(changes)))
-    assert not kept.changes or rebuilt(kept.draft, kept.applied) == kept.rewrite
-    assert all(kept.draft[each.start : each.end] == each.before for each in kept.changes)
-    assert "a@b.co" not in str(kept.to_dict())
+    stored = redact_record(record(draft=draft, rewrite=rewrite, changes=tuple(changes)))
+    assert not stored.changes or rebuilt(stored.draft, stored.applied) == stored.rewrite
+    assert all(stored.draft[each.start : each.end] == each.before for each in stored.changes)
+    assert "a@b.co" not in str(stored.to_dict())
 
 
 @pytest.mark.parametrize(
