@@ -172,12 +172,14 @@ def fault(draft: str, text: str) -> str:
     return ""
 
 
+@functools.lru_cache(256)  # the texts of one record are asked for in several rows
 def is_english(text: str) -> bool:
     """By the lexicon, as the proofreader itself decides; a text too short for it by its letters alone."""
     plain = _PLACEHOLDER.sub(" ", text)
-    letters = [letter for letter in plain if letter.isalpha()]
-    if sum(letter < _LATIN_END for letter in letters) < LATIN_SHARE * len(letters):
-        return False
+    if not plain.isascii():
+        letters = "".join(filter(str.isalpha, plain))
+        if sum(letter < _LATIN_END for letter in letters) < LATIN_SHARE * len(letters):
+            return False
     return _lexicon().is_english(WORD.findall(plain))
 
 
