@@ -1,4 +1,4 @@
-"""Feedback that was kept on this machine, or in the dataset on the Hub.
+"""Feedback in the journal on this machine, or in the dataset on the Hub.
 
 python -m feedback sync                     send what waits in the journal to FEEDBACK_DATASET
 python -m feedback stats --charts charts    counts by verdict, reason, model and week
@@ -14,9 +14,12 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedback.errors import FeedbackError
-from feedback.record import Record
+
+if TYPE_CHECKING:
+    from feedback.record import Record
 
 FOLDER = os.environ.get("FEEDBACK_DIR") or "flagged"  # as the app does
 
@@ -34,10 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m feedback", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    commands = made.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("sync", "send what waits in the journal to the dataset FEEDBACK_DATASET, with HF_TOKEN"),
         ("stats", "count the feedback"),
@@ -67,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--id", action="append", required=True, dest="ids", help="a record's id; repeat for more"
             )
-    return made
+    return parser
 
 
 def records(options: argparse.Namespace) -> Iterator[Record]:
@@ -75,7 +78,7 @@ def records(options: argparse.Namespace) -> Iterator[Record]:
     from feedback import source
 
     if options.dataset:
-        from feedback.hub import Dataset, rows
+        from feedback.dataset import Dataset, rows
 
         return source.once(rows(Dataset(options.dataset, os.environ.get("HF_TOKEN", "").strip())))
     require(options.folder)
@@ -128,19 +131,19 @@ def sync(options: argparse.Namespace) -> int:
 
 def forget(options: argparse.Namespace) -> int:
     """The dataset first: if it cannot be reached the rest is still done, and the command can be repeated."""
-    from feedback import export, journal
-    from feedback.hub import Dataset, HubError
-    from feedback.hub import forget as forget_in_dataset
+    from feedback import dataset, export, journal
 
     ids = {name.strip() for name in options.ids}  # as they are copied from a page or an email
     found: set[str] = set()
-    failed: HubError | None = None
+    failed: dataset.HubError | None = None
     repo_id = os.environ.get("FEEDBACK_DATASET", "").strip()
     if repo_id:
         try:
-            found |= forget_in_dataset(Dataset(repo_id, os.environ.get("HF_TOKEN", "").strip()), ids)
-        except HubError as error:
-            failed = HubError(f"{error} {repo_id} may still hold what was sent to it: run this again.")
+            found |= dataset.forget(dataset.Dataset(repo_id, os.environ.get("HF_TOKEN", "").strip()), ids)
+        except dataset.HubError as error:
+            failed = dataset.HubError(
+                f"{error} {repo_id} may still hold what was sent to it: run this again."
+            )
     found |= journal.erase(options.folder, ids)
     rows, gone = export.forget(options.folder, ids)
     print(f"{len(found)} of {len(ids)} records and {rows} exported rows deleted", file=sys.stderr)

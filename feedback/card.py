@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from feedback.record import REASONS, SCHEMA, VERDICTS, VERSION, columns
+from feedback.record import COLUMNS, REASONS, VERDICTS, VERSION, Column, columns
 
-# One folder a month: https://huggingface.co/docs/hub/repositories-recommendations wants under 10,000 files in one.
+# One folder a day: https://huggingface.co/docs/hub/repositories-recommendations advises under 10,000 files in one.
 SHARDS = "data/*/*.jsonl"
 
 CARD = """\
@@ -47,11 +47,11 @@ Version {version} of the record. `extra` holds, as JSON, what a later version ad
 
 {columns}
 
-The same record may stand in two shards if this dataset was put together by hand; `id` tells.
+One folder under `data/` a day. If this dataset was put together by hand the same record may stand in two shards: count each `id` once.
 
 ## Terms
 
-Each sender agreed, before anything was kept, that the record is used to improve the proofreader (`consent` names the
+Each sender agreed, before anything was kept, that the record may be used to improve the proofreader (`consent` names the
 version of the text). It may not be published, passed on, or used for anything else.
 
 ## Deleting a record
@@ -67,29 +67,25 @@ old revision holds it, and leaves the id alone as a tombstone in `index.json`, s
 
 def card(dataset: str, records: int, verdicts: Mapping[str, int], reasons: Mapping[str, int]) -> str:
     """The card as Markdown with its metadata on top."""
-    counted = [(name, verdicts.get(name, 0)) for name in VERDICTS]
-    counted += [(name, reasons.get(name, 0)) for name in dict.fromkeys((*REASONS, *sorted(reasons)))]
+    counts = [(name, verdicts.get(name, 0)) for name in VERDICTS]
+    counts += [(name, reasons.get(name, 0)) for name in dict.fromkeys((*REASONS, *sorted(reasons)))]
     return CARD.format(
         dataset=dataset,
         shards=SHARDS,
         features=json.dumps(columns()),  # JSON is YAML
         records=records,
-        counts=_table(("verdict or reason", "records"), counted),
+        counts=_table(("verdict or reason", "records"), counts),
         version=VERSION,
-        columns=_table(("column", "what it is"), [(f"`{name}`", text) for name, text in _described(SCHEMA)]),
+        columns=_table(("column", "what it is"), _described(COLUMNS)),
     )
 
 
-def _described(schema: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    rows = []
-    for name, part in schema["properties"].items():
-        rows.append((prefix + name, part["description"]))
-        inner = part.get("items", part)
-        if "properties" in inner:
-            rows += _described(inner, f"{prefix}{name}.")
-    return rows
+def _described(columns: Iterable[Column], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for column in columns:
+        yield f"`{prefix}{column.name}`", column.description
+        yield from _described(column.fields, f"{prefix}{column.name}.")
 
 
-def _table(head: tuple[str, str], rows: list[tuple[str, Any]]) -> str:
+def _table(head: tuple[str, str], rows: Iterable[tuple[str, Any]]) -> str:
     lines = [f"| {head[0]} | {head[1]} |", "|---|---|"]
     return "\n".join([*lines, *(f"| {name} | {value} |" for name, value in rows)])

@@ -1,30 +1,34 @@
 """Records as training rows, streamed: one record in memory at a time, the rest in a scratch file.
 
-`completions.jsonl`   prompt, completion            corrected texts, and rewrites accepted as a whole
-`preferences.jsonl`   prompt, chosen, rejected      what a user wanted against what was rejected
+`completions.jsonl`   prompt, completion            corrected texts, and rewrites accepted in full
+`preferences.jsonl`   prompt, chosen, rejected      what a user would have had against what was rejected
 `quarantine.jsonl`    the rows that a person must look at first, each with `why`
 `manifest.json`       how many of each
 
 The names of the columns are trl's. Each row carries `ids`, the records that it was made from, so that `forget` finds
-it; `source`, how its text is known to be right; the record's `reasons`; and the `mode` and `dialect` it was asked for in.
+it; `source`, how its text is known to be right; the record's `reasons`; and the `mode` and `dialect` of the request.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 from feedback.errors import FeedbackError
-from feedback.record import VERDICTS, Record, made_of
+from feedback.record import VERDICTS, Change, Record, rebuilt
 from feedback.source import Seen, key, scratch
+from space.proofread.lexicon import WORD, Lexicon
 
 KINDS = ("completions", "preferences", "quarantine")
+TEXTS = ("prompt", "completion", "chosen", "rejected")  # columns of a row that hold a text
 MANIFEST = "manifest.json"
 FILES = (*(f"{kind}.jsonl" for kind in KINDS), MANIFEST)
 UNFINISHED = tuple(f"{name}.part" for name in FILES)
@@ -35,100 +39,99 @@ NOT_THE_TEXT = {"too slow"}  # says nothing about what was written
 MAX_WORDS = 2000  # the proofreader reads no more of an email
 LENGTH_RATIO = (0.5, 2.0)  # of a rewrite to its draft, in characters
 LENGTH_SLACK = 20  # characters: short texts change more
-ENGLISH_SHARE = 0.15  # of the words of an English text are among `_ENGLISH`; in prose it is about half
-MIN_WORDS = 8  # fewer tell no language apart
+LATIN_SHARE = 0.9  # of the letters of an English text, at least
 
 Row = dict[str, Any]
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_LATIN_END = "\u0250"  # the first character after the Latin alphabets
 _PLACEHOLDER = re.compile(r"\[[A-Z]+_\d+\]")
-_ENGLISH = frozenset(
-    "the be to of and a in that have i it for not on with he as you do at this but his by from they we "
-    "say her she or an will my one all would there their what so up out if about who get which go me when "
-    "make can like time no just him know take into your some could them see other than then now only its "
-    "over also back after use two how our work first well even want because any these give us is are was "
-    "were been has had please thank thanks dear hi hello regards best am i'm it's don't here more very".split()
-)
 
 
 def rows(records: Iterable[Record]) -> Iterator[tuple[str, Row]]:
     """(kind, row) for each training row, without repeats; pairs across records come last."""
-    seen = Seen()
-    drafts = _Drafts()
-    for record in records:
-        for row in _rows(record, drafts):
-            kind, row = _judged(row, record.reasons)
-            if seen.add(kind, *_texts(row)):
-                yield kind, row
-    for row in drafts.pairs():
-        kind, row = _judged(row, row["reasons"])
-        if seen.add(kind, *_texts(row)):
+    seen, drafts = Seen(), _Drafts()
+    for row in chain((row for record in records for row in _rows(record, drafts)), drafts.pairs()):
+        kind, row = _checked(row)
+        if seen.add(kind, *(row[name] for name in TEXTS if name in row)):
             yield kind, row
 
 
 def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
     """The rows that one record makes by itself; what needs another record is left with `drafts`."""
-    about = {"ids": [record.id], "reasons": list(record.reasons), **_asked(record)}
     if record.verdict not in VERDICTS:  # of a later release
         return
-    wanted, source = _wanted(record)
+    about = {"ids": [record.id], "reasons": list(record.reasons), **_request(record)}
+    target, source = _target(record)
     if source in ("corrected", "accepted"):
-        yield {"prompt": record.draft, "completion": wanted, "source": source, **about}
+        yield {"prompt": record.draft, "completion": target, "source": source, **about}
         if not ABUSE & set(record.reasons):
-            drafts.accepted(record, wanted, source)
+            drafts.add_target(record, target, source)
     reasons = set(record.reasons)
     if source == "accepted" or reasons and reasons <= NOT_THE_TEXT:
         return
-    if wanted and wanted != record.rewrite:
-        row = {"prompt": record.draft, "chosen": wanted, "rejected": record.rewrite, "source": source}
-        yield row | about
-    elif not wanted and record.verdict == "bad":
-        drafts.rejected(record)
+    if target and target != record.rewrite:
+        yield {
+            "prompt": record.draft,
+            "chosen": target,
+            "rejected": record.rewrite,
+            "source": source,
+            **about,
+        }
+    elif not target and record.verdict == "bad":
+        drafts.add_rejected(record)
 
 
-def _asked(record: Record) -> dict[str, str | None]:
+def _request(record: Record) -> dict[str, str | None]:
     return {name: record.options.get(name) for name in ("mode", "dialect")}
 
 
-def _wanted(record: Record) -> tuple[str, str]:
-    """The text that the user would have had, and how it is known; two times nothing if it is not."""
+def _target(record: Record) -> tuple[str, str]:
+    """The text that the user would have had, and how that is known; two empty strings if it is not."""
     if record.corrected.strip():
         return record.corrected, "corrected"
-    verdicts = {change.get("verdict") for change in record.changes}
-    # What cannot be put together again was changed by hand or by a later release: it says nothing.
-    whole = not record.changes or made_of(record.draft, record.changes) == record.rewrite
-    if record.verdict == "good" and "rejected" not in verdicts:
-        return (record.rewrite, "accepted") if whole else ("", "")
-    if "rejected" in verdicts and whole:
-        taken = {"accepted"} if record.verdict == "bad" else {"accepted", "undecided"}
-        return made_of(record.draft, record.changes, taken) or "", "changes"
-    return "", ""
+    if not record.is_consistent:
+        return "", ""
+    if any(
+        each.verdict == ("rejected" if each.status == "applied" else "accepted") for each in record.changes
+    ):
+        return rebuilt(
+            record.draft, [each for each in record.changes if _is_target(each, record)]
+        ) or "", "changes"
+    return (record.rewrite, "accepted") if record.verdict == "good" else ("", "")
+
+
+def _is_target(change: Change, record: Record) -> bool:
+    """Whether the user would make the change: what a good verdict leaves undecided, it accepts as it stands."""
+    undecided = change.verdict == "undecided" and change.status == "applied"
+    return change.verdict == "accepted" or (undecided and record.verdict == "good")
 
 
 class _Drafts:
-    """What users wanted and what they rejected for the same draft, kept on disk until all records are read."""
+    """The text users would have had and those they rejected for the same draft, on disk until all records are read."""
 
     def __init__(self) -> None:
         self._database = scratch()
-        self._database.execute("CREATE TABLE wanted (draft BLOB PRIMARY KEY, id, text, source) WITHOUT ROWID")
+        self._database.execute(
+            "CREATE TABLE targets (draft BLOB PRIMARY KEY, id, text, source) WITHOUT ROWID"
+        )
         self._database.execute("CREATE TABLE rejected (draft BLOB, id, prompt, text, about)")
 
-    def accepted(self, record: Record, text: str, source: str) -> None:
+    def add_target(self, record: Record, text: str, source: str) -> None:
         """The first text wins, but a corrected one over an accepted one."""
         verb = "REPLACE" if source == "corrected" else "IGNORE"
-        values = (_alike(record), record.id, json.dumps(text), source)
-        self._database.execute(f"INSERT OR {verb} INTO wanted VALUES (?, ?, ?, ?)", values)
+        values = (_draft_key(record), record.id, json.dumps(text), source)
+        self._database.execute(f"INSERT OR {verb} INTO targets VALUES (?, ?, ?, ?)", values)
 
-    def rejected(self, record: Record) -> None:
-        about = {"reasons": list(record.reasons), **_asked(record)}
-        values = (_alike(record), record.id, *map(json.dumps, (record.draft, record.rewrite, about)))
+    def add_rejected(self, record: Record) -> None:
+        about = {"reasons": list(record.reasons), **_request(record)}
+        values = (_draft_key(record), record.id, *map(json.dumps, (record.draft, record.rewrite, about)))
         self._database.execute("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", values)
 
     def pairs(self) -> Iterator[Row]:
-        """A text rejected by one user against one wanted by another, in the order in which they came."""
+        """A text rejected by one user against the target of another, in the order in which they came."""
         joined = self._database.execute(
-            "SELECT r.id, r.prompt, r.text, r.about, w.id, w.text, w.source FROM rejected r"
-            " CROSS JOIN wanted w ON w.draft = r.draft WHERE w.text != r.text ORDER BY r.rowid"
+            "SELECT r.id, r.prompt, r.text, r.about, t.id, t.text, t.source FROM rejected r"
+            " CROSS JOIN targets t ON t.draft = r.draft WHERE t.text != r.text ORDER BY r.rowid"
         )
         for bad, prompt, rejected, about, good, chosen, source in joined:
             yield {
@@ -141,24 +144,16 @@ class _Drafts:
             }
 
 
-def _alike(record: Record) -> bytes:
-    """The same for records of the same draft that asked for the same."""
-    return key(json.dumps([record.draft, _asked(record)]))
+def _draft_key(record: Record) -> bytes:
+    """The same for records of the same draft with the same request."""
+    return key(json.dumps([record.draft, _request(record)]))
 
 
-def _texts(row: Mapping[str, Any]) -> list[str]:
-    return [row[name] for name in ("prompt", "completion", "chosen", "rejected") if name in row]
-
-
-def _judged(row: Row, reasons: Sequence[str]) -> tuple[str, Row]:
+def _checked(row: Row) -> tuple[str, Row]:
     """Which file a row goes to."""
-    abuse = [reason for reason in reasons if reason in ABUSE]
-    why = (
-        f"reason: {abuse[0]}"
-        if abuse
-        else fault(row["prompt"], row.get("completion") or row.get("chosen", ""))
-    )
-    if why:
+    abuse = [reason for reason in row["reasons"] if reason in ABUSE]
+    text = row.get("completion") or row.get("chosen", "")
+    if why := f"reason: {abuse[0]}" if abuse else fault(row["prompt"], text):
         return "quarantine", {**row, "why": why}
     return ("completions" if "completion" in row else "preferences"), row
 
@@ -177,13 +172,20 @@ def fault(draft: str, text: str) -> str:
     return ""
 
 
+@functools.lru_cache(256)  # the texts of one record are asked for in several rows
 def is_english(text: str) -> bool:
-    """By the share of common English words; a text of less than `MIN_WORDS` words by its letters alone."""
-    words = [word.casefold().replace("’", "'") for word in _WORD.findall(_PLACEHOLDER.sub(" ", text))]
-    letters = "".join(words)
-    if sum(letter < "\u0250" for letter in letters) < 0.9 * len(letters):  # not the Latin alphabet
-        return False
-    return len(words) < MIN_WORDS or sum(word in _ENGLISH for word in words) >= ENGLISH_SHARE * len(words)
+    """By the lexicon, as the proofreader itself decides; a text too short for it by its letters alone."""
+    plain = _PLACEHOLDER.sub(" ", text)
+    if not plain.isascii():
+        letters = "".join(filter(str.isalpha, plain))
+        if sum(letter < _LATIN_END for letter in letters) < LATIN_SHARE * len(letters):
+            return False
+    return _lexicon().is_english(WORD.findall(plain))
+
+
+@functools.cache
+def _lexicon() -> Lexicon:
+    return Lexicon.load()
 
 
 # ---- files ----
@@ -197,7 +199,7 @@ def prepare(folder: Path) -> None:
 
 
 def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
-    """Writes the rows into a folder, every file whole or none; returns how many of each kind.
+    """Writes the rows into a folder, every file in full or none; returns how many of each kind.
 
     Raises FeedbackError as `prepare` does.
     """
@@ -235,13 +237,10 @@ def register(journal: Path, folder: Path) -> None:
 def exports(journal: Path) -> list[Path]:
     """The folders of the exports made from a journal."""
     try:
-        return [
-            Path(line)
-            for line in (journal / REGISTRY).read_text("utf-8", "surrogateescape").split("\n")
-            if line
-        ]
+        text = (journal / REGISTRY).read_text("utf-8", "surrogateescape")
     except FileNotFoundError:
         return []
+    return [Path(line) for line in text.split("\n") if line]
 
 
 def forget(journal: Path, ids: set[str]) -> tuple[int, list[Path]]:
@@ -256,16 +255,16 @@ def forget(journal: Path, ids: set[str]) -> tuple[int, list[Path]]:
             continue
         counts = {}
         for kind, path in paths.items():
-            kept = dropped = 0
+            rest = dropped = 0
             with path.open() as old, _private(folder / f"{kind}.jsonl.part") as new:
                 for line in old:
                     if any(name in line for name in ids) and ids & set(json.loads(line)["ids"]):
                         dropped += 1
                         continue
-                    kept += 1
+                    rest += 1
                     new.write(line)
             (folder / f"{kind}.jsonl.part").replace(path)
-            counts[kind] = kept
+            counts[kind] = rest
             removed += dropped
         (folder / MANIFEST).write_text(json.dumps(counts))
     return removed, gone

@@ -27,7 +27,7 @@ SUFFIX = ".jsonl"
 CHECKSUM = b',"crc32":"%08x"}'
 CHECKSUM_BYTES = len(CHECKSUM % 0)
 TOMBSTONE = "tombstone"
-TAIL_BYTES = 1 << 16  # read at a time when looking for the last whole line
+TAIL_BYTES = 1 << 16  # read at a time when looking for the last complete line
 
 ADVICE = {
     errno.ENOSPC: "free some space and try again",
@@ -192,7 +192,7 @@ def records(folder: Path | str, damaged: list[str] | None = None) -> Iterator[di
 
 def repair(folder: Path | str) -> list[Path]:
     """Cuts off the line that a crash left unfinished in a file whose writer is gone; returns those files."""
-    mended = []
+    repaired = []
     for path in files(folder):
         try:
             with path.open("r+b") as file:
@@ -206,8 +206,8 @@ def repair(folder: Path | str) -> list[Path]:
         except OSError:  # the line is passed over by every reader, so a file that is not ours may stay torn
             logger.warning("%s ends in a damaged line that could not be cut off", path)
             continue
-        mended.append(path)
-    return mended
+        repaired.append(path)
+    return repaired
 
 
 def erase(folder: Path | str, ids: set[str]) -> set[str]:

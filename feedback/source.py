@@ -26,15 +26,15 @@ def scratch() -> sqlite3.Connection:
 
 def key(*texts: str) -> bytes:
     """16 bytes that name texts; lone surrogates included."""
-    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
     digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
+    for text in texts:
+        part = text.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(part) + part)
     return digest.digest()
 
 
 class Seen:
-    """A set of texts that is kept on disk: a million ids take as much memory as a hundred."""
+    """A set of texts on disk: a million ids take as much memory as a hundred."""
 
     def __init__(self) -> None:
         self._database = scratch()

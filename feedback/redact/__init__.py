@@ -20,49 +20,49 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from feedback.record import Record, made_of
+from feedback.record import Change, Record, rebuilt
 from feedback.redact.names import names_in
 from feedback.redact.personal import STRUCTURED, Span, disjoint, structured_in
+from space.proofread.edits import Edit, apply
 
 KINDS = (*STRUCTURED, "name")
 SHORTEST = 4  # characters of what is replaced wherever it stands; three digits may be anything
+SALT_SECONDS = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
 class Redacted:
-    """Texts without personal data, the spans taken out of each original, and each placeholder with its use."""
+    """Texts without personal data, and the edits that put a placeholder in its place, for each original."""
 
     texts: list[str]
-    spans: list[list[Span]]
-    redactions: tuple[dict[str, Any], ...]  # kind, placeholder, count: as in a record
-    names: Mapping[tuple[str, str], str]  # (kind, key) -> placeholder
+    edits: list[list[Edit]]
+
+    def redactions(self, texts: int | None = None) -> tuple[dict[str, Any], ...]:
+        """Kind, placeholder and count as a record has them, of the first so many texts."""
+        count = Counter((edit.kind, edit.after) for edits in self.edits[:texts] for edit in edits)
+        return tuple({"kind": kind, "placeholder": after, "count": n} for (kind, after), n in count.items())
 
 
 def redact(texts: Sequence[str]) -> Redacted:
     """The texts with placeholders; what one of them shows to be a name or a secret is replaced in all of them."""
-    found = _alike(texts, [list(structured_in(text)) for text in texts])
+    found = _shared(texts, [list(structured_in(text)) for text in texts])
     spans = [
         sorted(disjoint(text, [*structured, *names]))
         for text, structured, names in zip(texts, found, names_in(texts), strict=True)
     ]
     placeholders = _placeholders(texts, spans)
-    count: Counter[tuple[str, str]] = Counter((span.kind, span.key) for each in spans for span in each)
-    return Redacted(
-        texts=[_replaced(text, each, placeholders) for text, each in zip(texts, spans, strict=True)],
-        spans=spans,
-        redactions=tuple(
-            {"kind": name[0], "placeholder": placeholder, "count": count[name]}
-            for name, placeholder in placeholders.items()
-        ),
-        names=placeholders,
-    )
+    edits = [
+        [Edit(s.start, s.end, text[s.start : s.end], placeholders[s.kind, s.key], s.kind) for s in each]
+        for text, each in zip(texts, spans, strict=True)
+    ]
+    return Redacted([apply(text, each) for text, each in zip(texts, edits, strict=True)], edits)
 
 
-def _alike(texts: Sequence[str], found: Sequence[Sequence[Span]]) -> list[list[Span]]:
+def _shared(texts: Sequence[str], found: Sequence[Sequence[Span]]) -> list[list[Span]]:
     """The same characters as the same thing in every text, although only one may say what they are.
 
     "mobil 601 234 567" is a long id, "mobile 601 234 567" a telephone number; "passwrd: hunter2" is nothing.
@@ -70,115 +70,18 @@ def _alike(texts: Sequence[str], found: Sequence[Sequence[Span]]) -> list[list[S
     known: dict[str, Span] = {}
     for text, spans in zip(texts, found, strict=True):
         for span in spans:
-            held = known.get(written := text[span.start : span.end])
-            if held is None or STRUCTURED.index(span.kind) < STRUCTURED.index(held.kind):
+            best = known.get(written := text[span.start : span.end])
+            if best is None or STRUCTURED.index(span.kind) < STRUCTURED.index(best.kind):
                 known[written] = span
     words = sorted((word for word in known if len(word) >= SHORTEST), key=len, reverse=True)
     anywhere = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)" if words else r"(?!)")
     result = []
     for text, spans in zip(texts, found, strict=True):
-        places = [(match.start(), match.end()) for match in anywhere.finditer(text)]
-        own = [(span.start, span.end) for span in spans]
-        alike = []
-        for start, end in [*own, *places]:
-            span = known[text[start:end]]
-            alike.append(Span(start, end, span.kind, span.key))
-        result.append(list(disjoint(text, alike)))
+        places = [(span.start, span.end) for span in spans]
+        places += [match.span() for match in anywhere.finditer(text)]
+        shared = (replace(known[text[start:end]], start=start, end=end) for start, end in places)
+        result.append(list(disjoint(text, shared)))
     return result
-
-
-def redact_record(record: Record) -> Record:
-    """The record that may be kept: every text redacted, the changes moved along.
-
-    A change that reaches into something that was taken out grows to the whole of it, and what only changed in
-    there is dropped: it would show what stood there. So the changes still make the rewrite out of the draft;
-    where they did not before, none is kept, as nothing says what stands where.
-    """
-    result = redact([record.draft, record.rewrite, record.corrected, record.comment])
-    draft, rewrite, corrected, comment = result.texts
-    changes = list(_moved(_edits(record, result), result))
-    if made_of(draft, changes) != rewrite:
-        changes = []
-    return replace(
-        record,
-        draft=draft,
-        rewrite=rewrite,
-        corrected=corrected,
-        comment=comment,
-        changes=tuple(changes),
-        redactions=(*record.redactions, *result.redactions),
-    )
-
-
-@dataclass
-class _Edit:
-    """Characters [start, end) of the draft that became [first, last) of the rewrite, by these changes."""
-
-    start: int
-    end: int
-    first: int
-    last: int
-    changes: list[Mapping[str, Any]]
-
-
-def _edits(record: Record, result: Redacted) -> list[_Edit]:
-    """The changes, grown until none begins or ends inside a span; none if they do not make the rewrite."""
-    if made_of(record.draft, record.changes) != record.rewrite:
-        return []
-    edits, shift = [], 0
-    for change in record.changes:
-        start, end, length = change["start"], change["end"], len(change["after"])
-        edits.append(_Edit(start, end, start + shift, start + shift + length, [change]))
-        shift += length - (end - start)
-    place = 0
-    while place < len(edits):
-        left, right = _missing(edits[place], result)
-        before = edits[place - 1] if place else None
-        after = edits[place + 1] if place + 1 < len(edits) else None
-        if before and left > edits[place].start - before.end:
-            place -= 1
-            edits[place : place + 2] = [_joined(before, edits[place + 1])]
-        elif after and right > after.start - edits[place].end:
-            edits[place : place + 2] = [_joined(edits[place], after)]
-        elif left or right:
-            edits[place].start, edits[place].first = edits[place].start - left, edits[place].first - left
-            edits[place].end, edits[place].last = edits[place].end + right, edits[place].last + right
-        else:
-            place += 1
-    return edits
-
-
-def _missing(edit: _Edit, result: Redacted) -> tuple[int, int]:
-    """How many characters to the left and to the right the spans go on that an edit cuts."""
-    left = right = 0
-    for spans, start, end in zip(result.spans, (edit.start, edit.first), (edit.end, edit.last), strict=False):
-        for span in spans:
-            if span.start < end and start < span.end:
-                left, right = max(left, start - span.start), max(right, span.end - end)
-    return left, right
-
-
-def _joined(one: _Edit, other: _Edit) -> _Edit:
-    return _Edit(one.start, other.end, one.first, other.last, [*one.changes, *other.changes])
-
-
-def _moved(edits: Iterable[_Edit], result: Redacted) -> Iterator[dict[str, Any]]:
-    """The edits as changes of the redacted texts."""
-    draft, rewrite, *_ = result.texts
-
-    def moved(offset: int, spans: Iterable[Span]) -> int:
-        gained = (len(result.names[s.kind, s.key]) - (s.end - s.start) for s in spans if s.end <= offset)
-        return offset + sum(gained)
-
-    for edit in edits:
-        start, end = moved(edit.start, result.spans[0]), moved(edit.end, result.spans[0])
-        before = draft[start:end]
-        after = rewrite[moved(edit.first, result.spans[1]) : moved(edit.last, result.spans[1])]
-        if before == after:
-            continue
-        verdicts = {change.get("verdict") for change in edit.changes}
-        own = {"verdict": "undecided"} if len(verdicts) > 1 else {}
-        yield {**edit.changes[0], **own, "start": start, "end": end, "before": before, "after": after}
 
 
 def _placeholders(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> dict[tuple[str, str], str]:
@@ -186,26 +89,132 @@ def _placeholders(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> dict
     used: Counter[str] = Counter()
     for kind, number in re.findall(rf"\[({'|'.join(KINDS)})_(\d{{1,6}})\]", "\n".join(texts), re.IGNORECASE):
         used[kind.lower()] = max(used[kind.lower()], int(number))
-    made: dict[tuple[str, str], str] = {}
-    for each in spans:
-        for span in each:
-            if (span.kind, span.key) not in made:
-                used[span.kind] += 1
-                made[span.kind, span.key] = f"[{span.kind.upper()}_{used[span.kind]}]"
-    return made
+    placeholders: dict[tuple[str, str], str] = {}
+    for span in (span for each in spans for span in each):
+        if (span.kind, span.key) not in placeholders:
+            used[span.kind] += 1
+            placeholders[span.kind, span.key] = f"[{span.kind.upper()}_{used[span.kind]}]"
+    return placeholders
 
 
-def _replaced(text: str, spans: Sequence[Span], placeholders: Mapping[tuple[str, str], str]) -> str:
-    parts, last = [], 0
-    for span in spans:
-        parts += [text[last : span.start], placeholders[span.kind, span.key]]
-        last = span.end
-    return "".join([*parts, text[last:]])
+# ---- a record ----
+
+
+def redact_record(record: Record) -> Record:
+    """The record that may be kept: every text redacted, the changes moved along.
+
+    A change that reaches into something that was taken out grows to contain it all and loses its reason, and what only
+    changed in there is dropped: both would show what stood there. So the applied changes still make the rewrite out of
+    the draft; where they did not before, no change is kept, as nothing says what stands where.
+    """
+    layers = _layers(record) if record.is_consistent else []
+    reasons = list(dict.fromkeys(change.reason for layer in layers for change in layer))
+    others = [apply(record.draft, layer) for layer in layers[1:]]
+    # All in one call: what a reason or a suggestion holds may be known from a greeting in the draft.
+    result = redact([record.draft, record.corrected, record.comment, record.rewrite, *others, *reasons])
+    draft, corrected, comment, rewrite = result.texts[:4]
+    clean_reasons = dict(zip(reasons, result.texts[4 + len(others) :], strict=True))
+    changes: list[Change] = []
+    for layer, text, edits in zip(layers, result.texts[3:], result.edits[3:], strict=False):
+        grown = _grown(layer, record.draft, result.edits[0], edits)
+        moved = list(_moved(grown, draft, text, result.edits[0], edits))
+        if rebuilt(draft, moved) == text:
+            changes += [replace(each, reason=clean_reasons.get(each.reason, "")) for each in moved]
+        elif layer is layers[0]:
+            break
+    return replace(
+        record,
+        draft=draft,
+        rewrite=rewrite,
+        corrected=corrected,
+        comment=comment,
+        changes=tuple(sorted(changes, key=lambda each: (each.start, each.end))),
+        redactions=(*record.redactions, *result.redactions(4)),
+    )
+
+
+def _layers(record: Record) -> list[list[Change]]:
+    """The applied changes, then the others in lists of disjoint ones: each list makes one text to redact."""
+    layers = [list(record.applied)]
+    for change in record.changes:
+        if change.status == "applied" or rebuilt(record.draft, [change]) is None:
+            continue
+        for layer in layers[1:]:
+            if layer[-1].end <= change.start:
+                layer.append(change)
+                break
+        else:
+            layers.append([change])
+    return layers
+
+
+def _grown(
+    layer: Sequence[Change], draft: str, out_of_draft: Sequence[Edit], out_of_text: Sequence[Edit]
+) -> list[Change]:
+    """The changes, joined and widened until none begins or ends inside what is taken out of draft or text."""
+    changes, place = list(layer), 0
+    while place < len(changes):
+        change = changes[place]
+        first = change.start + sum(len(each.after) - len(each.before) for each in changes[:place])
+        last = first + len(change.after)
+        start, end = change.start, change.end
+        for edit in out_of_draft:
+            if edit.start < change.end and change.start < edit.end:
+                start, end = min(start, edit.start), max(end, edit.end)
+        for edit in out_of_text:
+            if edit.start < last and first < edit.end:
+                start, end = (
+                    min(start, change.start - first + edit.start),
+                    max(end, change.end - last + edit.end),
+                )
+        if place and start < changes[place - 1].end:
+            place -= 1
+            changes[place : place + 2] = [_joined(draft, changes[place], change)]
+        elif place + 1 < len(changes) and end > changes[place + 1].start:
+            changes[place : place + 2] = [_joined(draft, change, changes[place + 1])]
+        elif (start, end) != (change.start, change.end):
+            after = draft[start : change.start] + change.after + draft[change.end : end]
+            changes[place] = replace(change, start=start, end=end, before=draft[start:end], after=after)
+        else:
+            place += 1
+    return changes
+
+
+def _joined(draft: str, one: Change, other: Change) -> Change:
+    return replace(
+        one,
+        end=other.end,
+        before=draft[one.start : other.end],
+        after=one.after + draft[one.end : other.start] + other.after,
+        verdict=one.verdict if one.verdict == other.verdict else "undecided",
+    )
+
+
+def _moved(
+    changes: Sequence[Change],
+    draft: str,
+    text: str,
+    out_of_draft: Sequence[Edit],
+    out_of_text: Sequence[Edit],
+) -> Iterator[Change]:
+    """The changes as they stand in the redacted draft and text."""
+
+    def moved(offset: int, edits: Sequence[Edit]) -> int:
+        return offset + sum(len(each.after) - len(each.before) for each in edits if each.end <= offset)
+
+    shift = 0
+    for change in changes:
+        start, end = moved(change.start, out_of_draft), moved(change.end, out_of_draft)
+        first = change.start + shift
+        shift += len(change.after) - len(change.before)
+        before = draft[start:end]
+        after = text[moved(first, out_of_text) : moved(change.end + shift, out_of_text)]
+        if before != after:
+            reason = change.reason if (before, after) == (change.before, change.after) else ""
+            yield replace(change, start=start, end=end, before=before, after=after, reason=reason)
 
 
 # ---- who sent it ----
-
-SALT_SECONDS = 24 * 60 * 60
 
 
 class ClientHash:
@@ -218,12 +227,12 @@ class ClientHash:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._salt = b""
-        self._made = 0.0
+        self._salted_at = 0.0
 
     def __call__(self, address: str) -> str:
         """16 hexadecimal digits for an address, the same for a day; nothing for no address."""
         with self._lock:
-            if not self._salt or time.monotonic() - self._made >= SALT_SECONDS:
-                self._salt, self._made = secrets.token_bytes(32), time.monotonic()
+            if not self._salt or time.monotonic() - self._salted_at >= SALT_SECONDS:
+                self._salt, self._salted_at = secrets.token_bytes(32), time.monotonic()
             salt = self._salt
         return hmac.new(salt, address.encode(), hashlib.sha256).hexdigest()[:16] if address else ""

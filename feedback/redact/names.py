@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from feedback.redact.personal import Span
-
-
-def names_in(texts: Sequence[str]) -> list[list[Span]]:
-    """For each text the words that are names; what one text shows to be a name is one in all of them."""
-    everywhere, once = _found(texts)
-    words = _alternatives(everywhere)
-    return [
-        [*own, *(Span(m.start(), m.end(), "name", m.group().casefold()) for m in words.finditer(text))]
-        for text, own in zip(texts, once, strict=True)
-    ]
-
 
 _TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof(?:essor)?|sir|dame|madam|herr|frau|ing|mgr)\b\.?"
 _WORD = r"[^\W\d_](?:[^\W\d_]|['’.-](?=[^\W\d_]))*\.?"
@@ -58,34 +48,24 @@ _TITLED = re.compile(
 _SALUTATIONS = ("dear", "hi", "hello", "hey", "hiya", "good", "morning")  # after which even "jana" is a name
 _NAME_WORDS_LOWER = 2  # more in lower case are a sentence
 
-# After a greeting, but nobody's name; lower case.
-_NOBODY = frozenset(
-    "all everyone everybody team teams folks both there sir sirs madam ma'am customer customers colleague "
-    "colleagues friend friends hiring manager committee support sales office staff members member guys "
-    "ladies gentlemen sir/madam whom it may concern the to our my a an of in on at for from and or again "
-    "you your we i is as with this that please thanks thank so much very lot advance reader readers "
-    "student students parents partner partners client clients board department accounting billing service "
-    "services dear recruiter editor editors reviewer reviewers valued world morning afternoon evening day "
-    "week weekend regards best kind sincerely happy new year birthday christmas back monday tuesday "
-    "wednesday thursday friday saturday sunday today tomorrow soon later look have has had would can "
-    "could should just not no yes if when what how here what's let's i'm i'll we'll it's sent attached "
-    "see talk looking forward re fwd fw ps p.s kindly meeting sorry after before once following one two "
-    "anyone someone human resources hr sir. greetings good ok okay cc citizens alumni group crew people "
-    "applicant candidate hello hi hey".split()
-)
-# Names that are also common words: only where they were found, not in the rest of the text.
-_ALSO_WORDS = frozenset(
-    "will may mark bill grant rose hope art sue pat drew jack june april august dawn faith grace joy ray "
-    "rob rich chase miles frank earnest max page sky summer autumn ivy lily daisy violet ruby amber pearl "
-    "gene guy dale glen heath cliff wade dean king bishop young brown green white black gray grey long "
-    "short small little best good love day week price case cook baker butler carter mason miller smith "
-    "taylor turner walker hunter fisher potter porter park parks field fields hill wood woods brook "
-    "brooks stone rivers banks bush berry bird fox wolf bell ball bond boss church cash cross dollar "
-    "england english french german scott ford lane lock major marsh moon north west power post reed rice "
-    "sharp snow song star swift temple van de la von der the and mrs ms mr dr an on in of china jordan "
-    "chad israel paris london georgia florence sydney austin carol angel christian do so to my be go he "
-    "me us we or at by if is it no up al ed jo le li ma ng yu".split()
-)
+
+def _words(file: str) -> frozenset[str]:
+    lines = Path(__file__).with_name(file).read_text("utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
+
+
+_NOT_NAMES = _words("not_names.tsv")
+_AMBIGUOUS = _words("ambiguous_names.tsv")
+
+
+def names_in(texts: Sequence[str]) -> list[list[Span]]:
+    """For each text the words that are names; what one text shows to be a name is one in all of them."""
+    everywhere, once = _found(texts)
+    words = _any_of(everywhere)
+    return [
+        [*own, *(Span(m.start(), m.end(), "name", m.group().casefold()) for m in words.finditer(text))]
+        for text, own in zip(texts, once, strict=True)
+    ]
 
 
 def _found(texts: Sequence[str]) -> tuple[set[str], list[list[Span]]]:
@@ -98,7 +78,7 @@ def _found(texts: Sequence[str]) -> tuple[set[str], list[list[Span]]]:
             word = text[start:end].rstrip(".")
             end = start + len(word)
             own.append(Span(start, end, "name", word.casefold()))
-            if word.casefold() not in _ALSO_WORDS and len(word) > 1:
+            if word.casefold() not in _AMBIGUOUS and len(word) > 1:
                 everywhere.add(word)
         once.append(own)
     return everywhere, once
@@ -133,13 +113,13 @@ def _people(text: str, start: int, end: int, lower_case: bool = False) -> Iterat
         lower_case = False  # "Hi Jana and the others": whoever writes capitals writes names with them
     for word in words:
         bare = re.sub(r"['’]s$", "", word.group().rstrip("."))
-        if bare.casefold() in _NOBODY or re.fullmatch(_TITLE, word.group(), re.IGNORECASE):
+        if bare.casefold() in _NOT_NAMES or re.fullmatch(_TITLE, word.group(), re.IGNORECASE):
             continue
         if bare[0].isupper() or not bare[0].islower() or lower_case:
             yield start + word.start(), start + word.start() + len(bare)
 
 
-def _alternatives(words: set[str]) -> re.Pattern[str]:
+def _any_of(words: set[str]) -> re.Pattern[str]:
     """Finds any of the words, in capitals or not; nothing if there are none."""
     longest_first = sorted(words, key=len, reverse=True)
     found = rf"(?<![\w\[])(?:{'|'.join(map(re.escape, longest_first))})(?!\w)" if words else r"(?!)"

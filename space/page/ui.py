@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from feedback.record import REASONS, Record
+from feedback.record import REASONS, Change, Record
 from feedback.redact import ClientHash, redact_record
 from space.api import UPDATE_SECONDS, endpoints, told
 from space.errors import UserError
@@ -563,7 +563,7 @@ def record(
         consent=strings.CONSENT_VERSION,
         reasons=tuple(reasons) if verdict == "bad" else (),
         changes=tuple(
-            change.to_dict() | {"verdict": "accepted" if taken else "rejected"}
+            Change(**change.to_dict(), verdict="accepted" if taken else "rejected")
             for change, taken in zip(value.applied, _choices(value, choices), strict=True)
         ),
         comment=comment.strip(),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from feedback.hub import Dataset
+from feedback.dataset import Dataset
 from feedback.record import Record
 from tests.feedback.hub_server import HubServer
 
@@ -19,19 +19,19 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """The server, with this process's client and that of children sent to it; the client never waits for long."""
     from huggingface_hub import constants
 
-    import feedback.hub
+    import feedback.dataset
 
     with HubServer() as server:
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("FEEDBACK_DATASET", REPO)
-        # What the client made of HF_ENDPOINT and its like when it was imported.
+        # What the client read from HF_ENDPOINT and its like when it was imported.
         monkeypatch.setattr(constants, "ENDPOINT", server.url)
         template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(feedback.hub, "TIMEOUT_SECONDS", 5.0)
+        monkeypatch.setattr(feedback.dataset, "TIMEOUT_SECONDS", 5.0)
         yield server
 
 

@@ -31,7 +31,7 @@ DATE = "2026-11-21T00:00:00.000Z"
 
 @dataclass
 class Repo:
-    """A dataset: its revisions, newest last, each with its whole tree."""
+    """A dataset: its revisions, newest last, each with its tree."""
 
     private: bool
     history: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)

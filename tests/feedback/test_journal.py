@@ -75,8 +75,8 @@ def test_nothing_is_made_before_the_first_record(tmp_path: Path) -> None:
 
 
 def test_only_the_user_can_read_it(tmp_path: Path) -> None:
-    Journal(tmp_path / "kept").append({"n": 1})
-    (file,) = (tmp_path / "kept").iterdir()
+    Journal(tmp_path / "journal").append({"n": 1})
+    (file,) = (tmp_path / "journal").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600 and file.parent.stat().st_mode & 0o777 == 0o700
 
 
@@ -110,7 +110,7 @@ def test_a_forked_child_writes_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 def test_records_written_after_someone_deleted_the_folder_are_kept(tmp_path: Path) -> None:
-    folder = tmp_path / "kept"
+    folder = tmp_path / "journal"
     journal = Journal(folder)
     journal.append({"n": 1})
     for file in folder.iterdir():
@@ -134,8 +134,8 @@ def test_file_and_folders_are_synced_before_append_returns(
     journal = Journal(tmp_path / "a" / "b")
     journal.append({"n": 1})
     (file,) = (tmp_path / "a" / "b").iterdir()
-    made = [tmp_path, tmp_path / "a", tmp_path / "a" / "b", file]
-    assert {status.st_ino for status in synced} == {path.stat().st_ino for path in made}
+    created = [tmp_path, tmp_path / "a", tmp_path / "a" / "b", file]
+    assert {status.st_ino for status in synced} == {path.stat().st_ino for path in created}
     assert synced[-1].st_size == file.stat().st_size
     synced.clear()
     journal.append({"n": 2})
@@ -232,18 +232,18 @@ journal.append({"n": "after"})
 def test_a_full_disk_keeps_what_was_saved_and_nothing_half_written(tmp_path: Path, limit_bytes: int) -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY, "ulimit -f is set"
     ran = subprocess.run(
-        [sys.executable, "-c", FULL, tmp_path / "kept", str(limit_bytes)],
+        [sys.executable, "-c", FULL, tmp_path / "journal", str(limit_bytes)],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     saved, _, message = ran.stdout.strip().partition(" ")
     assert message == (
-        f"Feedback was not saved in {tmp_path / 'kept'}: file too large;"
+        f"Feedback was not saved in {tmp_path / 'journal'}: file too large;"
         " raise the limit on file sizes and try again."
     )
     damaged: list[str] = []
-    found = [record["n"] for record in records(tmp_path / "kept", damaged)]
+    found = [record["n"] for record in records(tmp_path / "journal", damaged)]
     assert found == [*range(int(saved)), "after"] and damaged == []
-    assert all(file.stat().st_size for file in (tmp_path / "kept").iterdir())
+    assert all(file.stat().st_size for file in (tmp_path / "journal").iterdir())
 
 
 @pytest.mark.parametrize("torn", [b'{"draft":"my sec', b"x" * 200_000])
@@ -252,11 +252,11 @@ def test_a_torn_last_line_is_cut_off_by_the_next_process(tmp_path: Path, torn: b
     dead.append({"n": 1})
     dead.close()
     (file,) = tmp_path.iterdir()
-    whole = file.read_bytes()
-    file.write_bytes(whole + torn)
+    complete = file.read_bytes()
+    file.write_bytes(complete + torn)
     (tmp_path / "begun.jsonl").write_bytes(torn)
     Journal(tmp_path).append({"n": 2})
-    assert file.read_bytes() == whole and (tmp_path / "begun.jsonl").read_bytes() == b""
+    assert file.read_bytes() == complete and (tmp_path / "begun.jsonl").read_bytes() == b""
     damaged: list[str] = []
     assert [record["n"] for record in records(tmp_path, damaged)] == [1, 2] and damaged == []
 
@@ -297,7 +297,7 @@ def test_a_line_too_short_for_a_tombstone_leaves_the_next_one_alone(tmp_path: Pa
     assert [record["id"] for record in records(tmp_path)] == ["1", "2"]
 
 
-def test_a_disk_that_cannot_lock_files_is_told_and_nothing_is_left_there(
+def test_a_disk_that_cannot_lock_files_is_reported_and_nothing_is_left_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -344,8 +344,8 @@ def test_every_acknowledged_record_outlives_kill_9(tmp_path: Path) -> None:
             child.send_signal(signal.SIGKILL)
         for name, child in zip(pair, children, strict=True):
             assert child.stdout is not None
-            whole = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
-            acknowledged[name] = int(whole[-1]) if whole else 0
+            complete = [line for line in child.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+            acknowledged[name] = int(complete[-1]) if complete else 0
             child.wait()
     damaged: list[str] = []
     found: dict[str, list[int]] = {}

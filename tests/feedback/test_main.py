@@ -20,9 +20,9 @@ DRAFT = "Please sent me the report before Monday"
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     """Three flags, the first of them twice, a line of something else and a torn one."""
-    folder = tmp_path / "kept"
+    folder = tmp_path / "journal"
     writer = Journal(folder)
-    made = [
+    flags = [
         Record(
             draft="helo \ud800", rewrite="Hello", verdict="good", consent="1", versions={"model": "small"},
             id="id-1", time="2026-11-21T07:42:00.000+00:00",
@@ -36,7 +36,7 @@ def journal(tmp_path: Path) -> Path:
             consent="1", id="id-3", time="2027-01-03T23:59:59.999+00:00",
         ),
     ]  # fmt: skip
-    for record in (*made, made[0]):
+    for record in (*flags, flags[0]):
         writer.append(record.to_dict())
     writer.append({"v": 1, "note": "not feedback"})
     (folder / "torn.jsonl").write_text('{"v":1,"draft":"he')
@@ -122,7 +122,7 @@ def test_export_writes_rows_of_each_kind_that_forget_finds_again(
     assert json.loads(run(capsys, "stats", "--json", "--folder", journal)[1])["records"] == 2
 
 
-def test_forget_tells_of_exports_that_are_gone_and_ids_that_are_none(
+def test_forget_reports_exports_that_are_gone_and_ids_that_are_none(
     journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(capsys, "export", "--folder", journal, "--output", tmp_path / "rows")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feedback.record import Record, made_of
+from feedback.record import Change, Record, rebuilt
 from feedback.redact import SALT_SECONDS, STRUCTURED, ClientHash, redact, redact_record
 from tests.feedback.conftest import record
 
@@ -105,12 +105,12 @@ def test_redacting_again_changes_nothing_and_numbers_go_on() -> None:
     for _, text, _ in cases():
         once = redact([text])
         again = redact(once.texts)
-        assert again.texts == once.texts and again.redactions == ()
+        assert again.texts == once.texts and again.redactions() == ()
     assert redact(["[EMAIL_7] and a@example.com"]).texts == ["[EMAIL_7] and [EMAIL_8]"]
 
 
-def change(start: int, end: int, before: str, after: str) -> dict[str, Any]:
-    return {"start": start, "end": end, "before": before, "after": after, "kind": "x", "verdict": "accepted"}
+def change(start: int, end: int, before: str, after: str, **more: Any) -> Change:
+    return Change(start, end, before, after, **{"verdict": "accepted"} | more)
 
 
 def edited(draft: str, rewrite: str, *words: tuple[str, str], verdicts: str = "") -> Record:
@@ -119,22 +119,21 @@ def edited(draft: str, rewrite: str, *words: tuple[str, str], verdicts: str = ""
     for number, (before, after) in enumerate(words):
         start = draft.index(before, last)
         last = start + len(before)
-        changes.append(change(start, last, before, after))
-        if verdicts[number : number + 1] == "r":
-            changes[-1]["verdict"] = "rejected"
-    made = record(draft=draft, rewrite=rewrite, changes=tuple(changes))
-    assert made_of(draft, changes) == rewrite
-    return made
+        verdict = "rejected" if verdicts[number : number + 1] == "r" else "accepted"
+        changes.append(change(start, last, before, after, verdict=verdict))
+    flag = record(draft=draft, rewrite=rewrite, changes=tuple(changes))
+    assert flag.is_consistent
+    return flag
 
 
-def shown(kept: Record) -> list[tuple[str, str, str]]:
-    assert all(kept.draft[c["start"] : c["end"]] == c["before"] for c in kept.changes)
-    assert made_of(kept.draft, kept.changes) == kept.rewrite
-    return [(c["before"], c["after"], c["verdict"]) for c in kept.changes]
+def shown(stored: Record) -> list[tuple[str, str, str]]:
+    assert all(stored.draft[c.start : c.end] == c.before for c in stored.changes)
+    assert rebuilt(stored.draft, stored.applied) == stored.rewrite
+    return [(c.before, c.after, c.verdict) for c in stored.changes]
 
 
 def test_a_record_is_redacted_everywhere_and_its_changes_move_along() -> None:
-    made = edited(
+    flag = edited(
         "Hi Jana,\nmy mail is jana@example.com. I has time, ask petr@example.com.\n",
         "Hi Jana,\nMy mail is Jana@example.com. I have time, ask Jana or petr@example.com.\n",
         ("my", "My"),
@@ -143,21 +142,21 @@ def test_a_record_is_redacted_everywhere_and_its_changes_move_along() -> None:
         ("ask", "ask Jana or"),
         verdicts="aara",
     )
-    kept = redact_record(
-        replace(made, corrected="Hi Jana, ask petr@example.com", comment="tell Jana at jana@example.com")
+    stored = redact_record(
+        replace(flag, corrected="Hi Jana, ask petr@example.com", comment="tell Jana at jana@example.com")
     )
-    assert "jana" not in str(kept.to_dict()).lower() and "petr@" not in str(kept.to_dict())
-    assert kept.draft == "Hi [NAME_1],\nmy mail is [EMAIL_1]. I has time, ask [EMAIL_2].\n"
-    assert kept.comment == "tell [NAME_1] at [EMAIL_1]"
-    assert shown(kept) == [
+    assert "jana" not in str(stored.to_dict()).lower() and "petr@" not in str(stored.to_dict())
+    assert stored.draft == "Hi [NAME_1],\nmy mail is [EMAIL_1]. I has time, ask [EMAIL_2].\n"
+    assert stored.comment == "tell [NAME_1] at [EMAIL_1]"
+    assert shown(stored) == [
         ("my", "My", "accepted"), ("has", "have", "rejected"), ("ask", "ask [NAME_1] or", "accepted"),
     ]  # fmt: skip
-    found = {each["placeholder"]: each["count"] for each in kept.redactions}
+    found = {each["placeholder"]: each["count"] for each in stored.redactions}
     assert found == {"[NAME_1]": 5, "[EMAIL_1]": 3, "[EMAIL_2]": 3}
 
 
 def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
-    made = edited(
+    flag = edited(
         "dear jana novak\nplease call tomorow",
         "Dear Ms Jana Novak,\nPlease call tomorrow",
         ("dear", "Dear"),
@@ -167,9 +166,9 @@ def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
         ("tomorow", "tomorrow"),
         verdicts="aarrr",
     )
-    kept = redact_record(made)
-    assert kept.draft == "dear [NAME_1] [NAME_2]\nplease call tomorow"
-    assert shown(kept) == [
+    stored = redact_record(flag)
+    assert stored.draft == "dear [NAME_1] [NAME_2]\nplease call tomorow"
+    assert shown(stored) == [
         ("dear", "Dear", "accepted"),
         ("", " Ms", "accepted"),
         ("[NAME_2]\nplease", "[NAME_2],\nPlease", "rejected"),
@@ -178,32 +177,63 @@ def test_a_change_that_reaches_into_a_name_grows_to_the_whole_of_it() -> None:
 
 
 def test_changes_within_one_thing_that_is_taken_out_become_one_and_are_undecided_if_they_disagree() -> None:
-    made = edited(
+    flag = edited(
         "see https://example.com/?token=aaa1&x=ccc2 now",
         "see https://example.com/?token=bbb1&x=ddd2 now",
         ("aaa1", "bbb1"),
         ("ccc2", "ddd2"),
         verdicts="ar",
     )
-    assert shown(redact_record(made)) == [("[URL_1]", "[URL_2]", "undecided")]
+    assert shown(redact_record(flag)) == [("[URL_1]", "[URL_2]", "undecided")]
 
 
 def test_what_one_text_shows_to_be_a_secret_is_taken_out_of_the_other() -> None:
-    made = edited(
+    flag = edited(
         "passwrd: hunter2, mobil 601 234 567, hi jana",
         "Password: hunter2, mobile 601 234 567, hi Jana",
         ("passwrd", "Password"),
         ("mobil", "mobile"),
         ("jana", "Jana"),
     )
-    kept = redact_record(replace(made, comment="My name is Jana."))
-    assert kept.draft == "passwrd: [SECRET_1], mobil [PHONE_1], hi [NAME_1]"
-    assert shown(kept) == [("passwrd", "Password", "accepted"), ("mobil", "mobile", "accepted")]
+    stored = redact_record(replace(flag, comment="My name is Jana."))
+    assert stored.draft == "passwrd: [SECRET_1], mobil [PHONE_1], hi [NAME_1]"
+    assert shown(stored) == [("passwrd", "Password", "accepted"), ("mobil", "mobile", "accepted")]
 
 
 def test_changes_that_do_not_make_the_rewrite_are_not_kept() -> None:
-    made = record(draft="helo jana", rewrite="Hello", changes=(change(0, 4, "helo", "Hi"),))
-    assert redact_record(made).changes == ()
+    flag = record(draft="helo jana", rewrite="Hello", changes=(change(0, 4, "helo", "Hi"),))
+    assert redact_record(flag).changes == ()
+
+
+def test_suggestions_and_reasons_are_redacted_too() -> None:
+    draft = "Hi Jana,\nask petr@example.com about the ofer of jana before tomorow.\n"
+    at = draft.index
+    suggested = {"status": "suggested", "verdict": "undecided", "source": "llm", "score": 0.4}
+    flag = record(
+        draft=draft,
+        rewrite=draft.replace("ofer", "offer"),
+        changes=(
+            change(at("ask"), at("ask") + 3, "ask", "ask Jana or", **suggested, reason="Jana was greeted."),
+            change(at("petr"), at("petr") + 4, "petr", "paul", **suggested, reason="petr is misspelt."),
+            change(at("ofer"), at("ofer") + 4, "ofer", "offer", reason="It is what Jana offers."),
+            change(at("ofer"), at("ofer") + 4, "ofer", "over", **suggested | {"status": "refused"}),
+            change(at("jana"), at("jana") + 4, "jana", "Jana", **suggested, reason="'jana' is a name."),
+            change(at("tomorow"), at("tomorow") + 7, "tomorow", "tomorrow", **suggested, reason="a typo"),
+        ),
+    )
+    stored = redact_record(flag)
+    assert not re.search("jana|petr|paul", str(stored.to_dict()), re.IGNORECASE)
+    assert stored.draft == "Hi [NAME_1],\nask [EMAIL_1] about the ofer of [NAME_1] before tomorow.\n"
+    assert shown(stored) == [
+        ("ask", "ask [NAME_1] or", "undecided"), ("[EMAIL_1]", "[EMAIL_2]", "undecided"),
+        ("ofer", "offer", "accepted"), ("ofer", "over", "undecided"), ("tomorow", "tomorrow", "undecided"),
+    ]  # fmt: skip
+    reasons = ["", "", "It is what [NAME_1] offers.", "", "a typo"]
+    assert [each.reason for each in stored.changes] == reasons
+    assert {each["placeholder"]: each["count"] for each in stored.redactions} == {
+        "[NAME_1]": 4,
+        "[EMAIL_1]": 2,
+    }
 
 
 words = st.sampled_from(
@@ -212,19 +242,22 @@ words = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.tuples(words, words, st.booleans()), max_size=9))
+@given(st.lists(st.tuples(words, words, st.sampled_from(["", "applied", "suggested"])), max_size=9))
 def test_whatever_is_taken_out_the_changes_make_the_rewrite_or_none_is_kept(
-    parts: list[tuple[str, str, bool]],
+    parts: list[tuple[str, str, str]],
 ) -> None:
-    """Each part is a word that stays or one that becomes another."""
-    draft, rewrite, changes = "", "", []
-    for before, after, changed in parts:
-        if changed and before != after:
-            changes.append(change(len(draft), len(draft) + len(before), before, after))
-        draft, rewrite = draft + before + " ", rewrite + (after if changed else before) + " "
-    kept = redact_record(record(draft=draft, rewrite=rewrite, changes=tuple(changes)))
-    assert not kept.changes or made_of(kept.draft, kept.changes) == kept.rewrite
-    assert "a@b.co" not in str(kept.to_dict())
+    """Each part is a word that stays or one that becomes another; some changes are only suggested."""
+    draft, rewrite = "", ""
+    changes: list[Change] = []
+    for before, after, status in parts:
+        if status and before != after:
+            end = len(draft) + len(before)
+            changes.append(change(len(draft), end, before, after, status=status, reason=f"{after} is right."))
+        draft, rewrite = draft + before + " ", rewrite + (after if status == "applied" else before) + " "
+    stored = redact_record(record(draft=draft, rewrite=rewrite, changes=tuple(changes)))
+    assert not stored.changes or rebuilt(stored.draft, stored.applied) == stored.rewrite
+    assert all(stored.draft[each.start : each.end] == each.before for each in stored.changes)
+    assert "a@b.co" not in str(stored.to_dict())
 
 
 @pytest.mark.parametrize(

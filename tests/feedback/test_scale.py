@@ -53,7 +53,7 @@ def generate(folder: Path, count: int) -> None:
 
 def exported(tmp_path: Path, count: int) -> tuple[float, float, int]:
     """Seconds, peak megabytes and rows of `python -m feedback export` over so many records."""
-    folder = tmp_path / f"kept-{count}"
+    folder = tmp_path / f"journal-{count}"
     generate(folder, count)
     out = tmp_path / f"rows-{count}"
     # The peak of the child alone: what wait4 reports counts the parent it was forked from.

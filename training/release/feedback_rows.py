@@ -70,9 +70,9 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
     """
     from feedback import export, source
     from feedback.__main__ import require
+    from feedback.dataset import Dataset
+    from feedback.dataset import rows as dataset_rows
     from feedback.errors import FeedbackError
-    from feedback.hub import Dataset
-    from feedback.hub import rows as dataset_rows
 
     repo_id = args.dataset or ("" if args.folder else os.environ.get("FEEDBACK_DATASET", "").strip())
     journal = args.folder or Path(os.environ.get("FEEDBACK_DIR") or "flagged")
