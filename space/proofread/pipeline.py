@@ -80,6 +80,7 @@ class Proofread:
     model: str
     timings: dict[str, float]
     prompts: tuple[str, ...]
+    stopped: bool = False  # before the end, by the user
 
     @property
     def text(self) -> str:
@@ -232,7 +233,7 @@ class Proofreader:
         }
         yield Proofread(
             draft, tuple(work.changes), before, after, tuple(dict.fromkeys(work.kept)), tuple(dict.fromkeys(work.notes)), self.engine.name,
-            {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts),
+            {name: round(seconds, 4) for name, seconds in timings.items()}, tuple(work.prompts), STOPPED in work.notes,
         )  # fmt: skip
 
     def _named(self, found: Iterable[str]) -> tuple[str, ...]:
