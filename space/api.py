@@ -11,7 +11,7 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,9 @@ from space.errors import UserError
 from space.mail import MAX_FILE_BYTES
 from space.page import render, strings
 from space.proofread.classifiers.tone import ToneClassifier
-from space.proofread.llm.models import Shelf
-from space.proofread.pipeline import Progress, Proofread, Proofreader, spoken
+from space.proofread.dialect import DIALECTS
+from space.proofread.llm.models import ModelSwitcher
+from space.proofread.pipeline import Proofread, spoken
 
 # No `from __future__ import annotations`: Gradio reads what an endpoint returns, and no types as strings.
 
@@ -61,7 +62,7 @@ TOO_FEW = (
 
 
 def endpoints(
-    shelf: Shelf | None,
+    models: ModelSwitcher | None,
     journal: Journal,
     tone: ToneClassifier | None,
     problem: str,
@@ -69,14 +70,27 @@ def endpoints(
 ) -> None:
     """Adds /proofread, /tone and /flag to the `gr.Blocks` that is being built.
 
-    Without a model the first answers `problem`. `client_hash` is the page's: one sender, one hash.
+    Without models the first answers `problem`. `client_hash` is the page's: one sender, one hash.
     """
+    # One run at a time, a page's or a program's, for the model is one; tone does not wait for it.
+    for group, function in {
+        "model": _proofread(models, problem),
+        "tone": _tone(tone, problem),
+        "flag": _flag(journal, client_hash),
+    }.items():
+        gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
 
-    # Their names, docstrings and types are what programs and assistants read.
+
+# Of these, names, docstrings and types are what programs and assistants read.
+
+
+def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]:
     def proofread(
         text: str,
         mode: str = "proofread",
         protected_terms: list[str] = [],  # noqa: B006  what Gradio shows as the default; it is only read
+        dialect: str = "",
+        model: str = "",
     ) -> Iterator[dict[str, Any]]:
         """Proofreads an English email: corrects mistakes and changes nothing else.
 
@@ -84,29 +98,41 @@ def endpoints(
             text: the email, at most 100,000 characters, of which the first 2,000 words are proofread
             mode: "proofread" corrects mistakes; "polish" also makes blunt sentences polite
             protected_terms: words that are never changed, such as names and jargon
+            dialect: "american" or "british" puts every word into that spelling; empty leaves each as it is
+            model: one of the models that the page offers; empty takes the one that is loaded
 
         Returns:
-            the new text, the changes (offsets in the one sent), tone before and after, what was kept and why
+            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was kept and why
         """
-        with _told():
+        with _one_line_errors():
             _check(text, "text", MAX_CHARACTERS)
             _check(mode, "mode", MAX_WORD)
             _check_list(protected_terms, "protected_terms", MAX_TERMS, MAX_TERM)
+            _check_choice(dialect, "dialect", DIALECTS)
             if not text.strip():
                 raise UserError(strings.EMPTY_DRAFT)
-            if shelf is None:
+            if models is None:
                 raise UserError(problem)
-            proofreader = shelf.take(shelf.default)
-            shown_at = 0.0
-            for outcome in proofreader.run(text, mode, protected_terms=protected_terms):
+            _check_choice(model, "model", models.names)
+            # Gradio ends a run where it yields, and only there, if nobody waits for it any more.
+            for _ in models.fetch(model):
+                yield {"done": 0, "total": 0}
+            proofreader, shown_at = models.switch(model), 0.0
+            for outcome in proofreader.run(
+                text, mode, protected_terms=protected_terms, dialect=dialect or None
+            ):
                 if isinstance(outcome, Proofread):
                     yield _carried(outcome.to_dict())
-                # Gradio ends a run here, and only here, if nobody waits for it any more.
                 elif time.monotonic() - shown_at >= UPDATE_SECONDS:
                     shown_at = time.monotonic()
-                    yield _progress(outcome)
+                    yield {"done": outcome.done, "total": outcome.total}
 
-    def tone_(text: str) -> dict:
+    proofread.__annotations__["return"] = dict  # what a client is given in the end
+    return proofread
+
+
+def _tone(classifier: ToneClassifier | None, problem: str) -> Callable[..., Any]:
+    def tone(text: str) -> dict:
         """Measures how an English email sounds: its sentiment and its politeness, with probabilities.
 
         Parameters:
@@ -115,12 +141,16 @@ def endpoints(
         Returns:
             for sentiment and politeness the likeliest label, its probability and those of all labels
         """
-        with _told():
+        with _one_line_errors():
             _check(text, "text", MAX_CHARACTERS)
-            if tone is None:
+            if classifier is None:
                 raise UserError(problem or NOT_LOADED)
-            return tone.score([spoken(text)])[0].to_dict()
+            return classifier.score([spoken(text)])[0].to_dict()
 
+    return tone
+
+
+def _flag(journal: Journal, client_hash: ClientHash) -> Callable[..., Any]:
     def flag(
         draft: str,
         rewrite: str,
@@ -143,7 +173,7 @@ def endpoints(
         Returns:
             the id of what is kept, by which it can be deleted
         """
-        with _told():
+        with _one_line_errors():
             if consent is not True:
                 raise UserError(NEED_CONSENT)
             for name, value in {"draft": draft, "rewrite": rewrite}.items():
@@ -153,28 +183,30 @@ def endpoints(
             _check(verdict, "verdict", MAX_WORD)
             _check_list(reasons, "reasons", MAX_TERMS, MAX_WORD)
             _check(comment, "comment", MAX_COMMENT)
-            try:
-                record = Record(
-                    client=client_hash(request.client.host if request.client else ""),
-                    draft=draft,
-                    rewrite=rewrite,
-                    verdict=verdict,
-                    consent=strings.CONSENT_VERSION,
-                    reasons=tuple(reasons),
-                    comment=comment.strip(),
-                    # Unlike on the page, nothing shows that the rewrite is the model's.
-                    options={"via": "api"},
-                )
-            except ValueError as error:  # names the field, quotes no text
-                raise UserError(f"{error}.") from None
+            client = client_hash(request.client.host if request.client else "")
+            record = _record(client, draft, rewrite, verdict, reasons, comment)
             journal.append(redact_record(record).to_dict())
             return {"id": record.id}
 
-    proofread.__annotations__["return"] = dict  # what a client is given in the end
-    tone_.__name__ = "tone"
-    # One run at a time, a page's or a program's, for the model is one; tone does not wait for it.
-    for function, group in ((proofread, "model"), (tone_, "tone"), (flag, "flag")):
-        gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
+    return flag
+
+
+def _record(
+    client: str, draft: str, rewrite: str, verdict: str, reasons: list[str], comment: str
+) -> Record:  # fmt: skip
+    try:
+        return Record(
+            client=client,
+            draft=draft,
+            rewrite=rewrite,
+            verdict=verdict,
+            consent=strings.CONSENT_VERSION,
+            reasons=tuple(reasons),
+            comment=comment.strip(),
+            options={"via": "api"},  # unlike on the page, nothing shows that the rewrite is the model's
+        )
+    except ValueError as error:  # names the field, quotes no text
+        raise UserError(f"{error}.") from None
 
 
 def _check(value: Any, name: str, limit: int) -> None:
@@ -191,8 +223,9 @@ def _check_list(value: Any, name: str, most: int, limit: int) -> None:
         _check(each, name, limit)
 
 
-def _progress(progress: Progress) -> dict[str, Any]:
-    return {"done": progress.done, "total": progress.total}
+def _check_choice(value: Any, name: str, choices: Sequence[str]) -> None:
+    if value not in ("", *choices):
+        raise UserError(f"{name}: send one of {', '.join(choices)}, or an empty string.")
 
 
 def _carried(value: dict[str, Any]) -> dict[str, Any]:
@@ -201,15 +234,15 @@ def _carried(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _one_line_errors() -> Iterator[None]:
     """Turns what goes wrong into one line for the client."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a client, nor a text the log
-        raise gr.Error(told(error, UNEXPECTED), print_exception=False) from None
+        raise gr.Error(error_line(error, UNEXPECTED), print_exception=False) from None
 
 
-def told(error: Exception, unexpected: str) -> str:
+def error_line(error: Exception, unexpected: str) -> str:
     """One line for the user; an error nobody planned is logged by its place, as its text may quote theirs."""
     if isinstance(error, (UserError, FeedbackError, JournalError)):
         return str(error)
@@ -245,16 +278,18 @@ def only_tools(page: gr.Blocks) -> Callable[[Any], AbstractAsyncContextManager[N
     return lifespan
 
 
-def health(proofreader: Proofreader | None, problem: str) -> Route:
+def health(models: ModelSwitcher | None, problem: str) -> Route:
     """GET /health, for a load balancer: 200 while there is a model, 503 and why while there is none.
 
     It is answered beside the queue, so also while the model works.
     """
 
     async def answer(_: Request) -> JSONResponse:
-        if proofreader is None:
-            return JSONResponse({"status": "no model", "problem": problem}, 503)
-        return JSONResponse({"status": "ok", "model": proofreader.engine.name})
+        if why := problem if models is None else models.problem:
+            return JSONResponse({"status": "no model", "problem": why}, 503)
+        assert models is not None, "without models there is a problem"
+        status = "ok" if models.loaded else "loading"
+        return JSONResponse({"status": status, "model": models.versions()["model"]})
 
     return Route("/health", answer)
 

@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 if TYPE_CHECKING:
     import gradio as gr
 
-    from space.proofread.pipeline import Proofreader
+    from space.proofread.llm.models import ModelSwitcher
     from space.settings import Settings
 
 # Before gradio is imported: it reads this once, and an email proofreader tells nobody that it was started.
@@ -56,44 +56,44 @@ def serve() -> None:
     except FeedbackError as error:
         raise UserError(str(error)) from error
 
-    page, proofreader, problem = build(settings, lambda: sync.where)
+    page, models, problem = build(settings, lambda: sync.where)
     flush_on_sigterm(sync.start())
-    launch(page, settings, proofreader, problem)
+    launch(page, settings, models, problem)
     print(strings.SERVING.format(url=page.local_url), flush=True)
     page.block_thread()  # returns on Ctrl+C
     sync.close()
 
 
-def build(settings: Settings, where: Callable[[], str]) -> tuple[gr.Blocks, Proofreader | None, str]:
-    """The page, the proofreader behind it or None, and why None; `where` says what is told with the consent."""
-    # Heavy imports last, so that a wrong setting is told at once.
+def build(settings: Settings, stored_where: Callable[[], str]) -> tuple[gr.Blocks, ModelSwitcher | None, str]:
+    """The page, the models behind it or None, and why None; `stored_where` says where feedback goes, for the consent."""
+    # Heavy imports last, so that a wrong setting is reported at once.
     from feedback.journal import Journal
     from space.errors import UserError
     from space.page import ui
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.proofread.llm.models import Shelf
+    from space.proofread.llm.models import ModelSwitcher
     from space.proofread.pipeline import load_proofreader
 
-    proofreader, shelf, tone, problem = None, None, None, ""
+    models, tone, problem = None, None, ""
     try:
         proofreader = load_proofreader(settings)
-        shelf, tone = Shelf(proofreader, settings), proofreader.tone
+        models, tone = ModelSwitcher(proofreader, settings), proofreader.tone
     except UserError as error:
         problem = str(error)
         print(problem, file=sys.stderr)
-        with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to mend
+        with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to solve
             tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
-    page = ui.build(shelf, Journal(settings.feedback_dir), tone, problem, where)
-    return page, proofreader, problem
+    page = ui.build(models, Journal(settings.feedback_dir), tone, problem, stored_where)
+    return page, models, problem
 
 
-def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None, problem: str) -> None:
+def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, problem: str) -> None:
     """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
     from starlette.middleware import Middleware
 
     from space import api
     from space.errors import UserError
-    from space.page import strings, ui
+    from space.page import layout, strings
 
     api.refuse_short_calls(page)
     # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
@@ -103,9 +103,9 @@ def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None,
         with redirect_stdout(io.StringIO()):
             page.launch(
                 server_port=settings.port,
-                theme=ui.THEME,
-                css_paths=ui.CSS,
-                head=ui.head(),
+                theme=layout.THEME,
+                css_paths=layout.CSS,
+                head=layout.head(),
                 footer_links=[],
                 run_history=False,
                 enable_monitoring=False,
@@ -116,7 +116,7 @@ def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None,
                 # Gradio serves files of its cache; never these, wherever somebody puts that cache.
                 blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
                 app_kwargs={
-                    "routes": [api.health(proofreader, problem)],  # here, as Gradio's own come after these
+                    "routes": [api.health(models, problem)],  # here, as Gradio's own come after these
                     "middleware": [Middleware(api.RequestLimit)],
                     "exception_handlers": api.HANDLERS,
                     "lifespan": api.only_tools(page),

@@ -97,8 +97,9 @@
     }
     for (const button of all("#changes [data-kind]")) button.setAttribute("aria-pressed", kinds[button.dataset.kind]);
     const accepted = taken.filter(Boolean).length;
+    const rejected = all("#result .pr-change[aria-pressed=false]:not(.pr-suggestion)").length;
     const line = one("#chosen");
-    if (line) line.textContent = fill(words.chosen, { accepted, rejected: taken.length - accepted });
+    if (line) line.textContent = fill(words.chosen, { accepted, rejected });
   }
 
   // Moves to a change, around the ends, and shows it in the email and among the cards.

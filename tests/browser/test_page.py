@@ -197,9 +197,9 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     page.reload()
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     expect(page.locator("#terms textarea")).to_have_value("recieve")
-    set_setting(page.get_by_label(strings.TOP_K), "5")
+    set_setting(page.get_by_label(strings.SAMPLING["top_k"][0]), "5")
     page.get_by_role("button", name=strings.RESET).click()
-    expect(page.get_by_label(strings.TOP_K)).to_have_value("0")
+    expect(page.get_by_label(strings.SAMPLING["top_k"][0])).to_have_value("0")
     expect(page.locator("#terms textarea")).to_have_value("recieve")  # a dictionary is no setting
     set_setting(page.locator("#terms textarea"), "")
 
@@ -207,7 +207,7 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
 def test_another_model_is_chosen_and_one_that_is_broken_is_told(
     start_app: Any, open_page: Open, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "models"
     folder.mkdir()
     for path in MODEL.parent.iterdir():
         (folder / path.name).symlink_to(path)
@@ -418,13 +418,13 @@ def test_what_an_example_or_clear_takes_away_can_be_brought_back(page: Page) -> 
 
 def test_a_setting_out_of_range_is_told_and_the_page_goes_on(page: Page) -> None:
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
-    set_setting(page.get_by_label(strings.TEMPERATURE), "7")
+    set_setting(page.get_by_label(strings.SAMPLING["temperature"][0]), "7")
     draft(page).fill("I has recieve it.")
     page.locator("#run").click()
     expect(status(page).get_by_role("alert")).to_contain_text("temperature")
     expect(page.locator("#run")).to_be_enabled()
     page.get_by_role("button", name=strings.RESET).click()
-    expect(page.get_by_label(strings.TEMPERATURE)).to_have_value("0")
+    expect(page.get_by_label(strings.SAMPLING["temperature"][0])).to_have_value("0")
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     no_traceback(page)

@@ -28,7 +28,10 @@ from mcp.types import CallToolResult, TextContent
 
 from feedback import journal
 from space import api, app
+from space.api import error_line
+from space.errors import UserError
 from space.page import strings
+from space.proofread.llm.models import ModelSwitcher
 from space.proofread.pipeline import Progress, Proofreader
 from space.settings import Settings
 
@@ -56,6 +59,8 @@ class Served:
     """The app, and what it did."""
 
     url: str
+    models_dir: Path
+    models: ModelSwitcher
     proofreader: Proofreader
     feedback: Path
     runs: list[Run]
@@ -103,13 +108,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setattr(Proofreader, "run", noted)
         patch.setattr(api, "MAX_WAITING", WAITING)
         patch.setattr(api, "MAX_FILE_BYTES", 1_000_000)
-        folder = tmp_path_factory.mktemp("feedback")
-        settings = dataclasses.replace(Settings.from_env(), feedback_dir=folder, port=free_port())
-        page, proofreader, problem = app.build(settings, lambda: "on this machine")
-        assert proofreader is not None, problem
+        feedback, folder = tmp_path_factory.mktemp("feedback"), tmp_path_factory.mktemp("models")
+        for path in (ROOT / "space" / "models").iterdir():
+            (folder / path.name).symlink_to(path)
+        (folder / "second.gguf").symlink_to(folder / "proofreader.gguf")
+        (folder / "torn.gguf").write_bytes((folder / "proofreader.gguf").read_bytes()[:100_000])
+        settings = dataclasses.replace(
+            Settings.from_env(), feedback_dir=feedback, models_dir=folder, port=free_port()
+        )
+        page, models, problem = app.build(settings, lambda: "on this machine")
+        assert models is not None, problem
         with io.TextIOWrapper(io.BytesIO(), "ascii") as terminal, redirect_stdout(terminal):
-            app.launch(page, settings, proofreader, problem)
-        yield Served(page.local_url.rstrip("/"), proofreader, folder, runs, gate)
+            app.launch(page, settings, models, problem)
+        yield Served(page.local_url.rstrip("/"), folder, models, models.switch(), feedback, runs, gate)
         page.close(verbose=False)
 
 
@@ -166,6 +177,8 @@ def test_programs_see_these_endpoints_and_none_of_the_page(client: gradio_client
         "text",
         "mode",
         "protected_terms",
+        "dialect",
+        "model",
     ]
 
 
@@ -181,6 +194,47 @@ def test_mode_and_protected_terms_reach_the_proofreader(client: gradio_client.Cl
     text = "She have recieved the letters."
     kept = client.predict(text, "polish", ["recieved"], api_name="/proofread")
     assert "recieved" in kept["text"]
+
+
+def test_a_dialect_reaches_the_proofreader(client: gradio_client.Client) -> None:
+    spelt = [
+        client.predict("Please organise the colors.", dialect=dialect, api_name="/proofread")["text"]
+        for dialect in ("", "american", "british")
+    ]
+    assert spelt == [
+        "Please organise the colors.",
+        "Please organize the colors.",
+        "Please organise the colours.",
+    ]
+
+
+def test_a_call_takes_the_model_that_is_loaded_unless_it_names_one(
+    served: Served, client: gradio_client.Client
+) -> None:
+    engine = served.models.switch("second").engine  # as a page does
+    try:
+        assert client.predict("He have it.", api_name="/proofread")["model"] == "second"
+        assert served.proofreader.engine is engine, "the model was loaded again"
+        named = client.predict("He have it.", model="proofreader", api_name="/proofread")
+        assert named["model"] == "proofreader" == served.models.loaded
+    finally:
+        served.models.switch("proofreader")
+
+
+def test_health_says_when_no_model_could_be_loaded_and_when_one_is_again(
+    served: Served, http: httpx.Client
+) -> None:
+    default = served.models_dir / "proofreader.gguf"
+    away = default.rename(default.with_suffix(".away"))
+    try:
+        assert "no such model file" in refusal(http, "proofread", text="He have it.", model="torn")
+        sick = http.get("/health")
+    finally:
+        away.rename(default)
+    assert sick.status_code == 503 and "no such model file" in sick.json()["problem"]
+    assert events(http, join(http, "proofread", text="He have it."))[-1][0] == "complete"
+    well = http.get("/health")
+    assert (well.status_code, well.json()) == (200, {"status": "ok", "model": "proofreader"})
 
 
 def test_a_run_tells_how_far_it_is(http: httpx.Client) -> None:
@@ -215,6 +269,19 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
 # ---- what is refused ----
 
 
+def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert error_line(UserError("no model: get one"), strings.UNEXPECTED) == "no model: get one"
+    assert not caplog.records
+    try:
+        int("my secret email")
+    except ValueError as error:
+        assert error_line(error, strings.UNEXPECTED) == strings.UNEXPECTED.format(name="ValueError")
+    assert "ValueError at test_api.py:" in caplog.text
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "values", "line"),
     [
@@ -222,6 +289,16 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
         ("proofread", {"text": {"of": SECRET}}, "text: send a string."),
         ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish, which proofreader knows."),
         ("proofread", {"text": SECRET, "mode": [SECRET]}, "mode: send a string."),
+        (
+            "proofread",
+            {"text": SECRET, "dialect": SECRET},
+            "dialect: send one of american, british, or an empty string.",
+        ),
+        (
+            "proofread",
+            {"text": SECRET, "model": SECRET},
+            "model: send one of proofreader, second, torn, or an empty string.",
+        ),
         (
             "proofread",
             {"text": SECRET, "protected_terms": SECRET},
@@ -305,7 +382,7 @@ def test_a_call_with_too_few_values_is_told_how_many_and_is_not_logged(
     posted = http.post("/gradio_api/call/proofread", json={"data": [SECRET]}).json()
     ((kind, data),) = events(http, f"/gradio_api/call/proofread/{posted['event_id']}")
     assert kind == "error"
-    assert data["error"].startswith("proofread takes 3 values in data, and got 1; ")
+    assert data["error"].startswith("proofread takes 5 values in data, and got 1; ")
     assert SECRET not in "".join(capfd.readouterr())
 
 
