@@ -25,7 +25,10 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from feedback.journal import records
 from feedback.redact import redact
-from space.page import strings
+from space.page import render, strings
+from space.proofread.edits import Edit
+from space.proofread.pipeline import Proofread
+from tests.space.page.test_render import KIND
 
 pytestmark = pytest.mark.browser
 
@@ -140,15 +143,44 @@ def test_each_change_can_be_rejected_and_accepted_in_the_email_and_on_its_card(p
 
 def test_all_changes_and_all_of_a_kind_can_be_rejected_at_once(page: Page) -> None:
     proofread(page, MISTAKES)
-    whole = result(page)
+    page.get_by_role("button", name=strings.ACCEPT_ALL).click()
+    everything = result(page)
     page.get_by_role("button", name=strings.REJECT_ALL).click()
     assert result(page) == MISTAKES
     kind = page.locator("#changes .pr-kinds button").first
     kind.click()
     expect(kind).to_have_attribute("aria-pressed", "true")
-    assert MISTAKES != result(page) != whole
+    assert MISTAKES != result(page) != everything
     page.get_by_role("button", name=strings.ACCEPT_ALL).click()
-    assert result(page) == whole
+    assert result(page) == everything
+
+
+def test_a_suggestion_is_taken_by_key_and_by_click_and_is_not_made_by_itself(page: Page) -> None:
+    proofread(page, "I has recieved it.")
+    shown = Proofread(
+        "It have come at Monday.",
+        (
+            Edit(3, 7, "have", "has", "agreement"),
+            Edit(13, 15, "at", "on", "preposition", "tagger", 0.6, "suggested"),
+        ),
+        KIND, KIND, (), (), "m", {}, (),
+    )  # fmt: skip
+    for panel, html in (("result", render.result(shown)), ("changes", render.changes(shown))):
+        page.locator(f"#{panel} .prose").evaluate("(each, html) => { each.innerHTML = html; }", html)
+    assert result(page) == "It has come at Monday."
+    mark, card = page.locator("#result .pr-suggestion"), page.locator("#changes .pr-card").nth(1)
+    expect(card).to_contain_text(strings.SUGGESTION)
+    page.locator("#result .pr-email").focus()
+    for key in "nna":
+        page.keyboard.press(key)
+    expect(mark).to_have_attribute("aria-pressed", "true")
+    assert result(page) == "It has come on Monday."
+    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=2, rejected=0))
+    card.get_by_role("button", name=strings.REJECT).click()
+    assert result(page) == "It has come at Monday."
+    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=1, rejected=0))
+    card.get_by_role("button", name=strings.ACCEPT).click()
+    assert result(page) == "It has come on Monday."
 
 
 def test_changes_are_walked_and_chosen_with_the_keyboard(page: Page) -> None:
