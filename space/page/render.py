@@ -194,7 +194,7 @@ def _card(number: int, edit: Edit) -> str:
         for accept, sign, word in ((True, "✓", strings.ACCEPT), (False, "✗", strings.REJECT))
     )
     return (
-        f'<li class="pr-card{" pr-left" if suggestion else ""}" data-change="{number}" data-of="{escaped(_group(edit))}">'
+        f'<li class="pr-card{" pr-suggestion pr-left" if suggestion else ""}" data-change="{number}" data-of="{escaped(_group(edit))}">'
         f'<div><span class="pr-both">{_both(edit)}</span><span class="pr-kind">{escaped(label)}</span>'
         f'<p>{escaped(edit.reason or reason(edit))}</p></div><span class="pr-choice">{buttons}</span></li>'
     )
@@ -209,19 +209,23 @@ def why(value: Proofread) -> str:
     asked = len(value.prompts)
     count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
     sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
-    proposed = "".join(
-        f"<li><q>{escaped(_shortened(_arrow(edit)))}</q> <span>{escaped(_proposal(edit))}</span></li>"
-        for edit in value.edits
-    )
-    listed = f'<ul class="pr-skipped" tabindex="0">{proposed}</ul>' if proposed else ""
-    return f'<section><h3>{strings.WHY}</h3><p class="pr-why">{escaped(f"{measured} {sent}")}</p>{listed}</section>'
+    by_source: dict[str, list[str]] = {}
+    for edit in value.edits:
+        by_source.setdefault(strings.SOURCES.get(edit.source, edit.source), []).append(_proposal(edit))
+    lines = [f"{measured} {sent}"]
+    lines += [
+        strings.PROPOSED.format(source=source, edits="; ".join(edits)) for source, edits in by_source.items()
+    ]
+    shown = "".join(f'<p class="pr-why">{escaped(line)}</p>' for line in lines)
+    return f"<section><h3>{strings.WHY}</h3>{shown}</section>"
 
 
 def _proposal(edit: Edit) -> str:
-    source = strings.SOURCES.get(edit.source, edit.source)
-    line = strings.PROPOSAL.format(source=source, status=strings.STATUSES.get(edit.status, edit.status))
-    # A score of 1 is no measurement: it is what an edit has that nobody scored.
-    return line + strings.SURE.format(percent=round(100 * edit.score)) * (edit.score < 1)
+    """An edit with how sure it is and what became of it; a score of 1 is that of an edit that nobody scored."""
+    sure = [f"{round(100 * edit.score)}%"] * (edit.score < 1)
+    status = [strings.STATUSES.get(edit.status, edit.status)] * (edit.status != "applied")
+    about = ", ".join(sure + status)
+    return _shortened(_arrow(edit)) + (f" ({about})" if about else "")
 
 
 def _shortened(text: str) -> str:

@@ -99,8 +99,7 @@ WHY = "Why this rewrite"
 WHY_MEASURED = "The draft was measured: sentiment {sentiment}, politeness {politeness}."
 WHY_ASKED = "{count} went to the language model."
 WHY_NOT_ASKED = "No sentence needed the language model, so it saw none."
-PROPOSAL = "{status}, proposed by {source}"
-SURE = ", {percent}% sure"
+PROPOSED = "Proposed by {source}: {edits}."
 STATUSES = {"applied": "made", "suggested": "suggested", "refused": "refused"}
 SOURCES = {
     "tagger": "the tagger",

@@ -264,9 +264,8 @@ def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
     prompts = ("system: Proofread. Check: ; = ,; cat = dog.\nuser: Hi", "system: Proofread.\nuser: Hi")
     line = Shown(render.why(proofread("; teh s on 5", *edits, prompts=prompts))).text
     assert "sentiment negative 70%, politeness impolite 80%" in line and "2 sentences" in line
-    assert "; → , made, proposed by the tagger, 91% sure" in line
-    assert "teh → the made, proposed by the language model" in line
-    assert "on → at suggested, proposed by the tagger, 60% sure" in line and "5 → 6 refused" in line
+    assert "Proposed by the tagger: ; → , (91%); on → at (60%, suggested)." in line
+    assert "Proposed by the language model: teh → the; 5 → 6 (30%, refused)." in line
     assert "cat" not in line and "''" not in line
     assert strings.WHY_NOT_ASKED in Shown(render.why(proofread("Hi"))).text
 
