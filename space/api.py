@@ -1,35 +1,28 @@
-"""What programs get of the app: named endpoints, of which `TOOLS` are also tools of its MCP server.
+"""What programs get of the app: named endpoints, of which all but /flag are also tools of its MCP server.
 
     from gradio_client import Client
     Client("http://127.0.0.1:7860").predict("I has a question.", api_name="/proofread")["text"]
 
-`endpoints` adds them to a page; the second half of the file is for the server under it. Bad input gets one
-line that says what to do; neither that line nor anything that was sent is logged.
+`endpoints` adds them to a page. Bad input gets one line that says what to do; neither that line nor anything that
+was sent is logged.
 """
 
 import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.route_utils import FnIndexInferError
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feedback.errors import FeedbackError
 from feedback.journal import Journal, JournalError
 from feedback.record import Record
 from feedback.redact import ClientHash, redact_record
 from space.errors import UserError
-from space.mail import MAX_FILE_BYTES
 from space.page import render, strings
 from space.proofread.classifiers.tone import ToneClassifier
 from space.proofread.dialect import DIALECTS
@@ -40,25 +33,15 @@ from space.proofread.pipeline import Proofread, spoken
 
 logger = logging.getLogger(__name__)
 
-TOOLS = ("proofread", "tone")  # not flag: feedback is a person's, and so is the consent to keep it
 MAX_CHARACTERS = 100_000  # of one text; the words that are proofread are about 12,000 of them
 MAX_COMMENT = 10_000  # characters
 MAX_TERMS, MAX_TERM = 500, 200  # protected terms, and characters of one
 MAX_WORD = 100  # characters of a mode, a verdict, a reason
-MAX_WAITING = 32  # requests, a page's included; at about a second each the last of them waits half a minute
-# A flag with both texts at their longest, each character escaped in JSON as two surrogates, needs 2.5 MB.
-MAX_BODY_BYTES = 4_000_000
-_FORM_BYTES = 100_000  # what a form adds to the file in it
 UPDATE_SECONDS = 0.2  # between two signs of life of a run; at each, a client that went away is noticed
 
 UNEXPECTED = "Something went wrong in the proofreader ({name}); nothing was kept. Please try again."
 NOT_LOADED = "The tone models are not loaded: see /health."
 NEED_CONSENT = "consent: send true if the writer agreed that this is kept; nothing was kept."
-BUSY = "{count} requests are waiting already: try again in half a minute."
-TOO_LARGE = "This request is larger than {limit:,} bytes: send less at once."
-TOO_FEW = (
-    "{name} takes {count} values in data, and got {given}; /gradio_api/call/v2/{name} takes them by name."
-)
 
 
 def endpoints(
@@ -102,7 +85,7 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
             model: one of the models that the page offers; empty takes the one that is loaded
 
         Returns:
-            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was kept and why
+            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why
         """
         with _one_line_errors():
             _check(text, "text", MAX_CHARACTERS)
@@ -249,98 +232,3 @@ def error_line(error: Exception, unexpected: str) -> str:
     frames = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     logger.error("%s at %s", type(error).__name__, " > ".join(frames))
     return unexpected.format(name=type(error).__name__)
-
-
-# ---- the server under it ----
-
-
-def refuse_short_calls(page: gr.Blocks) -> None:
-    """Answers a call with too few values in one line; Gradio's own check writes the values into the log."""
-
-    def validate_inputs(function: Any, values: list[Any]) -> None:
-        if len(values) < (count := len(function.inputs)):
-            line = TOO_FEW.format(name=function.api_name, count=count, given=len(values))
-            raise gr.Error(line, print_exception=False)
-
-    page.validate_inputs = validate_inputs
-
-
-def only_tools(page: gr.Blocks) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """A lifespan that leaves `TOOLS` of what Gradio would offer as tools, which is every public endpoint."""
-
-    @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        if server := page.mcp_server_obj:
-            named = server.tool_to_endpoint
-            server.tool_to_endpoint = {tool: end for tool, end in named.items() if end.lstrip("/") in TOOLS}
-        yield
-
-    return lifespan
-
-
-def health(models: ModelSwitcher | None, problem: str) -> Route:
-    """GET /health, for a load balancer: 200 while there is a model, 503 and why while there is none.
-
-    It is answered beside the queue, so also while the model works.
-    """
-
-    async def answer(_: Request) -> JSONResponse:
-        if why := problem if models is None else models.problem:
-            return JSONResponse({"status": "no model", "problem": why}, 503)
-        assert models is not None, "without models there is a problem"
-        status = "ok" if models.loaded else "loading"
-        return JSONResponse({"status": status, "model": models.versions()["model"]})
-
-    return Route("/health", answer)
-
-
-async def explain(request: Request, error: Exception) -> JSONResponse:
-    """The answer to a call that Gradio cannot place, which would be a traceback in the log and a bare 500."""
-    if "/gradio_api/call/" not in request.url.path:
-        raise error
-    line = (
-        str(error).partition(". ")[0]
-        if isinstance(error, TypeError)
-        else "There is no such endpoint: see /gradio_api/info."
-    )
-    return JSONResponse({"detail": line}, 400 if isinstance(error, TypeError) else 404)
-
-
-async def busy(_: Request, error: Exception) -> JSONResponse:
-    """The answer when the queue is full; Gradio's page and client show a line of their own for the status."""
-    assert isinstance(error, HTTPException)
-    full = error.detail.startswith("Queue is full")
-    return JSONResponse(
-        {"detail": BUSY.format(count=MAX_WAITING) if full else error.detail}, error.status_code
-    )
-
-
-HANDLERS = {503: busy, TypeError: explain, KeyError: explain, FnIndexInferError: explain}
-
-
-class RequestLimit:
-    """ASGI middleware: a body over `MAX_BODY_BYTES`, or of an upload over `MAX_FILE_BYTES`, gets a 413."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        upload = scope["path"].endswith("/upload")
-        limit = MAX_FILE_BYTES + _FORM_BYTES if upload else MAX_BODY_BYTES
-        line = TOO_LARGE.format(limit=limit)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > limit:
-            return await JSONResponse({"detail": line}, 413)(scope, receive, send)
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:  # sent in chunks, without saying how much
-                raise HTTPException(413, line)
-            return message
-
-        await self._app(scope, counted, send)

@@ -91,13 +91,13 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
     """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
     from starlette.middleware import Middleware
 
-    from space import api
+    from space import server
     from space.errors import UserError
     from space.page import layout, strings
 
-    api.refuse_short_calls(page)
+    server.refuse_short_calls(page)
     # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
-    page.queue(max_size=api.MAX_WAITING, api_open=False)
+    page.queue(max_size=server.MAX_WAITING, api_open=False)
     try:
         # Gradio announces its MCP server even when quiet, with a sign that not every terminal's encoding has.
         with redirect_stdout(io.StringIO()):
@@ -112,14 +112,14 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                 quiet=True,
                 prevent_thread_lock=True,
                 mcp_server=find_spec("mcp") is not None,
-                max_file_size=api.MAX_FILE_BYTES,
+                max_file_size=server.MAX_FILE_BYTES,
                 # Gradio serves files of its cache; never these, wherever somebody puts that cache.
                 blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
                 app_kwargs={
-                    "routes": [api.health(models, problem)],  # here, as Gradio's own come after these
-                    "middleware": [Middleware(api.RequestLimit)],
-                    "exception_handlers": api.HANDLERS,
-                    "lifespan": api.only_tools(page),
+                    "routes": [server.health(models, problem)],  # here, as Gradio's own come after these
+                    "middleware": [Middleware(server.RequestLimit)],
+                    "exception_handlers": server.HANDLERS,
+                    "lifespan": server.only_tools(page),
                 },
             )
     except OSError as error:

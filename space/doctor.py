@@ -141,7 +141,7 @@ def dataset(feedback: Path) -> Iterator[str]:
     except FeedbackError as error:
         yield f"{PROBLEM}{error}"
     except ImportError:
-        pass  # told among the packages
+        pass  # reported among the packages
     else:
         if sync.dataset is not None:
             yield f"feedback goes on to: {sync.dataset.repo_id} on the Hub"

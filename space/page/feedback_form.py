@@ -103,19 +103,19 @@ class FeedbackForm:
                 raise UserError(strings.NEED_VERDICT)
             if not agreed:
                 raise UserError(strings.NEED_CONSENT)
-            kept = self._redacted(
+            sent = self._redacted(
                 record(value, origin, verdict, reasons, corrected, comment, choices), request
             )
             if seen is not None:  # the one on screen, with what was typed last
-                kept = dataclasses.replace(kept, id=seen.id, time=seen.time)
-            self._journal.append(kept.to_dict())
+                sent = dataclasses.replace(sent, id=seen.id, time=seen.time)
+            self._journal.append(sent.to_dict())
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             return {self.status: render.status(error_line(error, strings.UNEXPECTED_FEEDBACK), "error")}
         return {
             self.comment: "",
             self.corrected: "",
             self.send: gr.update(interactive=False),
-            self.status: render.status(strings.THANKS.format(id=kept.id), "done"),
+            self.status: render.status(strings.THANKS.format(id=sent.id), "done"),
         }
 
     def _redacted(self, full: Record, request: gr.Request) -> Record:

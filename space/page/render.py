@@ -93,11 +93,15 @@ def blank_result_tone() -> str:
 
 
 def _mark(tag: str, sign: str, text: str) -> str:
-    """One side of an edit; blanks alone are drawn, or nobody would see them."""
+    """One side of an edit."""
     if not text:
         return ""
-    drawn = escaped(text if text.strip() else text.replace("\r\n", "\n").translate(_BLANKS))
-    return f'<{tag}><span class="pr-sign" aria-hidden="true">{sign}</span>{drawn}</{tag}>'
+    return f'<{tag}><span class="pr-sign" aria-hidden="true">{sign}</span>{escaped(_drawn(text))}</{tag}>'
+
+
+def _drawn(text: str) -> str:
+    """The text; blanks alone are drawn, or nobody would see them."""
+    return text if text.strip() else text.replace("\r\n", "\n").translate(_BLANKS)
 
 
 def _both(edit: Edit) -> str:
@@ -117,7 +121,9 @@ def _is_suggestion(edit: Edit) -> bool:
 
 
 def _arrow(edit: Edit) -> str:
-    return f"{edit.before or strings.NOTHING} → {edit.after or strings.NOTHING}"
+    """An edit in one line of text."""
+    before, after = _drawn(edit.before).strip(), _drawn(edit.after).strip()
+    return f"{before} → {after}" if before and after else f"−{before}" if before else f"+{after}"
 
 
 def result(value: Proofread) -> str:

@@ -110,7 +110,6 @@ SOURCES = {
     "polish": "the polite phrasebook",
     "user": "you",
 }
-NOTHING = "(nothing)"  # in place of what was added, or of what was removed
 ONE_SENTENCE = "1 sentence"
 MANY_SENTENCES = "{count} sentences"
 PROMPTS = "Exact prompts sent to the model ({count})"

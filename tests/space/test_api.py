@@ -27,7 +27,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
 from feedback import journal
-from space import api, app
+from space import api, app, server
 from space.api import error_line
 from space.errors import UserError
 from space.page import strings
@@ -51,7 +51,7 @@ class Run:
     draft: str
     seen: int = 0  # Progress values that were asked for
     total: int = 0
-    end: str = ""  # "whole" or "cut"
+    end: str = ""  # "complete" or "cut"
 
 
 @dataclasses.dataclass
@@ -86,18 +86,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     runs: list[Run] = []
     gate = threading.Event()
     gate.set()
-    whole = Proofreader.run
+    original = Proofreader.run
 
     def noted(self: Proofreader, draft: str, *args: Any, **options: Any) -> Iterator[Any]:
         run = Run(draft)
         runs.append(run)
         try:
-            for outcome in whole(self, draft, *args, **options):
+            for outcome in original(self, draft, *args, **options):
                 if isinstance(outcome, Progress):
                     run.seen, run.total = run.seen + 1, outcome.total
                 yield outcome
                 gate.wait(WAIT_SECONDS)
-            run.end = "whole"
+            run.end = "complete"
         finally:
             run.end = run.end or "cut"
 
@@ -106,8 +106,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             patch.delenv(name, raising=False)
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         patch.setattr(Proofreader, "run", noted)
-        patch.setattr(api, "MAX_WAITING", WAITING)
-        patch.setattr(api, "MAX_FILE_BYTES", 1_000_000)
+        patch.setattr(server, "MAX_WAITING", WAITING)
+        patch.setattr(server, "MAX_FILE_BYTES", 1_000_000)
         feedback, folder = tmp_path_factory.mktemp("feedback"), tmp_path_factory.mktemp("models")
         for path in (ROOT / "space" / "models").iterdir():
             (folder / path.name).symlink_to(path)
@@ -192,8 +192,8 @@ def test_a_program_gets_what_the_proofreader_says(served: Served, client: gradio
 
 def test_mode_and_protected_terms_reach_the_proofreader(client: gradio_client.Client) -> None:
     text = "She have recieved the letters."
-    kept = client.predict(text, "polish", ["recieved"], api_name="/proofread")
-    assert "recieved" in kept["text"]
+    answer = client.predict(text, "polish", ["recieved"], api_name="/proofread")
+    assert "recieved" in answer["text"]
 
 
 def test_a_dialect_reaches_the_proofreader(client: gradio_client.Client) -> None:
@@ -237,11 +237,11 @@ def test_health_says_when_no_model_could_be_loaded_and_when_one_is_again(
     assert (well.status_code, well.json()) == (200, {"status": "ok", "model": "proofreader"})
 
 
-def test_a_run_tells_how_far_it_is(http: httpx.Client) -> None:
-    told = events(http, join(http, "proofread", text="She have recieved it. He have lost it."))
-    assert told[0] == ("generating", [{"done": 0, "total": 2}])
-    assert told[-1][0] == "complete"
-    assert told[-1][1][0]["changed"] is True
+def test_a_run_reports_how_far_it_is(http: httpx.Client) -> None:
+    seen = events(http, join(http, "proofread", text="She have recieved it. He have lost it."))
+    assert seen[0] == ("generating", [{"done": 0, "total": 2}])
+    assert seen[-1][0] == "complete"
+    assert seen[-1][1][0]["changed"] is True
 
 
 def test_tone_is_that_of_what_the_writer_says(http: httpx.Client) -> None:
@@ -376,7 +376,7 @@ def test_a_call_of_the_wrong_form_gets_one_line(
     assert SECRET not in logged and "Traceback" not in logged
 
 
-def test_a_call_with_too_few_values_is_told_how_many_and_is_not_logged(
+def test_a_call_with_too_few_values_learns_how_many_and_is_not_logged(
     http: httpx.Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     posted = http.post("/gradio_api/call/proofread", json={"data": [SECRET]}).json()
@@ -459,8 +459,8 @@ def test_clients_at_once_see_nothing_of_each_other(served: Served) -> None:
 
 def test_a_client_that_goes_away_frees_its_place(http: httpx.Client, served: Served) -> None:
     with http.stream("GET", join(http, "proofread", text=LONG)) as stream:
-        for _, (told,) in events_of(stream.iter_lines()):
-            if told["done"]:
+        for _, (progress,) in events_of(stream.iter_lines()):
+            if progress["done"]:
                 break
         run = next(run for run in served.runs if run.draft == LONG)
         assert httpx.get(f"{served.url}/health").json() == {"status": "ok", "model": "proofreader"}
@@ -513,7 +513,7 @@ def said(result: CallToolResult) -> str:
 
 def test_an_assistant_is_offered_proofread_and_tone_with_what_they_do(served: Served) -> None:
     tools = {tool.name: tool for tool in with_mcp(served, lambda session: session.list_tools()).tools}
-    assert set(tools) == set(api.TOOLS)
+    assert set(tools) == set(server.TOOLS)
     assert all((tool.description or "").endswith(("and why", "all labels")) for tool in tools.values())
     schema = tools["proofread"].inputSchema
     assert schema["required"] == ["text"]

@@ -165,7 +165,7 @@ def test_a_readonly_feedback_folder(
         )
 
 
-def test_what_llama_cpp_does_to_its_process_is_told_and_survived() -> None:
+def test_what_llama_cpp_does_to_its_process_is_reported_and_survived() -> None:
     assert doctor.in_child(os.abort) == ("", "SIGABRT")
     assert doctor.in_child(os.readlink, "/no/such")[1].startswith("FileNotFoundError: ")
     assert doctor.in_child(os.path.basename, "a/b") == ("b", "")

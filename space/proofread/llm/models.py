@@ -7,7 +7,7 @@ models.switch("owner/name").proofread("I has it.")
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from pathlib import Path
@@ -46,7 +46,9 @@ class ModelSwitcher:
         known = {"gguf_sha256": self._digest} if self._digest else {}
         return {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION, **known}
 
-    def fetch(self, name: str, stop: Callable[[], bool] = lambda: False) -> Iterator[tuple[int, int]]:
+    def fetch(
+        self, name: str, stop: Callable[[], bool] = lambda: False
+    ) -> Generator[tuple[int, int], None, None]:
         """Downloads the model if it is not here: yields the bytes received, and of how many, twice a second.
 
         UserError if it cannot be had, or once `stop` says True; closing the iterator stops it too. What has been

@@ -35,6 +35,6 @@ def test_the_changes_of_a_record_make_its_rewrite_and_quote_no_reason() -> None:
         Edit(4, 5, "e", "f", status="refused"),
     )
     value = Proofread("a c e", edits, RUDE, KIND, (), (), "proofreader", {}, ())
-    kept = record(value, ORIGIN, "bad", [], "", "", "[false, true]").to_dict()
-    assert [(change["before"], change["verdict"]) for change in kept["changes"]] == [("a", "rejected")]
-    assert kept["rewrite"] == "b c e" and "Jana" not in json.dumps(kept)
+    sent = record(value, ORIGIN, "bad", [], "", "", "[false, true]").to_dict()
+    assert [(change["before"], change["verdict"]) for change in sent["changes"]] == [("a", "rejected")]
+    assert sent["rewrite"] == "b c e" and "Jana" not in json.dumps(sent)

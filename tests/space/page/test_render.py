@@ -168,6 +168,7 @@ def test_marks_hold_the_draft_and_the_rewrite_whole(draft: str, text: str) -> No
 def test_a_change_of_blanks_alone_can_be_seen() -> None:
     changes = [Edit(1, 3, "  ", " ", "spacing"), Edit(4, 4, "", "\n", "spacing")]
     assert email_of(render.marked("a  b", changes)) == "a−␣␣+␣b+↵\n"
+    assert "␣␣ → ␣; +↵." in Shown(render.why(proofread("a  b", *changes))).text
 
 
 def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
