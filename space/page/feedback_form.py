@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -20,7 +20,6 @@ from space.api import error_line
 from space.errors import UserError
 from space.page import render, strings
 from space.page.choices import offered, taken
-from space.proofread.edits import Edit
 from space.proofread.pipeline import Proofread
 
 Origin = Mapping[str, Any]  # "options" and "versions" of a run, as a record names them
@@ -130,7 +129,6 @@ def record(
     value: Proofread, origin: Origin, verdict: str, reasons: list[str], corrected: str, comment: str, choices: str
 ) -> Record:  # fmt: skip
     """The feedback record of a result on screen; a good verdict drops reasons ticked before it."""
-    edits = zip(offered(value), taken(value, choices), strict=True)
     return Record(
         draft=value.draft,
         rewrite=value.text,
@@ -138,11 +136,7 @@ def record(
         verdict=verdict,
         consent=strings.CONSENT_VERSION,
         reasons=tuple(reasons) if verdict == "bad" else (),
-        changes=tuple(
-            _judged(edit, is_taken)
-            for edit, is_taken in edits
-            if edit.status == "applied"  # the changes of a record make the rewrite out of the draft
-        ),
+        changes=tuple(_judged(value, choices)),
         comment=comment.strip(),
         options=origin["options"],
         versions=origin["versions"],
@@ -151,7 +145,10 @@ def record(
     )
 
 
-def _judged(edit: Edit, is_taken: bool) -> dict[str, Any]:
-    """The edit with its verdict; without its reason, which may quote the writer and is not redacted."""
-    value = edit.to_dict() | {"verdict": "accepted" if is_taken else "rejected"}
-    return {name: each for name, each in value.items() if name != "reason"}
+def _judged(value: Proofread, choices: str) -> Iterator[dict[str, Any]]:
+    """Every edit with the user's verdict. A suggestion that was not taken may not have been looked at."""
+    is_taken = dict(zip(offered(value), taken(value, choices), strict=True))
+    for edit in value.edits:
+        rejected = edit.status == "applied" and not is_taken[edit]
+        verdict = "accepted" if is_taken.get(edit) else "rejected" if rejected else "undecided"
+        yield edit.to_dict() | {"verdict": verdict}

@@ -27,14 +27,19 @@ def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
     assert record(value, ORIGIN, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
 
 
-def test_the_changes_of_a_record_make_its_rewrite_and_quote_no_reason() -> None:
-    """A reason may quote the writer, and redaction does not look into it."""
+def test_edits_that_were_not_made_are_in_the_record_with_what_the_user_said_of_them() -> None:
     edits = (
-        Edit(0, 1, "a", "b", reason="'a' is Jana's"),
+        Edit(0, 1, "a", "b"),
         Edit(2, 3, "c", "d", status="suggested"),
-        Edit(4, 5, "e", "f", status="refused"),
+        Edit(4, 5, "e", "f", status="suggested"),
+        Edit(6, 7, "g", "h", status="refused", reason="it would change a name"),
     )
-    value = Proofread("a c e", edits, RUDE, KIND, (), (), "proofreader", {}, ())
-    sent = record(value, ORIGIN, "bad", [], "", "", "[false, true]").to_dict()
-    assert [(change["before"], change["verdict"]) for change in sent["changes"]] == [("a", "rejected")]
-    assert sent["rewrite"] == "b c e" and "Jana" not in json.dumps(sent)
+    value = Proofread("a c e g", edits, RUDE, KIND, (), (), "proofreader", {}, ())
+    sent = record(value, ORIGIN, "bad", [], "", "", "[false, true, false]").to_dict()
+    assert sent["rewrite"] == "b c e g"
+    assert [(change["status"], change["verdict"]) for change in sent["changes"]] == [
+        ("applied", "rejected"),
+        ("suggested", "accepted"),
+        ("suggested", "undecided"),
+        ("refused", "undecided"),
+    ]
