@@ -121,8 +121,10 @@ def _is_suggestion(edit: Edit) -> bool:
 
 
 def _arrow(edit: Edit) -> str:
-    """An edit in one line of text."""
+    """An edit in one line of text; one that changes nothing stands for a rewrite that was refused as a whole."""
     before, after = _drawn(edit.before).strip(), _drawn(edit.after).strip()
+    if edit.before == edit.after:
+        return before
     return f"{before} → {after}" if before and after else f"−{before}" if before else f"+{after}"
 
 
@@ -216,7 +218,7 @@ def why(value: Proofread) -> str:
     count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
     sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
     by_source: dict[str, list[str]] = {}
-    for edit in value.edits:
+    for edit in (edit for edit in value.edits if edit.before != edit.after):
         by_source.setdefault(strings.SOURCES.get(edit.source, edit.source), []).append(_proposal(edit))
     lines = [f"{measured} {sent}"]
     lines += [

@@ -244,6 +244,13 @@ def test_a_refused_edit_stands_among_what_was_left_alone_with_its_reason() -> No
     assert "5 → 6 it would change a number" in shown.text and "> hi a quoted reply" in shown.text
 
 
+def test_a_rewrite_that_was_refused_as_a_whole_is_shown_by_its_sentence() -> None:
+    unmade = Edit(0, 6, "It go.", "It go.", status="refused", reason="the rewrite would be less polite")
+    value = proofread("It go.", unmade)
+    assert "It go. the rewrite would be less polite" in Shown(render.skipped(value)).text
+    assert "It go." not in Shown(render.why(value)).text
+
+
 def test_praise_is_only_for_an_email_in_which_nothing_was_found() -> None:
     assert strings.NO_CHANGES in Shown(render.changes(proofread("Hi"))).text
     for found in (
