@@ -167,7 +167,7 @@ def changes(value: Proofread) -> str:
     title, edits = f"<h3>{strings.CHANGES}</h3>", offered(value)
     if not edits:
         # Praise only where nothing else was found: no note, no edit that was refused.
-        found = value.notes or value.refused or any(each.refused for each in value.skipped)
+        found = value.notes or value.refused
         line = (
             f"<p>{strings.NOTHING_CHANGED}</p>" if found else f'<p class="pr-clean">{strings.NO_CHANGES}</p>'
         )
