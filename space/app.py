@@ -50,7 +50,7 @@ def serve() -> None:
     from space.settings import Settings
 
     settings = Settings.from_env()
-    _require_free(settings.port)
+    require_free(settings.port)
     try:
         sync = Sync.from_env(settings.feedback_dir)
     except FeedbackError as error:
@@ -126,12 +126,13 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
         raise UserError(strings.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
     """UserError if nobody can listen on the port; asked before the models are read, which takes seconds."""
     from space.errors import UserError
     from space.page import strings
 
     with socket.socket() as listener:
+        # As the server does: a connection that was closed a moment ago does not count.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))

@@ -83,18 +83,17 @@ class FeedbackForm:
         self.send.click(self._send, [self.consent, self.pending, *answers], outputs, **how)
 
     def _preview(
-        self, value: Proofread | None, origin: Origin, verdict: str | None, reasons: list[str], corrected: str, comment: str,
-        choices: str, request: gr.Request,
-    ) -> tuple[Record | None, str]:  # fmt: skip
+        self, value: Proofread | None, origin: Origin, verdict: str | None, request: gr.Request, *answers: Any
+    ) -> tuple[Record | None, str]:
         """The record that would be kept, as a value and as the JSON that the user sees."""
         if value is None or verdict is None:
             return None, ""
-        found = self._redacted(record(value, origin, verdict, reasons, corrected, comment, choices), request)
+        found = self._redacted(record(value, origin, verdict, *answers), request)
         return found, json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
 
     def _send(
         self, agreed: bool, seen: Record | None, value: Proofread | None, origin: Origin, verdict: str | None,
-        reasons: list[str], corrected: str, comment: str, choices: str, request: gr.Request,
+        request: gr.Request, *answers: Any,
     ) -> Updates:  # fmt: skip
         """Keeps the record; what was typed is cleared only when it is on the disk."""
         try:
@@ -102,9 +101,7 @@ class FeedbackForm:
                 raise UserError(strings.NEED_VERDICT)
             if not agreed:
                 raise UserError(strings.NEED_CONSENT)
-            sent = self._redacted(
-                record(value, origin, verdict, reasons, corrected, comment, choices), request
-            )
+            sent = self._redacted(record(value, origin, verdict, *answers), request)
             if seen is not None:  # the one on screen, with what was typed last
                 sent = dataclasses.replace(sent, id=seen.id, time=seen.time)
             self._journal.append(sent.to_dict())

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 CSS = Path(__file__).with_name("ui.css")
 SCRIPT = Path(__file__).with_name("ui.js")
+_SCRIPT_WORDS = (
+    "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
+)  # fmt: skip
 # System fonts only: the page must look the same on a machine with no network.
 THEME = gr.themes.Base(
     primary_hue="blue",
@@ -39,19 +42,7 @@ _SMALL: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 60}  # a button
 
 def head() -> str:
     """What goes into the page's head: the script must be there before the first key is pressed."""
-    words = {
-        "language": strings.LANGUAGE,
-        "limit": MAX_WORDS,
-        "count": strings.COUNT,
-        "countOver": strings.COUNT_OVER,
-        "hideMarks": strings.HIDE_MARKS,
-        "showMarks": strings.SHOW_MARKS,
-        "copy": strings.COPY,
-        "copied": strings.COPIED,
-        "chosen": strings.CHOSEN,
-        "open": strings.HISTORY_OPEN,
-        "fileName": strings.FILE_NAME,
-    }
+    words = {name: getattr(strings, name) for name in _SCRIPT_WORDS} | {"MAX_WORDS": MAX_WORDS}
     # The file begins with comments and is one arrow function.
     return f"<script>(\n{SCRIPT.read_text('utf-8').rstrip()}\n)({json.dumps(words)});</script>"
 
