@@ -17,7 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("serve", help="the app on http://127.0.0.1:$PORT").set_defaults(run=_serve)
 
     proofread = commands.add_parser("proofread", help="an email on stdin, proofread on stdout")
-    proofread.add_argument("--json", action="store_true", help="text, changes, scores, what was kept and why")
+    proofread.add_argument(
+        "--json", action="store_true", help="text, changes, suggestions, scores, what was left alone and why"
+    )
     proofread.add_argument(
         "--lines", action="store_true", help="one text per line, one result per line, in order"
     )
@@ -46,9 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     tone.add_argument("--lines", action="store_true", help="one text per line, one JSON object per line")
     tone.set_defaults(run=_tone)
 
-    commands.add_parser("doctor", help="what is installed, what is wrong and how to mend it").set_defaults(
-        run=_doctor
-    )
+    commands.add_parser(
+        "doctor", help="what is installed, what is wrong and how to put it right"
+    ).set_defaults(run=_doctor)
     args = parser.parse_args(argv)
     try:
         return args.run(args)

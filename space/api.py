@@ -1,67 +1,51 @@
-"""What programs get of the app: named endpoints, of which `TOOLS` are also tools of its MCP server.
+"""What programs get of the app: named endpoints, of which all but /flag are also tools of its MCP server.
 
     from gradio_client import Client
     Client("http://127.0.0.1:7860").predict("I has a question.", api_name="/proofread")["text"]
 
-`endpoints` adds them to a page; the second half of the file is for the server under it. Bad input gets one
-line that says what to do; neither that line nor anything that was sent is logged.
+`endpoints` adds them to a page. Bad input gets one line that says what to do; neither that line nor anything that
+was sent is logged.
 """
 
 import json
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.route_utils import FnIndexInferError
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from feedback.errors import FeedbackError
 from feedback.journal import Journal, JournalError
 from feedback.record import Record
 from feedback.redact import ClientHash, redact_record
 from space.errors import UserError
-from space.mail import MAX_FILE_BYTES
 from space.page import render, strings
 from space.proofread.classifiers.tone import ToneClassifier
-from space.proofread.llm.models import Shelf
-from space.proofread.pipeline import Progress, Proofread, Proofreader, spoken
+from space.proofread.dialect import DIALECTS
+from space.proofread.llm.models import ModelSwitcher
+from space.proofread.pipeline import Proofread, spoken
 
 # No `from __future__ import annotations`: Gradio reads what an endpoint returns, and no types as strings.
 
 logger = logging.getLogger(__name__)
 
-TOOLS = ("proofread", "tone")  # not flag: feedback is a person's, and so is the consent to keep it
 MAX_CHARACTERS = 100_000  # of one text; the words that are proofread are about 12,000 of them
 MAX_COMMENT = 10_000  # characters
 MAX_TERMS, MAX_TERM = 500, 200  # protected terms, and characters of one
 MAX_WORD = 100  # characters of a mode, a verdict, a reason
-MAX_WAITING = 32  # requests, a page's included; at about a second each the last of them waits half a minute
-# A flag with both texts at their longest, each character escaped in JSON as two surrogates, needs 2.5 MB.
-MAX_BODY_BYTES = 4_000_000
-_FORM_BYTES = 100_000  # what a form adds to the file in it
 UPDATE_SECONDS = 0.2  # between two signs of life of a run; at each, a client that went away is noticed
 
 UNEXPECTED = "Something went wrong in the proofreader ({name}); nothing was kept. Please try again."
 NOT_LOADED = "The tone models are not loaded: see /health."
 NEED_CONSENT = "consent: send true if the writer agreed that this is kept; nothing was kept."
-BUSY = "{count} requests are waiting already: try again in half a minute."
-TOO_LARGE = "This request is larger than {limit:,} bytes: send less at once."
-TOO_FEW = (
-    "{name} takes {count} values in data, and got {given}; /gradio_api/call/v2/{name} takes them by name."
-)
 
 
 def endpoints(
-    shelf: Shelf | None,
+    models: ModelSwitcher | None,
     journal: Journal,
     tone: ToneClassifier | None,
     problem: str,
@@ -69,14 +53,27 @@ def endpoints(
 ) -> None:
     """Adds /proofread, /tone and /flag to the `gr.Blocks` that is being built.
 
-    Without a model the first answers `problem`. `client_hash` is the page's: one sender, one hash.
+    Without models the first answers `problem`. `client_hash` is the page's: one sender, one hash.
     """
+    # One run at a time, a page's or a program's, for the model is one; tone does not wait for it.
+    for group, function in {
+        "model": _proofread(models, problem),
+        "tone": _tone(tone, problem),
+        "flag": _flag(journal, client_hash),
+    }.items():
+        gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
 
-    # Their names, docstrings and types are what programs and assistants read.
+
+# Of these, names, docstrings and types are what programs and assistants read.
+
+
+def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]:
     def proofread(
         text: str,
         mode: str = "proofread",
         protected_terms: list[str] = [],  # noqa: B006  what Gradio shows as the default; it is only read
+        dialect: str = "",
+        model: str = "",
     ) -> Iterator[dict[str, Any]]:
         """Proofreads an English email: corrects mistakes and changes nothing else.
 
@@ -84,29 +81,41 @@ def endpoints(
             text: the email, at most 100,000 characters, of which the first 2,000 words are proofread
             mode: "proofread" corrects mistakes; "polish" also makes blunt sentences polite
             protected_terms: words that are never changed, such as names and jargon
+            dialect: "american" or "british" puts every word into that spelling; empty leaves each as it is
+            model: one of the models that the page offers; empty takes the one that is loaded
 
         Returns:
-            the new text, the changes (offsets in the one sent), tone before and after, what was kept and why
+            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why
         """
-        with _told():
+        with _one_line_errors():
             _check(text, "text", MAX_CHARACTERS)
             _check(mode, "mode", MAX_WORD)
             _check_list(protected_terms, "protected_terms", MAX_TERMS, MAX_TERM)
+            _check_choice(dialect, "dialect", DIALECTS)
             if not text.strip():
                 raise UserError(strings.EMPTY_DRAFT)
-            if shelf is None:
+            if models is None:
                 raise UserError(problem)
-            proofreader = shelf.take(shelf.default)
-            shown_at = 0.0
-            for outcome in proofreader.run(text, mode, protected_terms=protected_terms):
+            _check_choice(model, "model", models.names)
+            # Gradio ends a run where it yields, and only there, if nobody waits for it any more.
+            for _ in models.fetch(model):
+                yield {"done": 0, "total": 0}
+            proofreader, shown_at = models.switch(model), 0.0
+            for outcome in proofreader.run(
+                text, mode, protected_terms=protected_terms, dialect=dialect or None
+            ):
                 if isinstance(outcome, Proofread):
                     yield _carried(outcome.to_dict())
-                # Gradio ends a run here, and only here, if nobody waits for it any more.
                 elif time.monotonic() - shown_at >= UPDATE_SECONDS:
                     shown_at = time.monotonic()
-                    yield _progress(outcome)
+                    yield {"done": outcome.done, "total": outcome.total}
 
-    def tone_(text: str) -> dict:
+    proofread.__annotations__["return"] = dict  # what a client is given in the end
+    return proofread
+
+
+def _tone(classifier: ToneClassifier | None, problem: str) -> Callable[..., Any]:
+    def tone(text: str) -> dict:
         """Measures how an English email sounds: its sentiment and its politeness, with probabilities.
 
         Parameters:
@@ -115,12 +124,16 @@ def endpoints(
         Returns:
             for sentiment and politeness the likeliest label, its probability and those of all labels
         """
-        with _told():
+        with _one_line_errors():
             _check(text, "text", MAX_CHARACTERS)
-            if tone is None:
+            if classifier is None:
                 raise UserError(problem or NOT_LOADED)
-            return tone.score([spoken(text)])[0].to_dict()
+            return classifier.score([spoken(text)])[0].to_dict()
 
+    return tone
+
+
+def _flag(journal: Journal, client_hash: ClientHash) -> Callable[..., Any]:
     def flag(
         draft: str,
         rewrite: str,
@@ -143,7 +156,7 @@ def endpoints(
         Returns:
             the id of what is kept, by which it can be deleted
         """
-        with _told():
+        with _one_line_errors():
             if consent is not True:
                 raise UserError(NEED_CONSENT)
             for name, value in {"draft": draft, "rewrite": rewrite}.items():
@@ -153,28 +166,30 @@ def endpoints(
             _check(verdict, "verdict", MAX_WORD)
             _check_list(reasons, "reasons", MAX_TERMS, MAX_WORD)
             _check(comment, "comment", MAX_COMMENT)
-            try:
-                record = Record(
-                    client=client_hash(request.client.host if request.client else ""),
-                    draft=draft,
-                    rewrite=rewrite,
-                    verdict=verdict,
-                    consent=strings.CONSENT_VERSION,
-                    reasons=tuple(reasons),
-                    comment=comment.strip(),
-                    # Unlike on the page, nothing shows that the rewrite is the model's.
-                    options={"via": "api"},
-                )
-            except ValueError as error:  # names the field, quotes no text
-                raise UserError(f"{error}.") from None
+            client = client_hash(request.client.host if request.client else "")
+            record = _record(client, draft, rewrite, verdict, reasons, comment)
             journal.append(redact_record(record).to_dict())
             return {"id": record.id}
 
-    proofread.__annotations__["return"] = dict  # what a client is given in the end
-    tone_.__name__ = "tone"
-    # One run at a time, a page's or a program's, for the model is one; tone does not wait for it.
-    for function, group in ((proofread, "model"), (tone_, "tone"), (flag, "flag")):
-        gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
+    return flag
+
+
+def _record(
+    client: str, draft: str, rewrite: str, verdict: str, reasons: list[str], comment: str
+) -> Record:  # fmt: skip
+    try:
+        return Record(
+            client=client,
+            draft=draft,
+            rewrite=rewrite,
+            verdict=verdict,
+            consent=strings.CONSENT_VERSION,
+            reasons=tuple(reasons),
+            comment=comment.strip(),
+            options={"via": "api"},  # unlike on the page, nothing shows that the rewrite is the model's
+        )
+    except ValueError as error:  # names the field, quotes no text
+        raise UserError(f"{error}.") from None
 
 
 def _check(value: Any, name: str, limit: int) -> None:
@@ -191,8 +206,9 @@ def _check_list(value: Any, name: str, most: int, limit: int) -> None:
         _check(each, name, limit)
 
 
-def _progress(progress: Progress) -> dict[str, Any]:
-    return {"done": progress.done, "total": progress.total}
+def _check_choice(value: Any, name: str, choices: Sequence[str]) -> None:
+    if value not in ("", *choices):
+        raise UserError(f"{name}: send one of {', '.join(choices)}, or an empty string.")
 
 
 def _carried(value: dict[str, Any]) -> dict[str, Any]:
@@ -201,111 +217,18 @@ def _carried(value: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _one_line_errors() -> Iterator[None]:
     """Turns what goes wrong into one line for the client."""
     try:
         yield
     except Exception as error:  # noqa: BLE001  no traceback ever reaches a client, nor a text the log
-        raise gr.Error(told(error, UNEXPECTED), print_exception=False) from None
+        raise gr.Error(error_line(error, UNEXPECTED), print_exception=False) from None
 
 
-def told(error: Exception, unexpected: str) -> str:
+def error_line(error: Exception, unexpected: str) -> str:
     """One line for the user; an error nobody planned is logged by its place, as its text may quote theirs."""
     if isinstance(error, (UserError, FeedbackError, JournalError)):
         return str(error)
     frames = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     logger.error("%s at %s", type(error).__name__, " > ".join(frames))
     return unexpected.format(name=type(error).__name__)
-
-
-# ---- the server under it ----
-
-
-def refuse_short_calls(page: gr.Blocks) -> None:
-    """Answers a call with too few values in one line; Gradio's own check writes the values into the log."""
-
-    def validate_inputs(function: Any, values: list[Any]) -> None:
-        if len(values) < (count := len(function.inputs)):
-            line = TOO_FEW.format(name=function.api_name, count=count, given=len(values))
-            raise gr.Error(line, print_exception=False)
-
-    page.validate_inputs = validate_inputs
-
-
-def only_tools(page: gr.Blocks) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """A lifespan that leaves `TOOLS` of what Gradio would offer as tools, which is every public endpoint."""
-
-    @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        if server := page.mcp_server_obj:
-            named = server.tool_to_endpoint
-            server.tool_to_endpoint = {tool: end for tool, end in named.items() if end.lstrip("/") in TOOLS}
-        yield
-
-    return lifespan
-
-
-def health(proofreader: Proofreader | None, problem: str) -> Route:
-    """GET /health, for a load balancer: 200 while there is a model, 503 and why while there is none.
-
-    It is answered beside the queue, so also while the model works.
-    """
-
-    async def answer(_: Request) -> JSONResponse:
-        if proofreader is None:
-            return JSONResponse({"status": "no model", "problem": problem}, 503)
-        return JSONResponse({"status": "ok", "model": proofreader.engine.name})
-
-    return Route("/health", answer)
-
-
-async def explain(request: Request, error: Exception) -> JSONResponse:
-    """The answer to a call that Gradio cannot place, which would be a traceback in the log and a bare 500."""
-    if "/gradio_api/call/" not in request.url.path:
-        raise error
-    line = (
-        str(error).partition(". ")[0]
-        if isinstance(error, TypeError)
-        else "There is no such endpoint: see /gradio_api/info."
-    )
-    return JSONResponse({"detail": line}, 400 if isinstance(error, TypeError) else 404)
-
-
-async def busy(_: Request, error: Exception) -> JSONResponse:
-    """The answer when the queue is full; Gradio's page and client show a line of their own for the status."""
-    assert isinstance(error, HTTPException)
-    full = error.detail.startswith("Queue is full")
-    return JSONResponse(
-        {"detail": BUSY.format(count=MAX_WAITING) if full else error.detail}, error.status_code
-    )
-
-
-HANDLERS = {503: busy, TypeError: explain, KeyError: explain, FnIndexInferError: explain}
-
-
-class RequestLimit:
-    """ASGI middleware: a body over `MAX_BODY_BYTES`, or of an upload over `MAX_FILE_BYTES`, gets a 413."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        upload = scope["path"].endswith("/upload")
-        limit = MAX_FILE_BYTES + _FORM_BYTES if upload else MAX_BODY_BYTES
-        line = TOO_LARGE.format(limit=limit)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > limit:
-            return await JSONResponse({"detail": line}, 413)(scope, receive, send)
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:  # sent in chunks, without saying how much
-                raise HTTPException(413, line)
-            return message
-
-        await self._app(scope, counted, send)

@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 if TYPE_CHECKING:
     import gradio as gr
 
-    from space.proofread.pipeline import Proofreader
+    from space.proofread.llm.models import ModelSwitcher
     from space.settings import Settings
 
 # Before gradio is imported: it reads this once, and an email proofreader tells nobody that it was started.
@@ -50,88 +50,89 @@ def serve() -> None:
     from space.settings import Settings
 
     settings = Settings.from_env()
-    _require_free(settings.port)
+    require_free(settings.port)
     try:
         sync = Sync.from_env(settings.feedback_dir)
     except FeedbackError as error:
         raise UserError(str(error)) from error
 
-    page, proofreader, problem = build(settings, lambda: sync.where)
+    page, models, problem = build(settings, lambda: sync.where)
     flush_on_sigterm(sync.start())
-    launch(page, settings, proofreader, problem)
+    launch(page, settings, models, problem)
     print(strings.SERVING.format(url=page.local_url), flush=True)
     page.block_thread()  # returns on Ctrl+C
     sync.close()
 
 
-def build(settings: Settings, where: Callable[[], str]) -> tuple[gr.Blocks, Proofreader | None, str]:
-    """The page, the proofreader behind it or None, and why None; `where` says what is told with the consent."""
-    # Heavy imports last, so that a wrong setting is told at once.
+def build(settings: Settings, stored_where: Callable[[], str]) -> tuple[gr.Blocks, ModelSwitcher | None, str]:
+    """The page, the models behind it or None, and why None; `stored_where` says where feedback goes, for the consent."""
+    # Heavy imports last, so that a wrong setting is reported at once.
     from feedback.journal import Journal
     from space.errors import UserError
     from space.page import ui
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.proofread.llm.models import Shelf
+    from space.proofread.llm.models import ModelSwitcher
     from space.proofread.pipeline import load_proofreader
 
-    proofreader, shelf, tone, problem = None, None, None, ""
+    models, tone, problem = None, None, ""
     try:
         proofreader = load_proofreader(settings)
-        shelf, tone = Shelf(proofreader, settings), proofreader.tone
+        models, tone = ModelSwitcher(proofreader, settings), proofreader.tone
     except UserError as error:
         problem = str(error)
         print(problem, file=sys.stderr)
-        with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to mend
+        with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to solve
             tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
-    page = ui.build(shelf, Journal(settings.feedback_dir), tone, problem, where)
-    return page, proofreader, problem
+    page = ui.build(models, Journal(settings.feedback_dir), tone, problem, stored_where)
+    return page, models, problem
 
 
-def launch(page: gr.Blocks, settings: Settings, proofreader: Proofreader | None, problem: str) -> None:
+def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, problem: str) -> None:
     """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
     from starlette.middleware import Middleware
 
-    from space import api
+    from space import server
     from space.errors import UserError
-    from space.page import strings, ui
+    from space.page import layout, strings
 
-    api.refuse_short_calls(page)
+    server.refuse_short_calls(page)
     # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
-    page.queue(max_size=api.MAX_WAITING, api_open=False)
+    page.queue(max_size=server.MAX_WAITING, api_open=False)
     try:
         # Gradio announces its MCP server even when quiet, with a sign that not every terminal's encoding has.
         with redirect_stdout(io.StringIO()):
             page.launch(
                 server_port=settings.port,
-                theme=ui.THEME,
-                css_paths=ui.CSS,
-                head=ui.head(),
+                theme=layout.THEME,
+                css_paths=layout.CSS,
+                head=layout.head(),
                 footer_links=[],
                 run_history=False,
                 enable_monitoring=False,
                 quiet=True,
                 prevent_thread_lock=True,
                 mcp_server=find_spec("mcp") is not None,
-                max_file_size=api.MAX_FILE_BYTES,
+                max_file_size=server.MAX_FILE_BYTES,
                 # Gradio serves files of its cache; never these, wherever somebody puts that cache.
                 blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
                 app_kwargs={
-                    "routes": [api.health(proofreader, problem)],  # here, as Gradio's own come after these
-                    "middleware": [Middleware(api.RequestLimit)],
-                    "exception_handlers": api.HANDLERS,
-                    "lifespan": api.only_tools(page),
+                    "routes": [server.health(models, problem)],  # here, as Gradio's own come after these
+                    "middleware": [Middleware(server.RequestLimit)],
+                    "exception_handlers": server.HANDLERS,
+                    "lifespan": server.only_tools(page),
                 },
             )
     except OSError as error:
         raise UserError(strings.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
 
 
-def _require_free(port: int) -> None:
+def require_free(port: int) -> None:
     """UserError if nobody can listen on the port; asked before the models are read, which takes seconds."""
     from space.errors import UserError
     from space.page import strings
 
     with socket.socket() as listener:
+        # As the server does: a connection that was closed a moment ago does not count.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))

@@ -14,7 +14,6 @@ import os
 import platform
 import shutil
 import signal
-import socket
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from space.app import require_free
 from space.errors import UserError
 from space.settings import Server, Settings
 
@@ -141,7 +141,7 @@ def dataset(feedback: Path) -> Iterator[str]:
     except FeedbackError as error:
         yield f"{PROBLEM}{error}"
     except ImportError:
-        pass  # told among the packages
+        pass  # reported among the packages
     else:
         if sync.dataset is not None:
             yield f"feedback goes on to: {sync.dataset.repo_id} on the Hub"
@@ -172,18 +172,11 @@ def folders(feedback: Path) -> Iterator[str]:
 
 
 def port(port: int) -> Iterator[str]:
-    with socket.socket() as listener:
-        # As the server does: a connection that was closed a moment ago does not count.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
-            yield (
-                f"{PROBLEM}port {port} cannot be used ({error.strerror}): stop what uses it,"
-                " or choose another: PORT=7861 make run"
-            )
-        else:
-            yield f"port {port}: free"
+    try:
+        require_free(port)
+        yield f"port {port}: free"
+    except UserError as error:
+        yield f"{PROBLEM}{error}"
 
 
 def variables() -> Iterator[str]:

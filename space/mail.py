@@ -36,7 +36,7 @@ MAX_STEPS = 20_000_000
 MAX_PARTS = 10_000
 
 # A reply or an unsent draft goes on being one: who it is to, and which thread it belongs to.
-KEPT = ("From", "Reply-To", "To", "Cc", "Bcc", "Subject", "Date", "In-Reply-To", "References")
+SAVED_HEADERS = ("From", "Reply-To", "To", "Cc", "Bcc", "Subject", "Date", "In-Reply-To", "References")
 _ADDRESSES = frozenset({"From", "Reply-To", "To", "Cc", "Bcc"})
 
 
@@ -56,7 +56,7 @@ class Mail:
 
 
 def open_mail(name: str, data: bytes) -> Mail:
-    """The mail in a file; its kind is told by the ending of `name`.
+    """The mail in a file; the ending of `name` says of which kind.
 
     Raises UserError for a file that is empty, too large, of another kind, binary, or without text.
 
@@ -90,7 +90,7 @@ def open_mail(name: str, data: bytes) -> Mail:
 
 
 def save_eml(mail: Mail | None, body: str, subject: str | None = None) -> bytes:
-    r"""An unsent .eml with the new body, the headers of `mail` that are in KEPT, and `subject` if there is one.
+    r"""An unsent .eml with the new body, the headers of `mail` that are in SAVED_HEADERS, and `subject` if there is one.
 
     `open_mail` gives the same body back, except: "\r\n" and "\r" come back as "\n", lone surrogates as U+FFFD, and
     a byte order mark at the start and ASCII control characters other than tab, line feed, vertical tab and form
@@ -101,7 +101,7 @@ def save_eml(mail: Mail | None, body: str, subject: str | None = None) -> bytes:
     if subject is not None:
         fields = [(name, value) for name, value in fields if name != "Subject"]
         fields.append(("Subject", subject))
-    lines = [line for name, value in fields if name in KEPT and (line := _field(name, value))]
+    lines = [line for name, value in fields if name in SAVED_HEADERS and (line := _field(name, value))]
     lines += [
         "X-Unsent: 1",  # mail programs open it for writing
         "MIME-Version: 1.0",
@@ -162,7 +162,7 @@ def _decode(data: bytes, charset: str | None) -> tuple[str, str]:
         except (LookupError, ValueError):  # LookupError: a codec from bytes to bytes
             pass
     if codec in ("utf-8", "utf-16", "utf-16-le", "utf-16-be"):
-        # One bad byte in a text that is otherwise as declared must not spoil every other letter.
+        # One bad byte in a text that is otherwise as declared must not cost every other letter.
         text = data.decode(codec, "replace").removeprefix("\ufeff")
         strange = sum(character > "\x7f" for character in text)
         if codec != "utf-8" or 2 * text.count("\ufffd") < strange:
@@ -179,11 +179,11 @@ _POLICY = policy.default.clone(header_factory=lambda name, value: value[:2_000])
 def _read_fields(
     message: EmailMessage,
 ) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...], int]:
-    """The headers for display, those to keep, and how many were left out because they are too long."""
+    """The headers for display, those to save, and how many were left out because they are too long."""
     shown: list[tuple[str, str]] = []
-    kept: dict[str, str] = {}
+    saved: dict[str, str] = {}
     room, too_long = MAX_HEADERS, 0
-    names = {name.lower(): name for name in KEPT}
+    names = {name.lower(): name for name in SAVED_HEADERS}
     for name, raw in message.raw_items():
         if len(name) + len(raw) > room:
             too_long += 1
@@ -194,10 +194,10 @@ def _read_fields(
         text = " ".join(re.split(r"\s*[\r\n]+\s*", text.strip()))
         decoded = _decode_words(text)
         shown.append((name, printable(decoded)))
-        if kept_name := names.get(name.lower()):
-            encoded = text.isascii() and kept_name != "Subject" and not UNPRINTABLE.search(decoded + text)
-            kept.setdefault(kept_name, text if encoded else printable(decoded))
-    return tuple(shown), tuple(kept.items()), too_long
+        if saved_name := names.get(name.lower()):
+            encoded = text.isascii() and saved_name != "Subject" and not UNPRINTABLE.search(decoded + text)
+            saved.setdefault(saved_name, text if encoded else printable(decoded))
+    return tuple(shown), tuple(saved.items()), too_long
 
 
 def _decode_words(text: str) -> str:
@@ -288,7 +288,7 @@ def _open_eml(shown: str, data: bytes) -> Mail:
 def _notes(texts: list[_Text], left: Counter[str], too_long: int, has_headers: bool) -> Iterator[str]:
     if not has_headers and not too_long:
         yield "It has no headers."
-    if left["mended"]:
+    if left["repaired"]:
         yield "Its parts were not marked as they should be; check that nothing is missing."
     yield from dict.fromkeys(text.note for text in texts if text.note)
     if any(text.is_html for text in texts):
@@ -309,7 +309,7 @@ def _collect(part: EmailMessage, left: Counter[str], top: bool = False) -> list[
     payload = part.get_payload()
     if kind.startswith("multipart/"):
         if not isinstance(payload, list):
-            return _mend(part, left)
+            return _repair(part, left)
         found = [_collect(child, left) for child in payload if isinstance(child, EmailMessage)]
         if kind != "multipart/alternative":
             return [text for texts in found for text in texts]
@@ -335,12 +335,12 @@ def _collect(part: EmailMessage, left: Counter[str], top: bool = False) -> list[
     return []
 
 
-def _mend(part: EmailMessage, left: Counter[str]) -> list[_Text]:
+def _repair(part: EmailMessage, left: Counter[str]) -> list[_Text]:
     """The texts of a multipart whose boundary is missing or wrong: found by the look of its parts, once in a mail."""
     data = str(part.get_payload() or "").encode("utf-8", "surrogateescape")
-    left["mended"] += 1
+    left["repaired"] += 1
     boundary = _BOUNDARY.search(data)
-    if boundary is None or left["mended"] > 1:
+    if boundary is None or left["repaired"] > 1:
         return [_Text(*_plain(data, None), is_html=False)]
     head = f'Content-Type: {part.get_content_type()}; boundary="{boundary.group(1).decode()}"\n\n'
     return _collect(message_from_bytes(head.encode() + data, policy=_POLICY), left)

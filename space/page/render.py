@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from space.page import strings
-from space.proofread.reasons import reason
+from space.page.choices import offered
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Score, Tone
     from space.proofread.edits import Edit
-    from space.proofread.pipeline import Skipped
+    from space.proofread.pipeline import Proofread
 
-KEPT_CHARACTERS = 160  # of a text that was left alone, enough to know it again
+_SHORTENED = 160  # characters of a text that was left alone, enough to know it again
 Scale = Mapping[str, tuple[str, str]]
 
 # JSON in UTF-8 cannot carry half of a surrogate pair: one such character would cut the page off.
@@ -87,41 +87,69 @@ def gauges(title: str, tone: Tone | None, before: Tone | None = None, empty: str
     return f'<section class="pr-tone"><h3>{escaped(title)}</h3>{dials}</section>'
 
 
+def blank_result_tone() -> str:
+    return gauges(strings.RESULT_TONE, None, empty=strings.TONE_RESULT_EMPTY)
+
+
 def _mark(tag: str, sign: str, text: str) -> str:
-    """One side of a change; blanks alone are drawn, or nobody would see them."""
+    """One side of an edit."""
     if not text:
         return ""
-    drawn = escaped(text if text.strip() else text.replace("\r\n", "\n").translate(_BLANKS))
-    return f'<{tag}><span class="pr-sign" aria-hidden="true">{sign}</span>{drawn}</{tag}>'
+    return f'<{tag}><span class="pr-sign" aria-hidden="true">{sign}</span>{escaped(_drawn(text))}</{tag}>'
 
 
-def _both(change: Edit) -> str:
-    return _mark("del", "−", change.before) + _mark("ins", "+", change.after)
+def _drawn(text: str) -> str:
+    """The text; blanks alone are drawn, or nobody would see them."""
+    return text if text.strip() else text.replace("\r\n", "\n").translate(_BLANKS)
 
 
-def _named(number: int, change: Edit) -> str:
-    """A change as a screen reader says it."""
-    sides = [f"{strings.REMOVED} {change.before}"] * bool(change.before)
-    sides += [f"{strings.ADDED} {change.after}"] * bool(change.after)
-    return escaped(f"{number + 1}: {', '.join(sides)}, {change.kind}")
+def _both(edit: Edit) -> str:
+    return _mark("del", "−", edit.before) + _mark("ins", "+", edit.after)
 
 
-def marked(draft: str, changes: Sequence[Edit] = (), done: bool = False) -> str:
-    """The draft with each change marked in place, −removed +added.
+def _named(number: int, edit: Edit) -> str:
+    """An edit as a screen reader says it."""
+    suggestion = f"{strings.SUGGESTION} " if _is_suggestion(edit) else ""
+    sides = [f"{strings.REMOVED} {edit.before}"] * bool(edit.before)
+    sides += [f"{strings.ADDED} {edit.after}"] * bool(edit.after)
+    return escaped(f"{suggestion}{number + 1}: {', '.join(sides)}, {edit.kind}")
 
-    When `done`, marks are switches, and `data-pieces` holds the draft in pieces, a change being [before, after]: any
-    choice of changes rebuilds from them exactly, in the browser.
+
+def _is_suggestion(edit: Edit) -> bool:
+    return edit.status == "suggested"
+
+
+def _arrow(edit: Edit) -> str:
+    """An edit in one line of text; one that changes nothing stands for a rewrite that was refused as a whole."""
+    before, after = _drawn(edit.before).strip(), _drawn(edit.after).strip()
+    if edit.before == edit.after:
+        return before
+    return f"{before} → {after}" if before and after else f"−{before}" if before else f"+{after}"
+
+
+def result(value: Proofread) -> str:
+    """The finished email: applied edits made, suggested ones to be made by a click."""
+    return marked(value.draft, offered(value), done=True)
+
+
+def marked(draft: str, edits: Sequence[Edit] = (), done: bool = False) -> str:
+    """The draft with each edit marked in place, −removed +added.
+
+    When `done`, marks are switches, and `data-pieces` holds the draft in pieces, an edit being [before, after]: any
+    choice of edits rebuilds from them exactly, in the browser.
     """
     shown, pieces, at = [], [], 0
-    for number, change in enumerate(changes):
-        same = draft[at : change.start]
-        switch = f' role="button" tabindex="0" aria-pressed="true" aria-label="{_named(number, change)}"'
+    for number, edit in enumerate(edits):
+        same = draft[at : edit.start]
+        name = "pr-change pr-suggestion" if _is_suggestion(edit) else "pr-change"
+        pressed = "false" if _is_suggestion(edit) else "true"
+        switch = f' role="button" tabindex="0" aria-pressed="{pressed}" aria-label="{_named(number, edit)}"'
         shown += [
             escaped(same),
-            f'<span class="pr-change" data-change="{number}"{switch if done else ""}>{_both(change)}</span>',
+            f'<span class="{name}" data-change="{number}"{switch if done else ""}>{_both(edit)}</span>',
         ]
-        pieces += [carried(same), [carried(change.before), carried(change.after)]]
-        at = change.end
+        pieces += [carried(same), [carried(edit.before), carried(edit.after)]]
+        at = edit.end
     shown.append(escaped(draft[at:]))
     pieces.append(carried(draft[at:]))
     data = f' data-pieces="{html.escape(json.dumps(pieces))}"' if done else ""
@@ -133,79 +161,95 @@ def counted(changes: int) -> str:
     return strings.ONE_CHANGE if changes == 1 else strings.MANY_CHANGES.format(count=changes or strings.NO)
 
 
-def changed(changes: Sequence[Edit], clean: bool = True) -> str:
-    """The section "What changed": a card for each change with its kind and reason, to accept or reject.
-
-    Without changes `clean` says whether that is praise, or only because something was left alone.
-    """
-    title = f"<h3>{strings.CHANGES}</h3>"
-    if not changes:
-        praise = f'<p class="pr-clean">{strings.NO_CHANGES}</p>'
-        return f"<section>{title}{praise if clean else f'<p>{strings.NOTHING_CHANGED}</p>'}</section>"
-    kinds = "".join(
-        f'<button type="button" data-kind="{escaped(kind)}" aria-pressed="true">{escaped(kind)} {n}</button>'
-        for kind, n in Counter(change.kind for change in changes).most_common()
+def changes(value: Proofread) -> str:
+    """The section "What changed": a card for each edit with its kind and reason, to accept or reject."""
+    title, edits = f"<h3>{strings.CHANGES}</h3>", offered(value)
+    if not edits:
+        # Praise only where nothing else was found: no note, no edit that was refused.
+        found = value.notes or value.refused
+        line = (
+            f"<p>{strings.NOTHING_CHANGED}</p>" if found else f'<p class="pr-clean">{strings.NO_CHANGES}</p>'
+        )
+        return f"<section>{title}{line}</section>"
+    groups = Counter(map(_group, edits)).most_common()
+    applied = {_group(edit) for edit in value.applied}
+    chips = "".join(
+        f'<button type="button" data-kind="{escaped(name)}" aria-pressed="{str(name in applied).lower()}">{escaped(name)} {n}</button>'
+        for name, n in groups
     )
-    cards = "".join(
-        f'<li class="pr-card" data-change="{number}" data-of="{escaped(change.kind)}"><div><span class="pr-both">{_both(change)}</span>'
-        f'<span class="pr-kind">{escaped(change.kind)}</span><p>{escaped(reason(change))}</p></div>'
-        f'<span class="pr-choice">{_choice(number, change)}</span></li>'
-        for number, change in enumerate(changes)
-    )
+    cards = "".join(_card(number, edit) for number, edit in enumerate(edits))
     return (
-        f'<section>{title}<div class="pr-bar"><b>{counted(len(changes))}</b><span id="chosen" role="status"></span>'
+        f'<section>{title}<div class="pr-bar"><b>{counted(len(value.applied))}</b><span id="chosen" role="status"></span>'
         f'<button type="button" data-all="true">{strings.ACCEPT_ALL}</button>'
         f'<button type="button" data-all="false">{strings.REJECT_ALL}</button>'
-        f'<span class="pr-kinds" role="group" aria-label="{strings.BY_KIND}">{kinds}</span>'
+        f'<span class="pr-kinds" role="group" aria-label="{strings.BY_KIND}">{chips}</span>'
         f'<small>{strings.KEYS}</small></div><ol class="pr-cards">{cards}</ol></section>'
     )
 
 
-def _choice(number: int, change: Edit) -> str:
-    """The two buttons of a card."""
-    return "".join(
-        f'<button type="button" data-accept="{str(accept).lower()}" aria-pressed="{str(accept).lower()}" '
-        f'aria-label="{word} {_named(number, change)}">{sign} {word}</button>'
+def _group(edit: Edit) -> str:
+    """What is accepted or rejected together: the edits of a kind, and all suggestions."""
+    return strings.SUGGESTION if _is_suggestion(edit) else edit.kind
+
+
+def _card(number: int, edit: Edit) -> str:
+    suggestion = _is_suggestion(edit)
+    label = f"{strings.SUGGESTION}: {edit.kind}" if suggestion else edit.kind
+    buttons = "".join(
+        f'<button type="button" data-accept="{str(accept).lower()}" aria-pressed="{str(accept != suggestion).lower()}" '
+        f'aria-label="{word} {_named(number, edit)}">{sign} {word}</button>'
         for accept, sign, word in ((True, "✓", strings.ACCEPT), (False, "✗", strings.REJECT))
     )
-
-
-def why(before: Tone, prompts: Sequence[str]) -> str:
-    """What was measured of the draft, and what the model was told."""
-    measured = strings.WHY_MEASURED.format(
-        sentiment=f"{before.sentiment.label} {_percent(before.sentiment)}%",
-        politeness=f"{before.politeness.label} {_percent(before.politeness)}%",
+    return (
+        f'<li class="pr-card{" pr-suggestion pr-left" if suggestion else ""}" data-change="{number}" data-of="{escaped(_group(edit))}">'
+        f'<div><span class="pr-both">{_both(edit)}</span><span class="pr-kind">{escaped(label)}</span>'
+        f'<p>{escaped(edit.reason)}</p></div><span class="pr-choice">{buttons}</span></li>'
     )
-    hints = [hint for prompt in prompts for hint in _hints(prompt)]
-    count = strings.ONE_SENTENCE if len(prompts) == 1 else strings.MANY_SENTENCES.format(count=len(prompts))
-    told = strings.WHY_NOTHING if not prompts else strings.WHY_TOLD if hints else strings.WHY_TOLD_NOTHING
-    line = f"{measured} {told.format(count=count, hints='; '.join(hints))}"
-    return f'<section><h3>{strings.WHY}</h3><p class="pr-why">{escaped(line)}</p></section>'
 
 
-def _hints(prompt: str) -> list[str]:
-    """The hints that stand in the system part of a prompt, after "Check:"."""
-    found = re.search(r" Check: (.*)\.$", prompt.partition("\nuser: ")[0], re.MULTILINE)
-    return [
-        re.sub(r" = (.+)$", lambda fix: f" → {strings.WHY_NOTHING_TO if fix[1] == '-' else fix[1]}", hint)
-        for hint in (found[1].split("; ") if found else [])
+def why(value: Proofread) -> str:
+    """What was measured of the draft, and each edit with who proposed it and how sure that is."""
+    measured = strings.WHY_MEASURED.format(
+        sentiment=f"{value.before.sentiment.label} {_percent(value.before.sentiment)}%",
+        politeness=f"{value.before.politeness.label} {_percent(value.before.politeness)}%",
+    )
+    asked = len(value.prompts)
+    count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
+    sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
+    by_source: dict[str, list[str]] = {}
+    for edit in (edit for edit in value.edits if edit.before != edit.after):
+        by_source.setdefault(strings.SOURCES.get(edit.source, edit.source), []).append(_proposal(edit))
+    lines = [f"{measured} {sent}"]
+    lines += [
+        strings.PROPOSED.format(source=source, edits="; ".join(edits)) for source, edits in by_source.items()
     ]
+    shown = "".join(f'<p class="pr-why">{escaped(line)}</p>' for line in lines)
+    return f"<section><h3>{strings.WHY}</h3>{shown}</section>"
+
+
+def _proposal(edit: Edit) -> str:
+    """An edit with how sure it is and what became of it; a score of 1 is that of an edit that nobody scored."""
+    sure = [f"{round(100 * edit.score)}%"] * (edit.score < 1)
+    status = [strings.STATUSES.get(edit.status, edit.status)] * (edit.status != "applied")
+    about = ", ".join(sure + status)
+    return _shortened(_arrow(edit)) + (f" ({about})" if about else "")
 
 
 def _shortened(text: str) -> str:
     text = text.strip()
-    return text if len(text) <= KEPT_CHARACTERS else text[:KEPT_CHARACTERS].rstrip() + "…"
+    return text if len(text) <= _SHORTENED else text[:_SHORTENED].rstrip() + "…"
 
 
-def kept(values: Sequence[Skipped]) -> str:
-    """The section of what was left alone, each with its reason; nothing when there is nothing to tell."""
-    if not values:
+def skipped(value: Proofread) -> str:
+    """The section of what was left alone, each with its reason: refused edits, protected text. Empty when there is none."""
+    left = [(_arrow(edit), edit.reason) for edit in value.refused]
+    left += [(each.text, each.reason) for each in value.skipped]
+    if not left:
         return ""
     items = "".join(
-        f"<li><q>{escaped(_shortened(each.text))}</q> <span>{escaped(each.reason)}</span></li>"
-        for each in values
+        f"<li><q>{escaped(_shortened(text))}</q> <span>{escaped(why)}</span></li>" for text, why in left
     )
-    return f'<section><h3>{strings.KEPT}</h3><ul class="pr-kept" tabindex="0">{items}</ul></section>'
+    return f'<section><h3>{strings.SKIPPED}</h3><ul class="pr-skipped" tabindex="0">{items}</ul></section>'
 
 
 def notes(lines: Sequence[str]) -> str:

@@ -85,6 +85,7 @@ NO = "no"
 ONE_CHANGE = "1 change"
 MANY_CHANGES = "{count} changes"
 CHOSEN = "{accepted} accepted, {rejected} rejected"
+SUGGESTION = "Suggestion"
 ACCEPT = "Accept"
 REJECT = "Reject"
 ACCEPT_ALL = "Accept all"
@@ -93,13 +94,22 @@ BY_KIND = "Accept or reject all of a kind"
 KEYS = "Keys, in the email or here: n next, p previous, a accept, r reject"
 REMOVED = "removed"
 ADDED = "added"
-KEPT = "Left alone on purpose"
+SKIPPED = "Left alone on purpose"
 WHY = "Why this rewrite"
 WHY_MEASURED = "The draft was measured: sentiment {sentiment}, politeness {politeness}."
-WHY_NOTHING = "No sentence looked doubtful, so the model saw none."
-WHY_TOLD = "{count} looked doubtful and went to the model, with these hints: {hints}"
-WHY_NOTHING_TO = "(nothing)"
-WHY_TOLD_NOTHING = "{count} went to the model, without hints."
+WHY_ASKED = "{count} went to the language model."
+WHY_NOT_ASKED = "No sentence needed the language model, so it saw none."
+PROPOSED = "Proposed by {source}: {edits}."
+STATUSES = {"applied": "made", "suggested": "suggested", "refused": "refused"}
+SOURCES = {
+    "tagger": "the tagger",
+    "lexicon": "the word list",
+    "harper": "the grammar checker",
+    "dialect": "the spelling that was chosen",
+    "llm": "the language model",
+    "polish": "the polite phrasebook",
+    "user": "you",
+}
 ONE_SENTENCE = "1 sentence"
 MANY_SENTENCES = "{count} sentences"
 PROMPTS = "Exact prompts sent to the model ({count})"
@@ -110,21 +120,22 @@ NO_PROMPTS = "Nothing was sent to the model: no sentence needed it."
 SETTINGS = "Settings"
 MODEL = "Model"
 LOADING = "Loading {model}… a large model takes a minute, a download longer."
-DOWNLOADING = "Downloading {model}: {came:,.0f} of {of:,.0f} MB…"
+DOWNLOADING = "Downloading {model}: {received:,.0f} of {total:,.0f} MB…"
 DIALECT = "Spelling"
 DIALECTS = {"": "As written", "american": "American", "british": "British"}
 TERMS = "Protected words"
 TERMS_PLACEHOLDER = "One a line: names, products, jargon. They are never changed."
 TERMS_NOTE = "Kept in this browser only."
-TEMPERATURE = "Temperature"
-TEMPERATURE_NOTE = "0: the same draft always gives the same result."
-TOP_P, TOP_K, MIN_P = "Top-p", "Top-k", "Min-p"
-TOP_K_NOTE = "0 turns it off."
+SAMPLING = {  # label and note
+    "temperature": ("Temperature", "0: the same draft always gives the same result."),
+    "top_p": ("Top-p", ""),
+    "top_k": ("Top-k", "0 turns it off."),
+    "min_p": ("Min-p", ""),
+    "repeat_penalty": ("Repeat penalty", ""),
+    "max_tokens": ("Max tokens", "For one answer; 0: twice the length of its text."),
+    "seed": ("Seed", ""),
+}
 RANGE = "{low} to {high}."
-REPEAT_PENALTY = "Repeat penalty"
-MAX_TOKENS = "Max tokens"
-MAX_TOKENS_NOTE = "For one answer; 0: twice the length of its text."
-SEED = "Seed"
 RESET = "Reset settings"
 
 # ---- history ----

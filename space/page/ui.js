@@ -1,4 +1,4 @@
-// What the page does by itself, without a round trip to the server. `words` holds the texts it needs.
+// What the page does by itself, without a round trip to the server. `words` holds the texts it needs, under their names in strings.py.
 (words) => {
   const LAST = 10; // emails in the history
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -97,8 +97,9 @@
     }
     for (const button of all("#changes [data-kind]")) button.setAttribute("aria-pressed", kinds[button.dataset.kind]);
     const accepted = taken.filter(Boolean).length;
+    const rejected = all("#result .pr-change[aria-pressed=false]:not(.pr-suggestion)").length;
     const line = one("#chosen");
-    if (line) line.textContent = fill(words.chosen, { accepted, rejected: taken.length - accepted });
+    if (line) line.textContent = fill(words.CHOSEN, { accepted, rejected });
   }
 
   // Moves to a change, around the ends, and shows it in the email and among the cards.
@@ -161,11 +162,11 @@
         one("#pick").click();
         one("#draft").scrollIntoView({ block: "nearest" });
       });
-      button.textContent = words.open;
-      const when = new Date(email.time).toLocaleString(words.language, { dateStyle: "medium", timeStyle: "short" });
+      button.textContent = words.HISTORY_OPEN;
+      const when = new Date(email.time).toLocaleString(words.LANGUAGE, { dateStyle: "medium", timeStyle: "short" });
       const line = email.draft.trim().replace(/\s+/g, " ");
       const start = line.length > 80 ? `${line.slice(0, 80)}…` : line;
-      button.setAttribute("aria-label", `${words.open}: ${when}, ${start}`);
+      button.setAttribute("aria-label", `${words.HISTORY_OPEN}: ${when}, ${start}`);
       item.append(button, ` ${when} · ${start}`);
       return item;
     }));
@@ -177,7 +178,7 @@
   });
 
   function fill(form, values) {
-    return form.replace(/{(\w+)}/g, (_, name) => values[name].toLocaleString(words.language));
+    return form.replace(/{(\w+)}/g, (_, name) => values[name].toLocaleString(words.LANGUAGE));
   }
 
   window.proofreader = {
@@ -189,8 +190,8 @@
       remember("draft", draft, "sessionStorage");
       later("#measure", 500);
       const count = (draft.match(/\S+/g) || []).length;
-      const form = count > words.limit ? words.countOver : words.count;
-      return fill(form, { characters: [...draft].length, words: count, limit: words.limit });
+      const form = count > words.MAX_WORDS ? words.COUNT_OVER : words.COUNT;
+      return fill(form, { characters: [...draft].length, words: count, limit: words.MAX_WORDS });
     },
 
     // The values of a handler, with which changes are taken as the last one.
@@ -229,7 +230,7 @@
       return [terms, dialect];
     },
 
-    hideMarks: () => (one("#result").classList.toggle("pr-clean-view") ? words.showMarks : words.hideMarks),
+    hideMarks: () => (one("#result").classList.toggle("pr-clean-view") ? words.SHOW_MARKS : words.HIDE_MARKS),
 
     // navigator.clipboard exists on https and on localhost only; elsewhere the text is selected and copied.
     async copy() {
@@ -243,21 +244,21 @@
         document.execCommand("copy");
         area.remove();
       }
-      return words.copied;
+      return words.COPIED;
     },
 
     async copyAgain() {
       await new Promise((done) => setTimeout(done, 1500));
-      return words.copy;
+      return words.COPY;
     },
 
-    saveText: () => save(new Blob([text()], { type: "text/plain;charset=utf-8" }), `${words.fileName}.txt`),
+    saveText: () => save(new Blob([text()], { type: "text/plain;charset=utf-8" }), `${words.FILE_NAME}.txt`),
 
     // `data` is base64, as bytes travel in JSON.
     saveMail(data) {
       if (!data) return;
       const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
-      save(new Blob([bytes], { type: "message/rfc822" }), `${words.fileName}.eml`);
+      save(new Blob([bytes], { type: "message/rfc822" }), `${words.FILE_NAME}.eml`);
     },
   };
 

@@ -3,7 +3,7 @@
     reason(Edit(0, 8, "recieved", "received", "spelling"))  # Spelling: 'recieved' is not a word we know.
 
 A change knows its two texts and its kind, not its sentence. So a line names a rule only where these alone show it
-("its" that becomes "it's"); everything else gets the general line of its kind, which says what was done.
+("its" that becomes "it's"); everything else gets the general line of its kind.
 """
 
 from __future__ import annotations
@@ -64,23 +64,37 @@ TEXTS = {
     # repetition and marks
     "doubled": "'{word}' was written twice.",
     "question": "A question ends with a question mark.",
+    # marks, each by its name
+    "mark added": "There should be {word} here.",
+    "mark removed": "There is no need for {word} here.",
+    "mark": "There should be {word} here, not {before}.",
     # in general, by kind: replaced, added, removed
-    "agreement": "Agreement: '{after}' instead of '{before}'.",
-    "article": "Article: '{after}' instead of '{before}'.",
-    "capitals": "Capitals: '{after}' instead of '{before}'.",
-    "other": "'{after}' instead of '{before}'.",
-    "preposition": "Preposition: '{after}' instead of '{before}'.",
-    "punctuation": "Punctuation: '{after}' instead of '{before}'.",
-    "spacing": "Spacing: the blanks were put right.",
-    "spelling": "Spelling: '{after}' instead of '{before}'.",
-    "tone": "Tone: '{after}' instead of '{before}'.",
-    "verb form": "Verb form: '{after}' instead of '{before}'.",
-    "word choice": "Word choice: '{after}' instead of '{before}'.",
-    "word order": "Word order: the same words in another order.",
-    "added": "'{after}' was added.",
-    "removed": "'{before}' was removed.",
+    "agreement": "'{after}' agrees in number with the words around it.",
+    "article": "'{after}' is the article that fits this noun.",
+    "article added": "This noun needs '{after}' before it.",
+    "article removed": "This noun stands without '{before}'.",
+    "capitals": "'{after}' is written with these capitals.",
+    "other": "'{after}' fits better here.",
+    "preposition": "'{after}' is the preposition that is used here.",
+    "preposition added": "The preposition '{after}' is missing here.",
+    "preposition removed": "No preposition is used here.",
+    "punctuation": "The sentence is punctuated like this.",
+    "spacing": "The blanks are as they should be here.",
+    "spelling": "'{after}' is the word that is meant here.",
+    "tone": "'{after}' sounds more courteous.",
+    "tone added": "'{after}' makes this more courteous.",
+    "tone removed": "Without '{before}' this is more courteous.",
+    "verb form": "'{after}' is the form of the verb that fits here.",
+    "word choice": "'{after}' is the usual word here.",
+    "word order": "In this order the sentence reads more naturally.",
+    "added": "Without '{after}' something is missing here.",
+    "removed": "The sentence is complete without '{before}'.",
 }
 
+_MARKS = {
+    ",": "a comma", ".": "a full stop", "?": "a question mark", "!": "an exclamation mark", ":": "a colon",
+    ";": "a semicolon", "-": "a hyphen",
+}  # fmt: skip
 _LONGEST = 40  # characters of a text that a line quotes
 _CONFUSED = {
     key: frozenset(words.split())
@@ -130,12 +144,27 @@ def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
     """
     before, after = (" ".join(text.replace("’", "'").split()) for text in (change.before, change.after))
     key, word = next((found for rule in _RULES if (found := rule(change, before, after))), ("", ""))
-    if not key and not (before and after):
-        key = "spacing" if not before and not after else "removed" if before else "added"
-    if not key and change.kind == "spelling" and _is_unknown(before, lexicon or Lexicon.load()):
+    if (
+        not key
+        and before
+        and after
+        and change.kind == "spelling"
+        and _is_unknown(before, lexicon or Lexicon.load())
+    ):
         key = "unknown"
-    key = key or (change.kind if change.kind in TEXTS else "other")
+    key = key or _general(change.kind, before, after)
+    before = _MARKS.get(before, before) if key == "mark" else before
     return TEXTS[key].format(before=_shortened(before), after=_shortened(after), word=word)
+
+
+def _general(kind: str, before: str, after: str) -> str:
+    """The key of the line of a kind; of what was only added or removed, that of the kind's own line for it, if it has one."""
+    if before and after:
+        return kind if kind in TEXTS else "other"
+    if not before and not after:
+        return "spacing"
+    direction = "removed" if before else "added"
+    return f"{kind} {direction}" if f"{kind} {direction}" in TEXTS else direction
 
 
 def _is_unknown(text: str, lexicon: Lexicon) -> bool:
@@ -235,7 +264,11 @@ def _by_repetition(change: Edit, before: str, after: str) -> _Found:
 
 
 def _by_mark(change: Edit, before: str, after: str) -> _Found:
-    return ("question", "") if after == "?" and before in ("", ".", ",", "!") else None
+    if after == "?" and before in ("", ".", ",", "!"):
+        return "question", ""
+    if after in _MARKS and (before in _MARKS or not before):
+        return ("mark" if before else "mark added"), _MARKS[after]
+    return ("mark removed", _MARKS[before]) if before in _MARKS and not after else None
 
 
 _RULES: tuple[Callable[[Edit, str, str], _Found], ...] = (

@@ -91,13 +91,13 @@ def processes(folder: Path) -> list[int]:
     return found
 
 
-def kept(app: App) -> dict[str, Any]:
+def journaled(app: App) -> dict[str, Any]:
     (record,) = records(app.feedback)
     return record
 
 
 def check(record: dict[str, Any]) -> None:
-    """What the user said, whole, and nobody's address."""
+    """Everything that the user said, and nobody's address."""
     assert record["verdict"] == "bad" and record["reasons"] == ["wrong correction"]
     verdicts = [change["verdict"] for change in record["changes"]]
     assert len(verdicts) > 2 and verdicts == ["accepted", "rejected"] + ["accepted"] * (len(verdicts) - 2)
@@ -123,7 +123,7 @@ def test_what_was_sent_from_the_page_is_in_the_private_dataset(
         assert ADDRESS not in shown and "Jana" not in shown
         line = send(page)
         expect(line).to_contain_text(UNKNOWN)
-        name = kept(app)["id"]
+        name = journaled(app)["id"]
         assert name in line.inner_text()
         until(lambda: [row["id"] for row in loopback.rows(REPO)] == [name])  # in seconds, without being asked
         fill(page)  # a second one would wait for a minute
@@ -150,18 +150,18 @@ def test_without_a_hub_the_thanks_come_and_the_record_arrives_after_kill_9_and_a
         page = open_page(app)
         fill(page)
         expect(send(page)).to_contain_text(UNKNOWN)
-        check(kept(app))
+        check(journaled(app))
         (process,) = processes(app.feedback)
         os.kill(process, signal.SIGKILL)
     log = (tmp_path / "stderr").read_text()
     assert "could not be reached" in log and loopback.token not in log and ADDRESS not in log
     assert loopback.repos == {}
     with running(tmp_path, **hub_settings(loopback)) as again:
-        assert kept(again)
-    assert [row["id"] for row in loopback.rows(REPO)] == [kept(app)["id"]]
+        assert journaled(again)
+    assert [row["id"] for row in loopback.rows(REPO)] == [journaled(app)["id"]]
 
 
-def test_a_disk_that_is_full_is_told_and_the_words_stay(tmp_path: Path, open_page: Open) -> None:
+def test_a_disk_that_is_full_is_reported_and_the_words_stay(tmp_path: Path, open_page: Open) -> None:
     """A file that may not grow is refused like one on a full disk: half way, by the system."""
     with running(tmp_path) as app:
         page = open_page(app)
@@ -176,10 +176,10 @@ def test_a_disk_that_is_full_is_told_and_the_words_stay(tmp_path: Path, open_pag
         assert list(records(app.feedback)) == []
         resource.prlimit(process, resource.RLIMIT_FSIZE, unlimited)
         expect(send(page)).to_contain_text(UNKNOWN)
-        check(kept(app))
+        check(journaled(app))
 
 
-def test_a_disk_that_is_read_only_is_told_and_the_words_stay(tmp_path: Path, open_page: Open) -> None:
+def test_a_disk_that_is_read_only_is_reported_and_the_words_stay(tmp_path: Path, open_page: Open) -> None:
     with running(tmp_path, FEEDBACK_DIR="/sys/feedback") as app:  # where even root can make no folder
         page = open_page(app)
         fill(page)

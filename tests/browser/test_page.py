@@ -25,7 +25,10 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from feedback.journal import records
 from feedback.redact import redact
-from space.page import strings
+from space.page import render, strings
+from space.proofread.edits import Edit
+from space.proofread.pipeline import Proofread
+from tests.space.page.test_render import KIND
 
 pytestmark = pytest.mark.browser
 
@@ -126,29 +129,58 @@ def wrong_and_right(page: Page) -> tuple[list[str], list[str]]:
 
 def test_each_change_can_be_rejected_and_accepted_in_the_email_and_on_its_card(page: Page) -> None:
     proofread(page, MISTAKES)
-    whole, (wrong, right) = result(page), wrong_and_right(page)
+    all_accepted, (wrong, right) = result(page), wrong_and_right(page)
     marks, cards = page.locator("#result .pr-change"), page.locator("#changes .pr-card")
     expect(cards).to_have_count(len(wrong))
     marks.first.click()
     expect(marks.first).to_have_attribute("aria-pressed", "false")
     expect(cards.first.get_by_role("button", name=strings.REJECT)).to_have_attribute("aria-pressed", "true")
-    assert result(page) == whole.replace(right[0], wrong[0], 1)
+    assert result(page) == all_accepted.replace(right[0], wrong[0], 1)
     expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=len(wrong) - 1, rejected=1))
     cards.first.get_by_role("button", name=strings.ACCEPT).click()
-    assert result(page) == whole
+    assert result(page) == all_accepted
 
 
 def test_all_changes_and_all_of_a_kind_can_be_rejected_at_once(page: Page) -> None:
     proofread(page, MISTAKES)
-    whole = result(page)
+    page.get_by_role("button", name=strings.ACCEPT_ALL).click()
+    everything = result(page)
     page.get_by_role("button", name=strings.REJECT_ALL).click()
     assert result(page) == MISTAKES
     kind = page.locator("#changes .pr-kinds button").first
     kind.click()
     expect(kind).to_have_attribute("aria-pressed", "true")
-    assert MISTAKES != result(page) != whole
+    assert MISTAKES != result(page) != everything
     page.get_by_role("button", name=strings.ACCEPT_ALL).click()
-    assert result(page) == whole
+    assert result(page) == everything
+
+
+def test_a_suggestion_is_taken_by_key_and_by_click_and_is_not_made_by_itself(page: Page) -> None:
+    proofread(page, "I has recieved it.")
+    shown = Proofread(
+        "It have come at Monday.",
+        (
+            Edit(3, 7, "have", "has", "agreement"),
+            Edit(13, 15, "at", "on", "preposition", "tagger", 0.6, "suggested"),
+        ),
+        KIND, KIND, (), (), "m", {}, (),
+    )  # fmt: skip
+    for panel, html in (("result", render.result(shown)), ("changes", render.changes(shown))):
+        page.locator(f"#{panel} .prose").evaluate("(each, html) => { each.innerHTML = html; }", html)
+    assert result(page) == "It has come at Monday."
+    mark, card = page.locator("#result .pr-suggestion"), page.locator("#changes .pr-card").nth(1)
+    expect(card).to_contain_text(strings.SUGGESTION)
+    page.locator("#result .pr-email").focus()
+    for key in "nna":
+        page.keyboard.press(key)
+    expect(mark).to_have_attribute("aria-pressed", "true")
+    assert result(page) == "It has come on Monday."
+    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=2, rejected=0))
+    card.get_by_role("button", name=strings.REJECT).click()
+    assert result(page) == "It has come at Monday."
+    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=1, rejected=0))
+    card.get_by_role("button", name=strings.ACCEPT).click()
+    assert result(page) == "It has come on Monday."
 
 
 def test_changes_are_walked_and_chosen_with_the_keyboard(page: Page) -> None:
@@ -197,17 +229,17 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     page.reload()
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     expect(page.locator("#terms textarea")).to_have_value("recieve")
-    set_setting(page.get_by_label(strings.TOP_K), "5")
+    set_setting(page.get_by_label(strings.SAMPLING["top_k"][0]), "5")
     page.get_by_role("button", name=strings.RESET).click()
-    expect(page.get_by_label(strings.TOP_K)).to_have_value("0")
+    expect(page.get_by_label(strings.SAMPLING["top_k"][0])).to_have_value("0")
     expect(page.locator("#terms textarea")).to_have_value("recieve")  # a dictionary is no setting
     set_setting(page.locator("#terms textarea"), "")
 
 
-def test_another_model_is_chosen_and_one_that_is_broken_is_told(
+def test_another_model_is_chosen_and_one_that_is_broken_is_reported(
     start_app: Any, open_page: Open, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "shelf"
+    folder = tmp_path / "models"
     folder.mkdir()
     for path in MODEL.parent.iterdir():
         (folder / path.name).symlink_to(path)
@@ -286,7 +318,7 @@ def test_an_eml_is_opened_proofread_and_saved_with_its_headers(page: Page) -> No
     assert download.value.path().read_text("utf-8") == result(page)
 
 
-def test_a_file_dropped_on_the_draft_is_opened_and_a_wrong_one_is_told(page: Page) -> None:
+def test_a_file_dropped_on_the_draft_is_opened_and_a_wrong_one_is_refused(page: Page) -> None:
     drop = """([area], name, text) => {
         const data = new DataTransfer();
         data.items.add(new File([text], name));
@@ -416,15 +448,15 @@ def test_what_an_example_or_clear_takes_away_can_be_brought_back(page: Page) -> 
     expect(draft(page)).to_have_value("My own words")
 
 
-def test_a_setting_out_of_range_is_told_and_the_page_goes_on(page: Page) -> None:
+def test_a_setting_out_of_range_is_refused_and_the_page_goes_on(page: Page) -> None:
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
-    set_setting(page.get_by_label(strings.TEMPERATURE), "7")
+    set_setting(page.get_by_label(strings.SAMPLING["temperature"][0]), "7")
     draft(page).fill("I has recieve it.")
     page.locator("#run").click()
     expect(status(page).get_by_role("alert")).to_contain_text("temperature")
     expect(page.locator("#run")).to_be_enabled()
     page.get_by_role("button", name=strings.RESET).click()
-    expect(page.get_by_label(strings.TEMPERATURE)).to_have_value("0")
+    expect(page.get_by_label(strings.SAMPLING["temperature"][0])).to_have_value("0")
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
     no_traceback(page)
@@ -554,7 +586,7 @@ def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page)
     expect(page.locator("#send")).to_be_disabled()
 
 
-def test_feedback_that_cannot_be_written_is_told_and_stays_in_the_form(app: Any, page: Page) -> None:
+def test_feedback_that_cannot_be_written_is_reported_and_stays_in_the_form(app: Any, page: Page) -> None:
     proofread(page, CLEAN)
     page.locator("#verdict").get_by_text(strings.VERDICTS["good"]).click()
     page.locator("#comment textarea").fill("well done")
@@ -584,7 +616,7 @@ def test_nothing_leaves_this_machine(app: Any, page: Page) -> None:
     assert app.contacted.read_text() == ""
 
 
-def test_a_port_in_use_is_told_in_one_line(app: Any) -> None:
+def test_a_port_in_use_is_reported_in_one_line(app: Any) -> None:
     root = Path(__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "space/app.py"],
@@ -605,8 +637,8 @@ def test_without_its_model_the_page_starts_and_still_measures_tone(
 ) -> None:
     models = models_without("proofreader.gguf")
     if damage == "cut short":
-        whole = (Path(__file__).parents[2] / "space/models/proofreader.gguf").read_bytes()
-        (models / "proofreader.gguf").write_bytes(whole[: len(whole) // 2])
+        data = (Path(__file__).parents[2] / "space/models/proofreader.gguf").read_bytes()
+        (models / "proofreader.gguf").write_bytes(data[: len(data) // 2])
     page = open_page(start_app(MODELS_DIR=str(models)))
     expect(status(page).get_by_role("alert")).to_contain_text("proofreader.gguf")
     draft(page).fill("Send me the form today.")

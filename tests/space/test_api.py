@@ -27,8 +27,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
 from feedback import journal
-from space import api, app
+from space import api, app, server
+from space.api import error_line
+from space.errors import UserError
 from space.page import strings
+from space.proofread.llm.models import ModelSwitcher
 from space.proofread.pipeline import Progress, Proofreader
 from space.settings import Settings
 
@@ -48,7 +51,7 @@ class Run:
     draft: str
     seen: int = 0  # Progress values that were asked for
     total: int = 0
-    end: str = ""  # "whole" or "cut"
+    end: str = ""  # "complete" or "cut"
 
 
 @dataclasses.dataclass
@@ -56,6 +59,8 @@ class Served:
     """The app, and what it did."""
 
     url: str
+    models_dir: Path
+    models: ModelSwitcher
     proofreader: Proofreader
     feedback: Path
     runs: list[Run]
@@ -81,18 +86,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     runs: list[Run] = []
     gate = threading.Event()
     gate.set()
-    whole = Proofreader.run
+    original = Proofreader.run
 
     def noted(self: Proofreader, draft: str, *args: Any, **options: Any) -> Iterator[Any]:
         run = Run(draft)
         runs.append(run)
         try:
-            for outcome in whole(self, draft, *args, **options):
+            for outcome in original(self, draft, *args, **options):
                 if isinstance(outcome, Progress):
                     run.seen, run.total = run.seen + 1, outcome.total
                 yield outcome
                 gate.wait(WAIT_SECONDS)
-            run.end = "whole"
+            run.end = "complete"
         finally:
             run.end = run.end or "cut"
 
@@ -101,15 +106,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             patch.delenv(name, raising=False)
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         patch.setattr(Proofreader, "run", noted)
-        patch.setattr(api, "MAX_WAITING", WAITING)
-        patch.setattr(api, "MAX_FILE_BYTES", 1_000_000)
-        folder = tmp_path_factory.mktemp("feedback")
-        settings = dataclasses.replace(Settings.from_env(), feedback_dir=folder, port=free_port())
-        page, proofreader, problem = app.build(settings, lambda: "on this machine")
-        assert proofreader is not None, problem
+        patch.setattr(server, "MAX_WAITING", WAITING)
+        patch.setattr(server, "MAX_FILE_BYTES", 1_000_000)
+        feedback, folder = tmp_path_factory.mktemp("feedback"), tmp_path_factory.mktemp("models")
+        for path in (ROOT / "space" / "models").iterdir():
+            (folder / path.name).symlink_to(path)
+        (folder / "second.gguf").symlink_to(folder / "proofreader.gguf")
+        (folder / "torn.gguf").write_bytes((folder / "proofreader.gguf").read_bytes()[:100_000])
+        settings = dataclasses.replace(
+            Settings.from_env(), feedback_dir=feedback, models_dir=folder, port=free_port()
+        )
+        page, models, problem = app.build(settings, lambda: "on this machine")
+        assert models is not None, problem
         with io.TextIOWrapper(io.BytesIO(), "ascii") as terminal, redirect_stdout(terminal):
-            app.launch(page, settings, proofreader, problem)
-        yield Served(page.local_url.rstrip("/"), proofreader, folder, runs, gate)
+            app.launch(page, settings, models, problem)
+        yield Served(page.local_url.rstrip("/"), folder, models, models.switch(), feedback, runs, gate)
         page.close(verbose=False)
 
 
@@ -166,6 +177,8 @@ def test_programs_see_these_endpoints_and_none_of_the_page(client: gradio_client
         "text",
         "mode",
         "protected_terms",
+        "dialect",
+        "model",
     ]
 
 
@@ -179,15 +192,56 @@ def test_a_program_gets_what_the_proofreader_says(served: Served, client: gradio
 
 def test_mode_and_protected_terms_reach_the_proofreader(client: gradio_client.Client) -> None:
     text = "She have recieved the letters."
-    kept = client.predict(text, "polish", ["recieved"], api_name="/proofread")
-    assert "recieved" in kept["text"]
+    answer = client.predict(text, "polish", ["recieved"], api_name="/proofread")
+    assert "recieved" in answer["text"]
 
 
-def test_a_run_tells_how_far_it_is(http: httpx.Client) -> None:
-    told = events(http, join(http, "proofread", text="She have recieved it. He have lost it."))
-    assert told[0] == ("generating", [{"done": 0, "total": 2}])
-    assert told[-1][0] == "complete"
-    assert told[-1][1][0]["changed"] is True
+def test_a_dialect_reaches_the_proofreader(client: gradio_client.Client) -> None:
+    spelt = [
+        client.predict("Please organise the colors.", dialect=dialect, api_name="/proofread")["text"]
+        for dialect in ("", "american", "british")
+    ]
+    assert spelt == [
+        "Please organise the colors.",
+        "Please organize the colors.",
+        "Please organise the colours.",
+    ]
+
+
+def test_a_call_takes_the_model_that_is_loaded_unless_it_names_one(
+    served: Served, client: gradio_client.Client
+) -> None:
+    engine = served.models.switch("second").engine  # as a page does
+    try:
+        assert client.predict("He have it.", api_name="/proofread")["model"] == "second"
+        assert served.proofreader.engine is engine, "the model was loaded again"
+        named = client.predict("He have it.", model="proofreader", api_name="/proofread")
+        assert named["model"] == "proofreader" == served.models.loaded
+    finally:
+        served.models.switch("proofreader")
+
+
+def test_health_says_when_no_model_could_be_loaded_and_when_one_is_again(
+    served: Served, http: httpx.Client
+) -> None:
+    default = served.models_dir / "proofreader.gguf"
+    away = default.rename(default.with_suffix(".away"))
+    try:
+        assert "no such model file" in refusal(http, "proofread", text="He have it.", model="torn")
+        sick = http.get("/health")
+    finally:
+        away.rename(default)
+    assert sick.status_code == 503 and "no such model file" in sick.json()["problem"]
+    assert events(http, join(http, "proofread", text="He have it."))[-1][0] == "complete"
+    well = http.get("/health")
+    assert (well.status_code, well.json()) == (200, {"status": "ok", "model": "proofreader"})
+
+
+def test_a_run_reports_how_far_it_is(http: httpx.Client) -> None:
+    seen = events(http, join(http, "proofread", text="She have recieved it. He have lost it."))
+    assert seen[0] == ("generating", [{"done": 0, "total": 2}])
+    assert seen[-1][0] == "complete"
+    assert seen[-1][1][0]["changed"] is True
 
 
 def test_tone_is_that_of_what_the_writer_says(http: httpx.Client) -> None:
@@ -215,6 +269,19 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
 # ---- what is refused ----
 
 
+def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert error_line(UserError("no model: get one"), strings.UNEXPECTED) == "no model: get one"
+    assert not caplog.records
+    try:
+        int("my secret email")
+    except ValueError as error:
+        assert error_line(error, strings.UNEXPECTED) == strings.UNEXPECTED.format(name="ValueError")
+    assert "ValueError at test_api.py:" in caplog.text
+    assert "secret" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("name", "values", "line"),
     [
@@ -222,6 +289,16 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
         ("proofread", {"text": {"of": SECRET}}, "text: send a string."),
         ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish, which proofreader knows."),
         ("proofread", {"text": SECRET, "mode": [SECRET]}, "mode: send a string."),
+        (
+            "proofread",
+            {"text": SECRET, "dialect": SECRET},
+            "dialect: send one of american, british, or an empty string.",
+        ),
+        (
+            "proofread",
+            {"text": SECRET, "model": SECRET},
+            "model: send one of proofreader, second, torn, or an empty string.",
+        ),
         (
             "proofread",
             {"text": SECRET, "protected_terms": SECRET},
@@ -299,13 +376,13 @@ def test_a_call_of_the_wrong_form_gets_one_line(
     assert SECRET not in logged and "Traceback" not in logged
 
 
-def test_a_call_with_too_few_values_is_told_how_many_and_is_not_logged(
+def test_a_call_with_too_few_values_learns_how_many_and_is_not_logged(
     http: httpx.Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     posted = http.post("/gradio_api/call/proofread", json={"data": [SECRET]}).json()
     ((kind, data),) = events(http, f"/gradio_api/call/proofread/{posted['event_id']}")
     assert kind == "error"
-    assert data["error"].startswith("proofread takes 3 values in data, and got 1; ")
+    assert data["error"].startswith("proofread takes 5 values in data, and got 1; ")
     assert SECRET not in "".join(capfd.readouterr())
 
 
@@ -382,8 +459,8 @@ def test_clients_at_once_see_nothing_of_each_other(served: Served) -> None:
 
 def test_a_client_that_goes_away_frees_its_place(http: httpx.Client, served: Served) -> None:
     with http.stream("GET", join(http, "proofread", text=LONG)) as stream:
-        for _, (told,) in events_of(stream.iter_lines()):
-            if told["done"]:
+        for _, (progress,) in events_of(stream.iter_lines()):
+            if progress["done"]:
                 break
         run = next(run for run in served.runs if run.draft == LONG)
         assert httpx.get(f"{served.url}/health").json() == {"status": "ok", "model": "proofreader"}
@@ -436,7 +513,7 @@ def said(result: CallToolResult) -> str:
 
 def test_an_assistant_is_offered_proofread_and_tone_with_what_they_do(served: Served) -> None:
     tools = {tool.name: tool for tool in with_mcp(served, lambda session: session.list_tools()).tools}
-    assert set(tools) == set(api.TOOLS)
+    assert set(tools) == set(server.TOOLS)
     assert all((tool.description or "").endswith(("and why", "all labels")) for tool in tools.values())
     schema = tools["proofread"].inputSchema
     assert schema["required"] == ["text"]

@@ -165,7 +165,7 @@ def test_a_readonly_feedback_folder(
         )
 
 
-def test_what_llama_cpp_does_to_its_process_is_told_and_survived() -> None:
+def test_what_llama_cpp_does_to_its_process_is_reported_and_survived() -> None:
     assert doctor.in_child(os.abort) == ("", "SIGABRT")
     assert doctor.in_child(os.readlink, "/no/such")[1].startswith("FileNotFoundError: ")
     assert doctor.in_child(os.path.basename, "a/b") == ("b", "")
@@ -179,7 +179,7 @@ def test_a_port_in_use(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PORT", str(port))
         lines, ok = doctor.report(Settings.from_env())
     assert not ok
-    assert lines[-1].startswith(f"problem: port {port} cannot be used (Address already in use): ")
+    assert lines[-1].startswith(f"problem: port {port} is in use: ")
 
 
 @contextmanager

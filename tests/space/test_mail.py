@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from space.errors import UserError
-from space.mail import KEPT, MAX_BYTES, MAX_FILE_BYTES, Mail, open_mail, save_eml
+from space.mail import MAX_BYTES, MAX_FILE_BYTES, SAVED_HEADERS, Mail, open_mail, save_eml
 from space.proofread.email import split
 
 HEAD = b"From: Ann <ann@a.example>\r\nTo: Tom <tom@b.example>\r\nSubject: Plan\r\n"
@@ -98,8 +98,8 @@ def test_other_kinds_are_known_by_their_first_bytes(name: str, data: bytes) -> N
 
 
 def test_a_strange_name_stays_one_short_line() -> None:
-    told = refusal("C:\\mail\\evil\nname<b>" + "x" * 500 + ".pdf", b"x")
-    assert "mail\\" not in told and "<" not in told
+    line = refusal("C:\\mail\\evil\nname<b>" + "x" * 500 + ".pdf", b"x")
+    assert "mail\\" not in line and "<" not in line
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.eml"])
@@ -301,7 +301,7 @@ def test_a_mail_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "line"),
     [
         (eml("text/plain", " \r\n"), "no text"),
         (eml("image/png", "x"), "no text"),
@@ -319,8 +319,8 @@ def test_a_mail_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
         (b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (d, d) for d in range(1500)), "damaged"),
     ],
 )  # fmt: skip
-def test_a_mail_without_readable_text_says_so(data: bytes, told: str) -> None:
-    assert told in refusal("a.eml", data)
+def test_a_mail_without_readable_text_says_so(data: bytes, line: str) -> None:
+    assert line in refusal("a.eml", data)
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ def test_odd_addresses_are_written_so_that_they_can_be_read(to: bytes) -> None:
         assert dict(again.headers)["To"] == "Jürgen <j@a.example>, Ann <ann@a.example>"
 
 
-@given(subject=st.text(max_size=120), value=st.text(max_size=60), name=st.sampled_from(KEPT))
+@given(subject=st.text(max_size=120), value=st.text(max_size=60), name=st.sampled_from(SAVED_HEADERS))
 @example(subject="a\r\nBcc: x@y.example\r\n\r\nbody", value="a\n\nb", name="To")
 @example(subject="=?utf-8?q?=0ABcc:_x?=", value="\u2028Bcc: x\x85Bcc: y", name="From")
 @settings(max_examples=100, deadline=None)

@@ -62,7 +62,7 @@ def test_bytes_that_are_no_text_come_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environment", "told"),
+    ("arguments", "environment", "line"),
     [
         (("proofread", "--model", "nowhere.gguf"), {}, "no such model file"),
         (("proofread",), {"N_CTX": "many"}, "N_CTX=many"),
@@ -71,10 +71,10 @@ def test_bytes_that_are_no_text_come_back() -> None:
     ],
 )
 def test_bad_settings_are_one_line(
-    arguments: tuple[str, ...], environment: dict[str, str], told: str
+    arguments: tuple[str, ...], environment: dict[str, str], line: str
 ) -> None:
     ran = space(*arguments, text=b"Hi.", **environment)
-    assert ran.returncode == 2 and ran.stderr.decode().count("\n") == 1 and told in ran.stderr.decode()
+    assert ran.returncode == 2 and ran.stderr.decode().count("\n") == 1 and line in ran.stderr.decode()
 
 
 def test_an_unknown_mode_is_refused() -> None:

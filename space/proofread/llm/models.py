@@ -1,10 +1,15 @@
-"""The models that a page offers, one of which is loaded at a time."""
+"""The models that are offered, one of which is loaded at a time.
+
+models = ModelSwitcher(load_proofreader(settings), settings)
+models.switch("owner/name").proofread("I has it.")
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import lru_cache
 from pathlib import Path
 
 from space import __version__
@@ -14,24 +19,22 @@ from space.proofread.pipeline import Proofreader
 from space.proofread.prompt import PROMPT_VERSION
 from space.settings import Settings
 
-_TOLD_EVERY = 0.5  # seconds
+_REPORT_EVERY = 0.5  # seconds, while a model is downloaded
 
 
-class Shelf:
-    """Takes one model down for another; only one run at a time may use it."""
+class ModelSwitcher:
+    """Unloads one model and loads another; only one run at a time may use it."""
 
     def __init__(self, proofreader: Proofreader, settings: Settings) -> None:
         self._proofreader, self._settings = proofreader, settings
-        self.default = self.loaded = settings.model
+        self.default = self.loaded = settings.model  # `loaded` is empty while there is no model
+        self.problem = ""  # why there is none
         listed = available(settings.models_dir, settings.models)
         own = Path(settings.model)  # a file of the list may be set by its path
-        same = (
-            own.stem
-            if own.suffix == ".gguf" and own.parent.resolve() == settings.models_dir.resolve()
-            else None
-        )
-        self.names = [settings.model, *(name for name in listed if name not in (settings.model, same))]
-        self._digest = _sha256(proofreader.engine)
+        in_folder = own.suffix == ".gguf" and own.parent.resolve() == settings.models_dir.resolve()
+        same = (settings.model, own.stem if in_folder else None)
+        self.names = [settings.model, *(name for name in listed if name not in same)]
+        self._digest = _digest(proofreader.engine)
 
     @property
     def server(self) -> str:
@@ -43,36 +46,44 @@ class Shelf:
         known = {"gguf_sha256": self._digest} if self._digest else {}
         return {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION, **known}
 
-    def fetch(self, name: str, stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
-        """Downloads the model if it is not here: yields the bytes that have come, and of how many, twice a second.
+    def fetch(
+        self, name: str, stop: Callable[[], bool] = lambda: False
+    ) -> Generator[tuple[int, int], None, None]:
+        """Downloads the model if it is not here: yields the bytes received, and of how many, twice a second.
 
-        UserError if it cannot be had, or once `stop` says True; what has come by then is kept for the next time.
+        UserError if it cannot be had, or once `stop` says True; closing the iterator stops it too. What has been
+        received by then is kept for the next time.
         """
-        if name in (self.loaded, self.server):
+        if name in ("", self.loaded, self.server):
             return
-        came = (0, 0)
+        received, closed = (0, 0), False
 
-        def told(now: int, of: int) -> None:
-            nonlocal came
-            came = now, of
-            if stop():
+        def report(now: int, total: int) -> None:
+            nonlocal received
+            received = now, total
+            if closed or stop():
                 raise UserError(f"{name}: the download was stopped; what has come is kept.")
 
         with ThreadPoolExecutor(1) as pool:
-            task = pool.submit(locate, name, self._settings.models_dir, told)
-            while wait([task], _TOLD_EVERY).not_done:
-                if came[1]:
-                    yield came
+            task = pool.submit(locate, name, self._settings.models_dir, report)
+            try:
+                while wait([task], _REPORT_EVERY).not_done:
+                    if received[1]:
+                        yield received
+            finally:
+                closed = True
             task.result()
 
-    def take(self, name: str) -> Proofreader:
-        """The proofreader with this model in it. UserError if it cannot be loaded: then the default is again."""
+    def switch(self, name: str = "") -> Proofreader:
+        """The proofreader with this model in it; without a name the one that is loaded.
+
+        UserError if it cannot be loaded: then the default is again. If that fails too, `problem` says why, and the next
+        switch tries again.
+        """
+        name = name or self.loaded or self.default
         if name != self.loaded:
-            for _ in self.fetch(
-                name, lambda: False
-            ):  # a download takes minutes: the old model serves until then
+            for _ in self.fetch(name):  # a download takes minutes: the old model serves until then
                 pass
-            self.loaded = ""
             self._proofreader.engine.close()  # first, for two large models do not fit beside each other
             try:
                 self._load(name)
@@ -82,16 +93,30 @@ class Shelf:
         return self._proofreader
 
     def _load(self, name: str) -> None:
-        s = self._settings
-        engine = open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
-        self._proofreader.engine, self._digest, self.loaded = engine, _sha256(engine), name
+        s, self.loaded = self._settings, ""
+        try:
+            engine = open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
+            digest = _digest(engine)
+        except BaseException as error:
+            unexpected = f"{name}: the model could not be loaded ({type(error).__name__})."
+            self.problem = str(error) if isinstance(error, UserError) else unexpected
+            raise
+        self._proofreader.engine, self._digest = engine, digest
+        self.loaded, self.problem = name, ""
 
 
-def _sha256(engine: Engine) -> str:
-    """Of the engine's file, hex; empty for a server."""
+def _digest(engine: Engine) -> str:
+    """SHA-256 of the engine's file, hex; empty for a server."""
     path = getattr(engine, "path", None)
     if path is None:
         return ""
+    status = path.stat()
+    return file_digest(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)  # to read a file of 2 GB takes seconds, at every switch
+def file_digest(path: Path, size: int, mtime_ns: int) -> str:
+    """SHA-256 of a file, hex; read once while its size and time stay the same."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

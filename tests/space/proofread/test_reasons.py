@@ -59,8 +59,13 @@ def line(key: str, **words: str) -> str:
         ("center", "centre", "'centre' is the British spelling of 'center'."),
         ("recieved", "received", "Spelling: 'recieved' is not a word we know."),
         (".", "?", line("question")),
-        ("", "the ", "'the' was added."),
-        ("a ", "", "'a' was removed."),
+        ("", "the ", "This noun needs 'the' before it."),
+        ("a ", "", "This noun stands without 'a'."),
+        ("about ", "", line("preposition removed")),
+        ("", ",", "There should be a comma here."),
+        (",", "", "There is no need for a comma here."),
+        (",", ";", "There should be a semicolon here, not a comma."),
+        ("", "been ", "Without 'been' something is missing here."),
         ("  ", " ", line("spacing")),
     ],
 )
@@ -94,7 +99,7 @@ def test_the_first_word_of_the_draft_begins_a_sentence() -> None:
 
 def test_the_list_may_be_given() -> None:
     change = Edit(0, 3, "qux", "quux", "spelling")
-    assert reason(change, Lexicon({"qux": 1})) == "Spelling: 'quux' instead of 'qux'."
+    assert reason(change, Lexicon({"qux": 1})) == "'quux' is the word that is meant here."
 
 
 def test_long_texts_are_cut() -> None:
@@ -136,4 +141,4 @@ def test_every_change_has_one_line(before: str, after: str) -> None:
 
 
 def test_a_kind_that_nobody_knows_has_one_too() -> None:
-    assert reason(Edit(0, 1, "x", "y", "magic")) == "'y' instead of 'x'."
+    assert reason(Edit(0, 1, "x", "y", "magic")) == "'y' fits better here."

@@ -1,8 +1,10 @@
-"""Models are taken down one for another, and a bad one gives the old one back."""
+"""One model is loaded at a time, and after one that cannot be loaded the default is again."""
 
 import dataclasses
 import hashlib
+import os
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,7 +12,7 @@ import pytest
 
 from space.errors import UserError
 from space.proofread.llm.engine import Sampling
-from space.proofread.llm.models import Shelf
+from space.proofread.llm.models import ModelSwitcher, file_digest
 from space.proofread.pipeline import load_proofreader
 from space.settings import ROOT, Settings
 
@@ -29,48 +31,79 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 @pytest.fixture
-def shelf(settings: Settings) -> Shelf:
-    return Shelf(load_proofreader(settings), settings)
+def models(settings: Settings) -> ModelSwitcher:
+    return ModelSwitcher(load_proofreader(settings), settings)
 
 
 def test_every_model_of_the_folder_is_offered_once_the_default_first(
-    shelf: Shelf, settings: Settings
+    models: ModelSwitcher, settings: Settings
 ) -> None:
-    assert shelf.names == ["proofreader", "second", "torn"]
+    assert models.names == ["proofreader", "second", "torn"]
     by_path = dataclasses.replace(settings, model=str(settings.models_dir / "second.gguf"))
-    assert Shelf(shelf.take("proofreader"), by_path).names == [by_path.model, "proofreader", "torn"]
+    assert ModelSwitcher(models.switch("proofreader"), by_path).names == [
+        by_path.model,
+        "proofreader",
+        "torn",
+    ]
 
 
-def test_another_model_takes_the_place_and_the_record_names_it(shelf: Shelf) -> None:
-    first = shelf.take("proofreader").engine
-    assert shelf.take("proofreader").engine is first
-    assert shelf.take("second").engine is not first
-    assert shelf.loaded == "second" and shelf.take("second").proofread("I has it.").model == "second"
-    assert shelf.versions()["model"] == "second"
-    assert shelf.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
+def test_another_model_takes_the_place_and_the_record_names_it(models: ModelSwitcher) -> None:
+    first = models.switch("proofreader").engine
+    assert models.switch("proofreader").engine is first
+    assert models.switch("second").engine is not first
+    assert models.loaded == "second" and models.switch("second").proofread("I has it.").model == "second"
+    assert models.versions()["model"] == "second"
+    assert models.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
     with pytest.raises(UserError, match="closed"):
         first.complete([{"role": "user", "content": "Hi"}], Sampling(), lambda: False)
 
 
 @pytest.mark.parametrize("name", ["torn", "missing"])
-def test_a_model_that_cannot_be_loaded_gives_the_default_back(shelf: Shelf, name: str) -> None:
+def test_a_model_that_cannot_be_loaded_gives_the_default_back(models: ModelSwitcher, name: str) -> None:
     with pytest.raises(UserError, match=name):
-        shelf.take(name)
-    assert shelf.loaded == "proofreader"
-    assert shelf.take("proofreader").proofread("Thank you.").text == "Thank you."
+        models.switch(name)
+    assert models.loaded == "proofreader"
+    assert models.switch("proofreader").proofread("Thank you.").text == "Thank you."
 
 
-def test_when_not_even_the_default_can_be_loaded_the_next_run_tries_again(
-    shelf: Shelf, settings: Settings
+def test_when_not_even_the_default_can_be_loaded_that_is_said_and_the_next_run_tries_again(
+    models: ModelSwitcher, settings: Settings
 ) -> None:
     default = settings.models_dir / "proofreader.gguf"
     away = default.rename(default.with_suffix(".away"))
     try:
         with pytest.raises(UserError):
-            shelf.take("torn")
+            models.switch("torn")
     finally:
         away.rename(default)
-    assert shelf.take("proofreader").proofread("Thank you.").text == "Thank you."
+    assert models.loaded == "" and "proofreader.gguf: no such model file" in models.problem
+    assert models.switch().proofread("Thank you.").text == "Thank you."
+    assert (models.loaded, models.problem) == ("proofreader", "")
+
+
+def test_without_a_name_the_model_that_is_loaded_stays(models: ModelSwitcher) -> None:
+    engine = models.switch("second").engine
+    assert models.switch().engine is engine and models.loaded == "second"
+
+
+def test_a_file_is_read_for_its_digest_once_until_it_changes(
+    models: ModelSwitcher, settings: Settings
+) -> None:
+    for name in ("second", "proofreader"):
+        models.switch(name)
+    read = file_digest.cache_info().misses
+    for name in ("second", "proofreader"):
+        models.switch(name)
+    assert file_digest.cache_info().misses == read
+    other = settings.models_dir / "other.gguf"
+    other.write_bytes(MODEL.read_bytes())
+    first = models.switch("other") and models.versions()
+    models.switch("second")
+    os.utime(other, ns=(1, 1))
+    assert models.switch("other") and models.versions() == first
+    assert file_digest.cache_info().misses == read + 2
+    models.switch("second")
+    other.unlink()
 
 
 class _Hub(BaseHTTPRequestHandler):
@@ -125,9 +158,11 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Hub]]:
     server.server_close()
 
 
-def test_a_download_tells_how_far_it_is_and_can_be_stopped_and_go_on(shelf: Shelf, hub: type[_Hub]) -> None:
+def test_a_download_tells_how_far_it_is_and_can_be_stopped_and_go_on(
+    models: ModelSwitcher, hub: type[_Hub]
+) -> None:
     size, stop = MODEL.stat().st_size, threading.Event()
-    download = shelf.fetch("team/model", stop.is_set)
+    download = models.fetch("team/model", stop.is_set)
     hub.next_piece.release()
     came, of = next(download)
     assert 0 < came < size and of == size
@@ -135,12 +170,25 @@ def test_a_download_tells_how_far_it_is_and_can_be_stopped_and_go_on(shelf: Shel
     hub.next_piece.release()
     with pytest.raises(UserError, match="team/model: the download was stopped"):
         list(download)
-    assert shelf.take("proofreader").proofread("Thank you.").text == "Thank you."
+    assert models.switch("proofreader").proofread("Thank you.").text == "Thank you."
 
     stop.clear()
     for _ in range(6):
         hub.next_piece.release()
-    seen = list(shelf.fetch("team/model", stop.is_set))
+    seen = list(models.fetch("team/model", stop.is_set))
     assert all(first <= then for first, then in zip(seen, seen[1:], strict=False))
-    assert shelf.take("team/model").proofread("I has it.").model == "model"
-    assert shelf.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    assert models.switch("team/model").proofread("I has it.").model == "model"
+    assert models.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
+
+
+def test_a_download_ends_when_nobody_waits_for_it_any_more(models: ModelSwitcher, hub: type[_Hub]) -> None:
+    download = models.fetch("team/abandoned")
+    hub.next_piece.release()
+    next(download)
+    hub.next_piece.release()
+    began = time.monotonic()
+    download.close()
+    assert (
+        time.monotonic() - began < 20
+    )  # the third piece would be waited for until the server gives up, at 30
+    assert models.loaded == "proofreader"

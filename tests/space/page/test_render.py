@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -11,14 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feedback.record import REASONS, VERDICTS
-from space.api import told
-from space.errors import UserError
-from space.options import Options
-from space.page import render, strings, ui
-from space.page.reasons import reason
+from space.page import render, strings
+from space.page.choices import chosen_text, offered
 from space.proofread.classifiers.tone import LABELS, Score, Tone
-from space.proofread.edits import Edit, diff
+from space.proofread.edits import SOURCES, STATUSES, Edit, apply, diff
 from space.proofread.pipeline import Proofread, Skipped
+from space.proofread.reasons import reason
 
 
 class Shown(HTMLParser):
@@ -61,6 +60,12 @@ def tone(sentiment: tuple[float, ...], politeness: tuple[float, ...]) -> Tone:
 RUDE = tone((0.7, 0.2, 0.1), (0.8, 0.15, 0.05))
 KIND = tone((0.1, 0.3, 0.6), (0.0, 0.1, 0.9))
 
+
+def proofread(draft: str, *edits: Edit, **fields: Any) -> Proofread:
+    empty = {"skipped": (), "notes": (), "model": "m", "timings": {}, "prompts": ()}
+    return Proofread(draft, edits, RUDE, KIND, **empty | fields)
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -80,11 +85,18 @@ def test_markup_in_an_email_is_shown_as_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markup_is_text_in_every_part_of_the_screen(text: str) -> None:
-    change = Edit(0, len(text), text, text + "!", text)
+    edits = [
+        Edit(0, len(text), text, text + "!", text, source=text, status=status, reason=text)
+        for status in STATUSES
+    ]
+    value = proofread(text, *edits, skipped=(Skipped(text, text),))
     parts = [
-        render.marked(text, [change], done=True),
-        render.changed([change]),
-        render.why(RUDE, [f"system: Proofread. Check: {text}.\nuser: hello"]),
+        render.result(value),
+        render.result(proofread(text, edits[1])),
+        render.changes(value),
+        render.changes(proofread(text, edits[1])),
+        render.skipped(value),
+        render.why(value),
         render.notes([text]),
         render.prompts([text]),
         render.status(text, "error"),
@@ -134,8 +146,7 @@ def test_any_choice_of_changes_rebuilds_exactly_from_the_pieces(
     (attribute,) = re.findall(r' data-pieces="([^"]*)"', render.marked(draft, changes, done=True))
     pieces, choices = json.loads(unescape(attribute)), iter(taken)
     chosen = "".join(piece if isinstance(piece, str) else piece[next(choices)] for piece in pieces)
-    value = Proofread(draft, tuple(changes), RUDE, KIND, (), (), "m", {}, ())
-    assert chosen == render.carried(ui.chosen_text(value, json.dumps(taken)))
+    assert chosen == render.carried(chosen_text(proofread(draft, *changes), json.dumps(taken)))
 
 
 @given(st.text("ab .\n\r<&\ud800é", max_size=40), st.text("ab .\n\r<&\ud800é", max_size=40))
@@ -157,6 +168,7 @@ def test_marks_hold_the_draft_and_the_rewrite_whole(draft: str, text: str) -> No
 def test_a_change_of_blanks_alone_can_be_seen() -> None:
     changes = [Edit(1, 3, "  ", " ", "spacing"), Edit(4, 4, "", "\n", "spacing")]
     assert email_of(render.marked("a  b", changes)) == "a−␣␣+␣b+↵\n"
+    assert "␣␣ → ␣; +↵." in Shown(render.why(proofread("a  b", *changes))).text
 
 
 def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
@@ -169,30 +181,97 @@ def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
 
 def test_each_change_has_a_card_with_its_kind_and_reason_and_kinds_are_counted() -> None:
     kinds = ("capitals", "spelling", "spelling")
-    changes = [Edit(2 * i, 2 * i + 1, "abc"[i], "x", kind) for i, kind in enumerate(kinds)]
-    html = render.changed(changes)
+    edits = [Edit(2 * i, 2 * i + 1, "abc"[i], "x", kind) for i, kind in enumerate(kinds)]
+    html = render.changes(proofread("a b c", *edits))
     text = Shown(html).text
     assert "3 changes" in text and text.index("spelling 2") < text.index("capitals 1")
-    assert html.count('class="pr-card"') == 3 and all(escape(reason(change)) in html for change in changes)
+    assert html.count('class="pr-card"') == 3 and all(escape(reason(edit)) in html for edit in edits)
     assert html.count('data-accept="true"') == html.count('data-accept="false"') == 3
-    assert "1 change" in Shown(render.changed(changes[:1])).text
+    assert "1 change" in Shown(render.changes(proofread("a b c", edits[0]))).text
     assert [render.counted(count) for count in (0, 1, 2)] == ["no changes", "1 change", "2 changes"]
-    assert strings.NO_CHANGES in Shown(render.changed([])).text
 
 
-def test_why_tells_what_was_measured_and_every_hint() -> None:
-    prompts = [
-        "system: Proofread. Sentiment neutral 81%, politeness polite 60%. Check: recieved = received; the = -.\nuser: Check: x.",
-        "system: Proofread. Sentiment neutral 80%, politeness polite 60%.\nuser: Hi",
-    ]
-    line = Shown(render.why(RUDE, prompts)).text
-    assert (
-        "sentiment negative 70%, politeness impolite 80%" in line
-        and "2 sentences" in line
-        and "recieved → received; the → (nothing)" in line
-        and "x" not in line[-20:]
+def test_a_reason_that_an_edit_carries_is_the_one_that_is_shown() -> None:
+    html = render.changes(proofread("It have", Edit(3, 7, "have", "has", reason="'has' agrees with 'it'")))
+    assert "'has' agrees with 'it'" in Shown(html).text
+
+
+SUGGESTED = Edit(7, 9, "on", "at", "preposition", "tagger", 0.6, "suggested")
+REFUSED = Edit(10, 12, "5", "6", "other", "llm", 0.3, "refused", "it would change a number")
+
+
+def test_a_suggestion_is_a_switch_that_is_off_with_a_card_of_its_own() -> None:
+    value = proofread(
+        "It have on 5", Edit(3, 7, "have", "has", "agreement"), replace(SUGGESTED, start=8, end=10)
     )
-    assert strings.WHY_NOTHING in Shown(render.why(RUDE, [])).text
+    marks = re.findall(
+        r'<span class="([^"]+)" data-change="\d" [^>]*aria-pressed="(\w+)"', render.result(value)
+    )
+    assert marks == [("pr-change", "true"), ("pr-change pr-suggestion", "false")]
+    html = render.changes(value)
+    assert "Suggestion: preposition" in Shown(html).text and "1 change" in Shown(html).text
+    assert re.findall(r'data-kind="(\w+)" aria-pressed="(\w+)"', html) == [
+        ("agreement", "true"),
+        ("Suggestion", "false"),
+    ]
+    assert re.findall(r'data-accept="(\w+)" aria-pressed="(\w+)"', html)[2:] == [
+        ("true", "false"),
+        ("false", "true"),
+    ]
+    assert chosen_text(value, "[]") == value.text == "It has on 5"
+    assert chosen_text(value, "[false, true]") == "It have at 5"
+
+
+@given(st.text("ab ", max_size=12), st.data())
+def test_any_choice_of_what_is_offered_can_be_made(draft: str, data: st.DataObject) -> None:
+    """Suggestions may overlap each other and what is applied."""
+    place = st.tuples(*[st.integers(0, len(draft))] * 2).map(sorted)
+    edits = [
+        Edit(start, end, draft[start:end], "x", status="suggested")
+        for start, end in data.draw(st.lists(place, max_size=5))
+    ]
+    value = proofread(draft, *diff(draft, draft.replace("a", "b")), *edits)
+    found = offered(value)
+    assert [edit for edit in found if edit.status == "applied"] == list(value.applied)
+    assert set(found) <= set(value.edits) and (not edits or len(found) > 0)
+    assert chosen_text(value, json.dumps([True] * len(found))) == apply(draft, found)
+
+
+def test_a_refused_edit_stands_among_what_was_left_alone_with_its_reason() -> None:
+    shown = Shown(
+        render.skipped(proofread("It have on 5", REFUSED, skipped=(Skipped("> hi", "a quoted reply"),)))
+    )
+    assert "5 → 6 it would change a number" in shown.text and "> hi a quoted reply" in shown.text
+
+
+def test_a_rewrite_that_was_refused_as_a_whole_is_shown_by_its_sentence() -> None:
+    unmade = Edit(0, 6, "It go.", "It go.", status="refused", reason="the rewrite would be less polite")
+    value = proofread("It go.", unmade)
+    assert "It go. the rewrite would be less polite" in Shown(render.skipped(value)).text
+    assert "It go." not in Shown(render.why(value)).text
+
+
+def test_praise_is_only_for_an_email_in_which_nothing_was_found() -> None:
+    assert strings.NO_CHANGES in Shown(render.changes(proofread("Hi"))).text
+    for found in (proofread("It have on 5", REFUSED), proofread("Hi", notes=("Not English.",))):
+        assert strings.NOTHING_CHANGED in Shown(render.changes(found)).text
+
+
+def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
+    """Out of values: a prompt that was sent says something else here, with marks that cannot be parsed back."""
+    edits = [
+        Edit(0, 1, ";", ",", "punctuation", "tagger", 0.91),
+        Edit(2, 5, "teh", "the"),
+        SUGGESTED,
+        REFUSED,
+    ]
+    prompts = ("system: Proofread. Check: ; = ,; cat = dog.\nuser: Hi", "system: Proofread.\nuser: Hi")
+    line = Shown(render.why(proofread("; teh s on 5", *edits, prompts=prompts))).text
+    assert "sentiment negative 70%, politeness impolite 80%" in line and "2 sentences" in line
+    assert "Proposed by the tagger: ; → , (91%); on → at (60%, suggested)." in line
+    assert "Proposed by the language model: teh → the; 5 → 6 (30%, refused)." in line
+    assert "cat" not in line and "''" not in line
+    assert strings.WHY_NOT_ASKED in Shown(render.why(proofread("Hi"))).text
 
 
 def test_gauges_name_the_label_with_its_emoji_and_number() -> None:
@@ -223,64 +302,17 @@ def test_an_error_is_announced_and_progress_has_a_bar() -> None:
     assert '<progress value="2" max="5"' in render.status("2 of 5", "busy", 2, 5)
 
 
-def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_text(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    assert told(UserError("no model: get one"), strings.UNEXPECTED) == "no model: get one"
-    assert not caplog.records
-    try:
-        int("my secret email")
-    except ValueError as error:
-        assert told(error, strings.UNEXPECTED) == strings.UNEXPECTED.format(name="ValueError")
-    assert "ValueError at test_ui.py:" in caplog.text
-    assert "secret" not in caplog.text
-
-
-def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
-    changes = (Edit(0, 1, "a", "b", "spelling"), Edit(2, 3, "c", "d", "other"))
-    value = Proofread("a c", changes, RUDE, KIND, (), (), "proofreader", {}, ())
-    made = {"options": Options(terms="Zyx", temperature=0.5).to_dict(), "versions": {"model": "proofreader"}}
-    bad = ui.record(value, made, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()
-    assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a c", "b d", ["rude"], "why?")
-    assert (bad["corrected"], [change["verdict"] for change in bad["changes"]]) == (
-        "a d",
-        ["rejected", "accepted"],
-    )
-    assert bad["before"]["politeness"]["label"] == "impolite"
-    assert bad["versions"] == {"model": "proofreader"}
-    assert bad["options"]["temperature"] == 0.5 and "Zyx" not in json.dumps(bad)
-    assert ui.record(value, made, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("temperature", -1.0), ("top_p", None), ("seed", 2**40), ("max_tokens", "many")]
-)
-def test_a_number_out_of_range_is_told_by_its_name(name: str, value: Any) -> None:
-    with pytest.raises(UserError, match=name.replace("_", " ")):
-        Options(**{name: value})
-
-
-def test_protected_terms_are_one_a_line_or_between_commas() -> None:
-    assert Options(terms=" Acme\n\nKubernetes, teh;x ").arguments()["protected_terms"] == (
-        "Acme",
-        "Kubernetes",
-        "teh",
-        "x",
-    )
-
-
 def test_what_was_left_alone_is_shown_by_its_beginning() -> None:
-    html = render.kept([Skipped("<b>" * 100, "a quoted reply"), Skipped(" Acme\n", "a name")])
-    assert (
-        Shown(html).text.count("<b>") == 53
-        and "…" in html
-        and "Acme" in html
-        and not {"b"} & Shown(html).tags
-    )
+    skipped = (Skipped("<b>" * 100, "a quoted reply"), Skipped(" Acme\n", "a name"))
+    html = render.skipped(proofread("", skipped=skipped))
+    assert Shown(html).text.count("<b>") == 53
+    assert "…" in html and "Acme" in html and not {"b"} & Shown(html).tags
 
 
-def test_every_label_verdict_and_reason_has_a_text() -> None:
+def test_every_label_verdict_reason_source_and_status_has_a_text() -> None:
     assert tuple(strings.SENTIMENT_SCALE) == LABELS["sentiment"]
     assert tuple(strings.POLITENESS_SCALE) == LABELS["politeness"]
     assert tuple(strings.REASONS) == REASONS
     assert tuple(strings.VERDICTS) == VERDICTS
+    assert tuple(strings.SOURCES) == SOURCES
+    assert tuple(strings.STATUSES) == STATUSES

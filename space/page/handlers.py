@@ -1,0 +1,252 @@
+"""What each event of the page does, apart from the feedback form."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from space.api import UPDATE_SECONDS, error_line
+from space.errors import UserError
+
+# Gradio reads the annotations of handlers with a request: what those name must be imported for real.
+from space.mail import Mail, open_mail, save_eml
+from space.options import Options
+from space.page import render, strings
+from space.page.choices import chosen_text
+from space.page.feedback_form import Updates
+from space.page.layout import Layout
+from space.proofread.pipeline import Progress, Proofread, spoken
+
+if TYPE_CHECKING:
+    from space.proofread.classifiers.tone import Tone, ToneClassifier
+    from space.proofread.llm.models import ModelSwitcher
+
+
+class Handlers:
+    """Each takes values of components and returns updates of them. Without models each run answers `problem`."""
+
+    def __init__(
+        self, view: Layout, models: ModelSwitcher | None, tone: ToneClassifier | None, problem: str
+    ) -> None:
+        self._view, self._models, self._tone, self._problem = view, models, tone, problem
+        self._stops: dict[str, threading.Event] = {}  # session -> set when the user wants its run to end
+
+    # ---- a run ----
+
+    def begin(self, request: gr.Request) -> Updates:
+        """Answers the click at once, before the queue: from here on Stop has something to stop."""
+        self._stops[_session(request)] = threading.Event()
+        return (
+            self._blank()
+            | self._busy(True)
+            | {
+                self._view.details: gr.skip(),  # hidden by the style sheet, as their room stays
+                self._view.status: render.status(strings.WAITING, "busy"),
+            }
+        )
+
+    def run(
+        self, text: str, mail: Mail | None, mode: str, request: gr.Request, *settings: Any
+    ) -> Iterator[Updates]:
+        """One run, from click to result; whatever happens, the last update gives the buttons back."""
+        stop = self._stops.setdefault(_session(request), threading.Event())
+        try:
+            result = yield from self._proofread(text, Options(mode, *settings), stop.is_set)
+            result[self._view.mail_of_last] = mail
+        except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
+            line = render.status(error_line(error, strings.UNEXPECTED), "error")
+            result = self._blank() | {self._view.status: line}
+        finally:
+            self._stops.pop(_session(request), None)
+        yield result | self._busy(False)
+
+    def not_begun(self, request: gr.Request) -> Updates:
+        """Gives the buttons back when the queue was full and no run has begun."""
+        self._stops.pop(_session(request), None)
+        line = render.status(strings.NOT_BEGUN, "error")
+        return self._busy(False) | {self._view.status: line, self._view.details: gr.update(visible=False)}
+
+    def stop(self, request: gr.Request) -> None:
+        if event := self._stops.get(_session(request)):
+            event.set()
+
+    def leave(self, request: gr.Request) -> None:
+        """The page was closed."""
+        self.stop(request)
+        self._stops.pop(_session(request), None)
+
+    def _proofread(
+        self, text: str, options: Options, stop: Callable[[], bool]
+    ) -> Generator[Updates, None, Updates]:
+        """Yields how far it is, and returns the result."""
+        began, view = time.monotonic(), self._view
+        if not text.strip():
+            raise UserError(strings.EMPTY_DRAFT)
+        if self._models is None:
+            raise UserError(self._problem)
+        for line in self._fetched(self._models, options.model, stop):
+            yield {view.status: line}
+        proofreader = self._models.switch(options.model)
+        yield {view.status: render.status(strings.READING, "busy")}
+        units = strings.UNITS[proofreader.engine.unit]
+        progress, first, shown_at = Progress(0, 0, ()), 0.0, 0.0
+        for outcome in proofreader.run(text, **options.arguments(), stop=stop):
+            if isinstance(outcome, Proofread):
+                line = outcome_line(outcome, progress, units, time.monotonic() - began)
+                origin = {"options": options.to_dict(), "versions": self._models.versions()}
+                return self._shown(outcome) | {view.status: render.status(line, "done"), view.origin: origin}
+            progress = outcome
+            if time.monotonic() - shown_at >= UPDATE_SECONDS:
+                shown_at = time.monotonic()
+                first = first or shown_at
+                line = progress_line(progress, units, shown_at - first)
+                yield {
+                    view.status: render.status(line, "busy", progress.done, progress.total),
+                    view.result: render.marked(text, progress.edits),
+                }
+        raise AssertionError("a run ends with its result")
+
+    def _fetched(self, models: ModelSwitcher, name: str, stop: Callable[[], bool]) -> Iterator[str]:
+        """Status lines until the model is on this machine; none if it is loaded."""
+        if name == models.loaded:
+            return
+        yield render.status(strings.LOADING.format(model=name), "busy")
+        for received, total in models.fetch(name, stop):
+            line = strings.DOWNLOADING.format(model=name, received=received / 1e6, total=total / 1e6)
+            yield render.status(line, "busy", received, total)
+
+    def _busy(self, busy: bool) -> Updates:
+        """The buttons while a run is on, or when it is over."""
+        return {
+            self._view.run: gr.update(interactive=not busy),
+            self._view.stop: gr.update(interactive=busy),
+            self._view.clear: gr.update(interactive=not busy),
+        }
+
+    def _blank(self) -> Updates:
+        """Nothing proofread yet."""
+        view = self._view
+        return {
+            view.last: None,
+            view.result: render.marked(""),
+            view.notes: "",
+            view.result_tone: render.blank_result_tone(),
+            view.details: gr.update(visible=False),
+            **{button: gr.update(interactive=False) for button in view.result_buttons},
+        }
+
+    def _shown(self, value: Proofread) -> Updates:
+        """The result, with an empty feedback form under it."""
+        view = self._view
+        return view.feedback.reset() | {
+            view.last: value,
+            view.result: render.result(value),
+            view.notes: render.notes(value.notes),
+            view.draft_tone: render.gauges(strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING),
+            view.result_tone: render.gauges(strings.RESULT_TONE, value.after, value.before),
+            view.changes: render.changes(value),
+            view.skipped: render.skipped(value),
+            view.why: render.why(value),
+            view.prompts: render.prompts(value.prompts),
+            view.prompts_panel: gr.update(label=strings.PROMPTS.format(count=len(value.prompts)), open=False),
+            view.details: gr.update(visible=True),
+            **{button: gr.update(interactive=True) for button in view.result_buttons},
+        }
+
+    # ---- tone ----
+
+    def measure(self, text: str) -> str:
+        """The gauges of the draft."""
+        return self._gauges(text, strings.DRAFT_TONE, strings.TONE_EMPTY)
+
+    def measure_chosen(self, value: Proofread | None, choices: str) -> str:
+        """The gauges of the email with the edits that the user took."""
+        if value is None:
+            return render.blank_result_tone()
+        text = chosen_text(value, choices)
+        return self._gauges(text, strings.RESULT_TONE, strings.TONE_MISSING, value.before)
+
+    def _gauges(self, text: str, title: str, empty: str, before: Tone | None = None) -> str:
+        """A failure is shown in place of the gauges, for tone is no reason to lose a rewrite."""
+        if self._tone is None:
+            return render.gauges(title, None, empty=strings.TONE_MISSING)
+        try:
+            measured = self._tone.score([spoken(text)])[0] if text.strip() else None
+            return render.gauges(title, measured, before, empty)
+        except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
+            return render.gauges(title, None, empty=error_line(error, strings.UNEXPECTED_TONE))
+
+    # ---- the draft, and files ----
+
+    def replace(self, text: str, old: Mail | None, new: str, mail: Mail | None = None) -> Updates:
+        """A new draft in place of the old one, which stays one click away if it is more than an example."""
+        view = self._view
+        is_own = bool(text.strip()) and text not in {new, *strings.EXAMPLE_EMAILS.values()}
+        return {
+            view.draft: new,
+            view.replaced: (text, old) if is_own else ("", None),
+            view.restore: gr.update(interactive=is_own),
+            view.opened: mail,
+            view.file_notes: render.notes(_about(mail)),
+        }
+
+    def restore(self, text: str, old: Mail | None, replaced: tuple[str, Mail | None]) -> Updates:
+        return self.replace(text, old, *replaced)
+
+    def clear(self, text: str, old: Mail | None) -> Updates:
+        return self.replace(text, old, "") | self._blank() | {self._view.status: render.status("")}
+
+    def open_file(self, text: str, old: Mail | None, path: str) -> Updates:
+        """The email of a file as the draft; the uploaded file is deleted."""
+        file = Path(path)
+        try:
+            mail = open_mail(file.name, file.read_bytes())
+            line = render.status(strings.OPENED.format(name=file.name), "done")
+            return self.replace(text, old, mail.body, mail) | {self._view.status: line}
+        except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
+            return {self._view.status: render.status(error_line(error, strings.UNEXPECTED), "error")}
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def as_eml(value: Proofread | None, mail: Mail | None, choices: str) -> str:
+    """The chosen email as an .eml file, in base64."""
+    if value is None:
+        return ""
+    return base64.b64encode(save_eml(mail, chosen_text(value, choices))).decode()
+
+
+def progress_line(progress: Progress, units: str, seconds: float) -> str:
+    line = strings.PROGRESS.format(done=progress.done, total=progress.total, units=units)
+    if 0 < progress.done < progress.total:
+        left = round(seconds / progress.done * (progress.total - progress.done))
+        line += ", " + strings.TIME_LEFT.format(seconds=max(1, left))
+    return line
+
+
+def outcome_line(value: Proofread, progress: Progress, units: str, seconds: float) -> str:
+    """How a run ended; `progress` is the last that it reported."""
+    if not value.stopped:
+        changes = render.counted(len(value.applied))
+        return strings.DONE.format(seconds=seconds, model=value.model, changes=changes)
+    if not progress.done:
+        return strings.STOPPED_EARLY
+    return strings.STOPPED.format(done=progress.done, total=progress.total, units=units)
+
+
+def _about(mail: Mail | None) -> list[str]:
+    """What the user should know of an opened file: its subject, and what was done to it."""
+    if mail is None:
+        return []
+    return [*([strings.SUBJECT.format(subject=mail.subject)] if mail.subject else []), *mail.notes]
+
+
+def _session(request: gr.Request) -> str:
+    """Names one open page; each tab has its own."""
+    return request.session_hash or ""

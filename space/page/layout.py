@@ -1,0 +1,163 @@
+"""The page's components and looks. What they do is in handlers.py and feedback_form.py, what they show in render.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from space.options import RANGES, Options
+from space.page import render, strings
+from space.page.feedback_form import FeedbackForm
+from space.proofread.pipeline import MAX_WORDS
+
+if TYPE_CHECKING:
+    from space.proofread.llm.models import ModelSwitcher
+
+CSS = Path(__file__).with_name("ui.css")
+SCRIPT = Path(__file__).with_name("ui.js")
+_SCRIPT_WORDS = (
+    "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
+)  # fmt: skip
+# System fonts only: the page must look the same on a machine with no network.
+THEME = gr.themes.Base(
+    primary_hue="blue",
+    secondary_hue="blue",
+    neutral_hue="slate",
+    font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"],
+    font_mono=["ui-monospace", "Consolas", "Noto Sans Mono", "monospace"],
+).set(  # the defaults that fall short of a contrast of 4.5 to 1
+    button_primary_background_fill="*primary_700",
+    button_primary_background_fill_hover="*primary_800",
+    block_info_text_color="*neutral_600",
+    block_label_text_color="*neutral_600",
+    block_title_text_color="*neutral_600",
+    input_placeholder_color="*neutral_500",
+    input_placeholder_color_dark="*neutral_300",
+)
+_SMALL: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 60}  # a button
+
+
+def head() -> str:
+    """What goes into the page's head: the script must be there before the first key is pressed."""
+    words = {name: getattr(strings, name) for name in _SCRIPT_WORDS} | {"MAX_WORDS": MAX_WORDS}
+    # The file begins with comments and is one arrow function.
+    return f"<script>(\n{SCRIPT.read_text('utf-8').rstrip()}\n)({json.dumps(words)});</script>"
+
+
+class Layout:
+    """The components, top to bottom, made in the `gr.Blocks` that is open; `feedback` is the form at its end."""
+
+    def __init__(
+        self, models: ModelSwitcher | None, problem: str, draft_tone: str, feedback: FeedbackForm
+    ) -> None:
+        self.feedback = feedback
+        self._hidden()
+        server = strings.SERVER.format(name=models.server) if models and models.server else ""
+        gr.HTML(f"<h1>{strings.TITLE}</h1><p>{strings.TAGLINE} {render.escaped(server)}</p>", elem_id="head")
+        with gr.Row(equal_height=True, elem_id="desk"):
+            with gr.Column(min_width=320):
+                self._draft(problem, draft_tone)
+            with gr.Column(min_width=320):
+                self._result()
+        with gr.Row():
+            with gr.Column(min_width=320), gr.Accordion(strings.SETTINGS, open=False, elem_id="settings"):
+                self.settings = _settings(models)
+                self.reset = gr.Button(strings.RESET, **_SMALL)
+            with gr.Column(min_width=320), gr.Accordion(strings.HISTORY, open=False, elem_id="history"):
+                gr.HTML(f"<small>{strings.HISTORY_NOTE}</small><p>{strings.HISTORY_EMPTY}</p><ol></ol>")
+                self.clear_history = gr.Button(strings.HISTORY_CLEAR, **_SMALL)
+        with gr.Column(visible=False, elem_id="details") as self.details:
+            self._details()
+            feedback.place()
+
+    def _hidden(self) -> None:
+        """What the page remembers, and what the script and the server hand each other."""
+        self.last = gr.State(None)  # the Proofread value on screen
+        self.origin = gr.State(None)  # its options and versions, as a feedback record names them
+        self.opened = gr.State(None)  # the Mail that the draft was opened from
+        self.mail_of_last = gr.State(None)  # the Mail that the result on screen was opened from
+        self.replaced = gr.State(("", None))  # the draft that Clear or an example took away, and its Mail
+        self.picked = gr.Textbox(visible="hidden")  # a draft out of the browser's history
+        self.pick = gr.Button(visible="hidden", elem_id="pick")
+        self.choices = gr.Textbox("[]", visible="hidden")  # which edits are taken: the script fills it in
+        self.eml = gr.Textbox(visible="hidden")  # an .eml on its way to the browser
+
+    def _draft(self, problem: str, draft_tone: str) -> None:
+        self.draft = gr.Textbox(
+            label=strings.DRAFT,
+            placeholder=strings.DRAFT_PLACEHOLDER,
+            lines=14,
+            autofocus=True,
+            autoscroll=False,
+            elem_id="draft",
+            html_attributes=gr.InputHTMLAttributes(spellcheck=False, lang="en"),
+        )
+        with gr.Row(elem_id="under-draft", elem_classes="pr-under"):
+            self.open = gr.UploadButton(strings.OPEN, file_types=[".txt", ".eml"], elem_id="open", **_SMALL)
+            examples = strings.EXAMPLE_EMAILS.items()
+            self.examples = [(gr.Button(name, **_SMALL), email) for name, email in examples]
+            self.restore = gr.Button(strings.RESTORE, interactive=False, **_SMALL)
+            self.count = gr.HTML(strings.COUNT.format(characters=0, words=0), elem_id="count")
+        self.file_notes = gr.HTML(elem_id="file-notes")
+        modes = [(label, name) for name, label in strings.MODES.items()]
+        self.mode = gr.Radio(modes, value="proofread", label=strings.MODE, elem_id="mode")
+        with gr.Row(elem_id="buttons"):
+            self.run = gr.Button(strings.RUN, variant="primary", scale=3, min_width=280, elem_id="run")
+            self.stop = gr.Button(strings.STOP, interactive=False, scale=1, min_width=80, elem_id="stop")
+            self.clear = gr.Button(strings.CLEAR, scale=1, min_width=80, elem_id="clear")
+        self.status = gr.HTML(render.status(problem, "error" if problem else "quiet"), elem_id="status")
+        self.draft_tone = gr.HTML(draft_tone, elem_id="draft-tone")
+        self.measure = gr.Button(visible="hidden", elem_id="measure")
+
+    def _result(self) -> None:
+        self.result = gr.HTML(render.marked(""), elem_id="result")
+        with gr.Row(elem_classes="pr-under"):
+            off = {**_SMALL, "interactive": False}
+            self.copy = gr.Button(strings.COPY, elem_id="copy", **off | {"min_width": 140})
+            self.save_txt = gr.Button(strings.SAVE_TXT, elem_id="save-txt", **off)
+            self.save_eml = gr.Button(strings.SAVE_EML, elem_id="save-eml", **off)
+            self.hide = gr.Button(strings.HIDE_MARKS, elem_id="hide", **off)
+        self.result_buttons = [self.copy, self.save_txt, self.save_eml, self.hide]
+        self.notes = gr.HTML(elem_id="notes")
+        self.result_tone = gr.HTML(render.blank_result_tone(), elem_id="result-tone")
+        self.rescore = gr.Button(visible="hidden", elem_id="rescore")
+
+    def _details(self) -> None:
+        self.changes = gr.HTML(elem_id="changes")
+        self.skipped = gr.HTML(elem_id="skipped")
+        self.why = gr.HTML(elem_id="why")
+        with gr.Accordion(strings.PROMPTS.format(count=0), open=False, elem_id="prompts") as panel:
+            self.prompts = gr.HTML()
+        self.prompts_panel = panel
+
+
+def _settings(models: ModelSwitcher | None) -> dict[str, Any]:
+    """The controls of `Options`, in its order, after the mode."""
+    usual = Options(model=models.loaded if models else "")
+
+    def number(name: str, label: str, info: str = "") -> Any:
+        low, high = RANGES[name]
+        precision = 0 if isinstance(low, int) else None
+        about = f"{strings.RANGE.format(low=low, high=high)} {info}"
+        return gr.Number(getattr(usual, name), label=label, info=about, precision=precision, min_width=160)
+
+    with gr.Row():
+        names = models.names if models else []
+        dialects = [(label, name) for name, label in strings.DIALECTS.items()]
+        first = {
+            "model": gr.Dropdown(names, value=usual.model or None, label=strings.MODEL, elem_id="model"),
+            "dialect": gr.Dropdown(dialects, value="", label=strings.DIALECT, elem_id="dialect"),
+            "terms": gr.Textbox(
+                "",
+                label=strings.TERMS,
+                placeholder=strings.TERMS_PLACEHOLDER,
+                info=strings.TERMS_NOTE,
+                lines=2,
+                elem_id="terms",
+            ),
+        }
+    with gr.Row():
+        return first | {name: number(name, *texts) for name, texts in strings.SAMPLING.items()}

@@ -1,0 +1,80 @@
+"""What a click does, with the shipped models and no browser."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from feedback.journal import Journal
+from feedback.redact import ClientHash
+from space.page import strings
+from space.page.feedback_form import FeedbackForm
+from space.page.handlers import Handlers, Updates, outcome_line
+from space.page.layout import Layout
+from space.proofread.llm.models import ModelSwitcher
+from space.proofread.pipeline import Progress, Proofread, load_proofreader
+from space.settings import Settings
+from tests.space.page.test_render import KIND, RUDE
+
+REQUEST: Any = SimpleNamespace(session_hash="one page")
+LONG = "\n".join(f"I has recieve the {number} reports." for number in range(40))
+
+
+@dataclasses.dataclass
+class OnePage:
+    view: Layout
+    handlers: Handlers
+
+    def start(self, text: str) -> Iterator[Updates]:
+        self.handlers.begin(REQUEST)
+        settings = [component.value for component in self.view.settings.values()]
+        return self.handlers.run(text, None, "proofread", REQUEST, *settings)
+
+
+def make_page(models: ModelSwitcher | None, folder: Path, problem: str = "") -> OnePage:
+    with gr.Blocks():
+        view = Layout(models, problem, "", FeedbackForm(Journal(folder), ClientHash(), str))
+    return OnePage(view, Handlers(view, models, None, problem))
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> OnePage:
+    settings = dataclasses.replace(Settings.from_env(), n_threads=1)
+    return make_page(ModelSwitcher(load_proofreader(settings), settings), tmp_path)
+
+
+def test_a_run_ends_with_its_result_and_gives_the_buttons_back(page: OnePage) -> None:
+    *_, last = page.start("I has recieved it.")
+    value = last[page.view.last]
+    assert value.draft == "I has recieved it." and value.changed
+    assert "Done in" in last[page.view.status] and last[page.view.run]["interactive"]
+    assert set(last[page.view.origin]["versions"]) == {"app", "model", "prompt", "gguf_sha256"}
+
+
+def test_a_run_that_is_stopped_says_how_far_it_came(page: OnePage) -> None:
+    run = page.start(LONG)
+    for update in run:
+        if re.search(r"[1-9]\d* of 40", update.get(page.view.status, "")):
+            page.handlers.stop(REQUEST)
+    assert update[page.view.last].stopped and not update[page.view.stop]["interactive"]
+    assert "Stopped after" in update[page.view.status] and "of 40 sentences" in update[page.view.status]
+
+
+def test_how_a_run_ended_does_not_hang_on_the_words_of_a_note() -> None:
+    value = Proofread("Hi", (), RUDE, KIND, (), ("Angehalten.",), "m", {}, (), stopped=True)
+    stopped = strings.STOPPED.format(done=2, total=5, units="sentences")
+    assert outcome_line(value, Progress(2, 5, ()), "sentences", 1.0) == stopped
+    assert outcome_line(value, Progress(0, 5, ()), "sentences", 1.0) == strings.STOPPED_EARLY
+
+
+def test_without_models_a_run_answers_why(tmp_path: Path) -> None:
+    page = make_page(None, tmp_path, "proofreader.gguf: no such model file")
+    *_, last = page.start("I has recieved it.")
+    assert "no such model file" in last[page.view.status] and last[page.view.run]["interactive"]
