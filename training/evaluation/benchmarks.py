@@ -35,10 +35,11 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training.evaluation.evaluate import SUITES, flat, table
+from training.evaluation.evaluate import SUITES
 from training.evaluation.suites import Subject
 from training.runs import checkpoints, pictures
 from training.runs.steps import read_json, told, write_json
+from training.runs.tables import in_columns, side_by_side
 
 _OURS = ("robust", "fair")
 _ADAPTER = "adapter_config.json"
@@ -105,10 +106,11 @@ def run(args: argparse.Namespace) -> None:
         if args.gguf:
             own |= ours(args.gguf[k], args.limit)
         columns[candidate.name] = own
-    print(table(columns), file=sys.stderr)
-    tables = {name: _rows({name: own}) for name, own in columns.items()}
+    together = side_by_side(columns, "benchmark")
+    print(in_columns(together), file=sys.stderr)
+    tables = {name: side_by_side({name: own}, "benchmark") for name, own in columns.items()}
     if len(columns) > 1:
-        tables = {"All": _rows(columns), **tables}
+        tables = {"All": together, **tables}
     page = pictures.html(args.output_dir / "benchmarks.html", "Benchmarks", tables)
     print(json.dumps({"benchmarks": columns, "page": str(page)}))
 
@@ -268,9 +270,3 @@ def ours(gguf: str, limit: int | None) -> dict[str, Any]:
     """Robustness and fairness of the proofreader with this model, in percent and points as `evaluate` gives them."""
     subject = Subject(gguf, "proofread")
     return {name: SUITES[name].run(SUITES[name].rows(None, limit), subject, 1).figures for name in _OURS}
-
-
-def _rows(columns: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    cells = {name: dict(flat((), own)) for name, own in columns.items()}
-    names = dict.fromkeys(name for own in cells.values() for name in own)
-    return [{"benchmark": name, **{column: own.get(name) for column, own in cells.items()}} for name in names]

@@ -1,4 +1,4 @@
-"""The suites about corrections: what is mended, what is missed, and what is changed without need."""
+"""The suites about corrections: what is corrected, what is missed, and what is changed without need."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from space.proofread.prompt import WORDS
+from space.proofread.edits import Edit
 from training.data.corpus import detokenize
 from training.data.corrupt import wrong_words
+from training.data.gleu import gleu_counts, tokenize
 from training.evaluation import metrics
-from training.evaluation.metrics import Edit, Match, interval, percent
-from training.evaluation.noise import Slip, spoil, typo
+from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, key, words_after
+from training.evaluation.metrics import interval, percent
+from training.evaluation.noise import inject_errors, typo
 from training.evaluation.suites import (
     SENTENCES,
     Case,
@@ -39,8 +42,8 @@ def jfleg(rows: Rows, subject: Subject, seed: int) -> Report:
         text = detokenize(source)
         output = subject.correct(text)
         # The references are tokenised: what the pipeline left alone must come back as it stood there.
-        tokens = source.split() if output == text else metrics.tokenize(output)
-        counts.append([metrics.gleu_counts(source.split(), each.split(), tokens) for each in references])
+        tokens = source.split() if output == text else tokenize(output)
+        counts.append([gleu_counts(source.split(), each.split(), tokens) for each in references])
         cases.append(Case(text, output, [detokenize(each) for each in references], {"gleu": counts[-1]}))
     return Report({"gleu": metrics.gleu_interval(counts, seed)}, cases)
 
@@ -52,12 +55,12 @@ def corrections(rows: Rows, subject: Subject, seed: int) -> Report:
     counted = [
         replace(case, counts={"edits": match.counts()}) for case, match in zip(cases, matches, strict=True)
     ]
-    return Report(metrics.edit_figures(matches), counted)
+    return Report(edit_figures(matches), counted)
 
 
 def _match(case: Case) -> Match:
-    wanted = [metrics.edits(case.source, reference) for reference in case.references]
-    return metrics.best_match(metrics.edits(case.source, case.output), wanted)
+    references = [edits(case.source, reference) for reference in case.references]
+    return best_match(edits(case.source, case.output), references)
 
 
 def clean(rows: Rows, subject: Subject, seed: int) -> Report:
@@ -109,91 +112,107 @@ def wer(rows: Rows, subject: Subject, seed: int) -> Report:
 
 
 def noise(rows: Rows, subject: Subject, seed: int) -> Report:
-    """Emails with known slips: what share is repaired, by kind, and what share of the changes repairs one."""
+    """Emails with injected errors: what share is repaired, by kind, and what share of the changes repairs one."""
     rng = random.Random(seed)
-    cases, repaired, changes, nearer = [], [], [], []
-    outcomes: list[list[tuple[str, bool]]] = []
-    for good in texts_of(rows):
-        bad, slips = spoil(good, rng)
-        fixed = subject.correct(bad)
-        mended, useful = repairs(bad, fixed, slips)
-        repaired.append([sum(mended), len(mended)])
-        changes.append([sum(useful), len(useful)])
-        nearer.append([_wrong_words(fixed, good) - _wrong_words(bad, good), 1])
+    cases: list[Case] = []
+    by_kind: list[dict[str, list[int]]] = []  # of each email: repaired and injected
+    for clean in texts_of(rows):
+        noisy, injected = inject_errors(clean, rng)
+        output = subject.correct(noisy)
+        repaired, useful = repairs(noisy, output, injected)
+        nearer = _wrong_words(output, clean) - _wrong_words(noisy, clean)
         counts = {
-            "exact": [fixed == good, 1],
-            "nearer": nearer[-1],
-            "repaired": repaired[-1],
-            "changes": changes[-1],
+            "exact": [output == clean, 1],
+            "nearer": [nearer, 1],
+            "repaired": [sum(repaired), len(repaired)],
+            "changes": [sum(useful), len(useful)],
         }
-        cases.append(Case(bad, fixed, [good], counts))
-        outcomes.append([(slip.kind, done) for slip, done in zip(slips, mended, strict=True)])
+        cases.append(Case(noisy, output, [clean], counts))
+        by_kind.append({})
+        for edit, done in zip(injected, repaired, strict=True):
+            count = by_kind[-1].setdefault(edit.kind, [0, 0])
+            count[0] += done
+            count[1] += 1
 
-    def repaired_of(kind: str) -> metrics.Figure:
-        own = [[done for each, done in outcome if each == kind] for outcome in outcomes]
-        return interval([[sum(done), len(done)] for done in own], percent)
+    def figure(name: str, statistic: metrics.Statistic = percent) -> metrics.Figure:
+        return interval([case.counts[name] for case in cases], statistic)
 
-    kinds = sorted({kind for outcome in outcomes for kind, _ in outcome})
+    kinds = sorted({kind for counts in by_kind for kind in counts})
     figures = {
-        "exact_percent": interval([[case.right, 1] for case in cases], percent),
-        "wrong_words_change": interval(nearer, metrics.mean),
-        "repaired_percent": interval(repaired, percent),
-        "precision": interval(changes, percent),
-        "slips": sum(count for _, count in repaired),
-        "repaired_by_type": {kind: repaired_of(kind) for kind in kinds},
+        "exact_percent": figure("exact"),
+        "wrong_words_change": figure("nearer", metrics.mean),
+        "repaired_percent": figure("repaired"),
+        "precision": figure("changes"),
+        "injected": sum(case.counts["repaired"][1] for case in cases),
+        "repaired_by_type": {
+            kind: interval([counts.get(kind, [0, 0]) for counts in by_kind], percent) for kind in kinds
+        },
     }
     return Report(figures, cases)
 
 
-def repairs(bad: str, fixed: str, slips: Sequence[Slip]) -> tuple[list[bool], list[bool]]:
-    """For each slip whether it was undone, and for each edit made whether it undid a slip.
+def repairs(noisy: str, output: str, injected: Sequence[Edit]) -> tuple[list[bool], list[bool]]:
+    """For each injected error whether it was repaired, and for each edit made whether it repaired one.
 
-    An edit that overlaps a slip without being its very repair ("the the": which of the two goes?) is judged
-    by whether the words there are now the original ones; an edit that overlaps no slip is needless.
+    `injected` are the edits that repair the noisy text. An edit that overlaps one of them without being the very same
+    ("the the": which of the two goes?) is judged by whether the words there are now the original ones; an edit that
+    overlaps none is needless.
     """
-    words = WORDS.findall(bad)
-    wanted, made = [_slip_edit(bad, slip) for slip in slips], metrics.edits(bad, fixed)
-    mended, useful = [slip in made for slip in wanted], [edit in wanted for edit in made]
-    for i, slip in enumerate(wanted):
-        if mended[i]:
+    injected = [_without_blanks(noisy, edit) for edit in injected]
+    made = edits(noisy, output)
+    ours, theirs = {key(edit) for edit in made}, {key(edit) for edit in injected}
+    repaired = [key(edit) in ours for edit in injected]
+    useful = [key(edit) in theirs for edit in made]
+    for i, edit in enumerate(injected):
+        if repaired[i]:
             continue
-        own, inside, start, end = _around(
-            slip, [e for e, done in zip(made, useful, strict=True) if not done], wanted
-        )
-        now, original = (metrics.applied(words[:end], chosen)[start:] for chosen in (own, inside))
-        if own and now == original:
-            mended = [done or other in inside for done, other in zip(mended, wanted, strict=True)]
-            useful = [done or edit in own for done, edit in zip(useful, made, strict=True)]
-    return mended, useful
+        others = [each for each, done in zip(made, useful, strict=True) if not done]
+        own, inside = _around(noisy, edit, others, injected)
+        start = min(each.start for each in (*own, *inside))
+        end = max(each.end for each in (*own, *inside))
+        if own and words_after(noisy, own, start, end) == words_after(noisy, inside, start, end):
+            repaired = [done or each in inside for done, each in zip(repaired, injected, strict=True)]
+            useful = [done or each in own for done, each in zip(useful, made, strict=True)]
+    return repaired, useful
+
+
+def _without_blanks(text: str, edit: Edit) -> Edit:
+    """The edit where `edits` has it: with no blank at its ends, and right behind a word if it only puts words in."""
+    start = edit.start + len(edit.before) - len(edit.before.lstrip())
+    end = edit.start + len(edit.before.rstrip())
+    if end <= start:
+        start = end = len(text[:start].rstrip())
+    return replace(edit, start=start, end=end, before=text[start:end], after=edit.after.strip())
 
 
 def _around(
-    slip: Edit, made: Sequence[Edit], wanted: Sequence[Edit]
-) -> tuple[list[Edit], list[Edit], int, int]:
-    """The edits and slips that overlap a slip or each other, and the words [start, end) that they cover."""
-    start, end = slip.start, slip.end
+    text: str, edit: Edit, made: Sequence[Edit], injected: Sequence[Edit]
+) -> tuple[list[Edit], list[Edit]]:
+    """The edits made, and those injected, that overlap an injected one or each other."""
+    # Counted in letters and marks, so that what ends before a blank touches what begins behind it.
+    at = list(accumulate((not c.isspace() for c in text), initial=0))
+    start, end = at[edit.start], at[edit.end]
     while True:
-        own = [edit for edit in made if _overlap(edit, start, end)]
-        inside = [each for each in wanted if each is slip or _overlap(each, start, end)]
-        covered = [*own, *inside]
-        grown = min(each.start for each in covered), max(each.end for each in covered)
+        own = [each for each in made if _overlap(at[each.start], at[each.end], start, end)]
+        covered = [
+            *own,
+            *(
+                each
+                for each in injected
+                if each is edit or _overlap(at[each.start], at[each.end], start, end)
+            ),
+        ]
+        grown = min(at[each.start] for each in covered), max(at[each.end] for each in covered)
         if grown == (start, end):
-            inside = [each for each in wanted if start <= each.start and each.end <= end]
-            return own, inside, start, end
+            return own, [each for each in injected if start <= at[each.start] and at[each.end] <= end]
         start, end = grown
 
 
-def _slip_edit(bad: str, slip: Slip) -> Edit:
-    """The slip's repair in words of the spoilt text."""
-    start = len(WORDS.findall(bad[: slip.start]))
-    return Edit(start, start + len(WORDS.findall(slip.wrong)), tuple(WORDS.findall(slip.right)), slip.kind)
-
-
-def _overlap(edit: Edit, start: int, end: int) -> bool:
-    """Whether an edit shares a word with [start, end); a place between two words belongs to both of them."""
-    if start == end:
-        return edit.start <= start <= edit.end
-    return edit.start < end and start < edit.end
+def _overlap(start: int, end: int, first: int, last: int) -> bool:
+    """Whether [start, end) shares a character with [first, last); an empty place belongs to both of its neighbours."""
+    if first == last:
+        return start <= first <= end
+    return start < last and first < end
 
 
 def _wrong_words(text: str, good: str) -> int:

@@ -46,8 +46,8 @@ from space.proofread.llm.engine import Engine, Sampling
 from space.proofread.prompt import MODES, Message
 from space.settings import Server
 from training.evaluation import metrics
-from training.evaluation.evaluate import table
 from training.evaluation.suites import Subject, column, objects, pairs_of
+from training.runs.tables import in_columns, side_by_side
 
 CRITERION = (
     "Which version is the better proofread email? The better one corrects more mistakes of spelling, grammar and "
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         pairs, Remote(server), args.criterion, args.max_tokens, args.parallel, Answers(args.verdicts)
     )
     figures = summary(judged)
-    print(table({f"{names[1]} over {names[0]}": figures}), file=sys.stderr)
+    print(in_columns(side_by_side({f"{names[1]} over {names[0]}": figures})), file=sys.stderr)
     print(json.dumps({"judge": server.name, "first": names[0], "second": names[1], **figures}))
 
 

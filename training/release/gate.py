@@ -19,6 +19,7 @@ from typing import Any
 
 from space.proofread.prompt import MODES
 from training.evaluation import metrics
+from training.evaluation.edit_scores import best_match, edits, key
 from training.evaluation.suites import Case, Measure, Subject, paired
 
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
@@ -64,13 +65,12 @@ def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
     ([1, 1, 0], [1, 0, 0])
     """
     source = row["prompt"]
-    wanted = [metrics.edits(source, reference) for reference in row["references"]]
-    match = metrics.best_match(metrics.edits(source, text), wanted)
-    right, needless, missed = match.counts()
+    match = best_match(edits(source, text), [edits(source, reference) for reference in row["references"]])
+    true_positives, false_positives, false_negatives = match.counts()
     if row.get("rejected"):
-        refused = [edit for each in row["rejected"] for edit in metrics.edits(source, each)]
-        needless = sum(edit in refused for edit in match.needless)
-    return [right, needless, missed]
+        rejected = {key(edit) for each in row["rejected"] for edit in edits(source, each)}
+        false_positives = sum(key(edit) in rejected for edit in match.false_positives)
+    return [true_positives, false_positives, false_negatives]
 
 
 # ---- both models -------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.runs.tables import cell
 
 Bar = float | tuple[float, float, float]  # a value, or a value with the ends of its interval
 
@@ -163,11 +164,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in names)
     lines = [
-        "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(cell(row.get(name)))}</td>" for name in names) + "</tr>"
         for row in rows
     ]
     return f"<div><table>\n<tr>{head}</tr>\n{chr(10).join(lines)}\n</table></div>"
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)

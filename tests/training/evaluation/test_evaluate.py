@@ -13,7 +13,7 @@ import pytest
 from training.__main__ import main
 from training.evaluation import behaviour, evaluate
 from training.evaluation.behaviour import filled
-from training.evaluation.evaluate import SUITES, table
+from training.evaluation.evaluate import SUITES
 from training.evaluation.suites import Subject, is_tokenised, pairs_of, texts_of
 
 GOOD = "Please send me the report before the meeting on Monday."
@@ -78,13 +78,15 @@ def test_the_suites_on_corpora_run_through_the_shipped_model(
     assert unedited["noise"]["wrong_words_change"]["value"] == 0
     assert unedited["noise"]["precision"] == {"value": None, "low": None, "high": None}
     assert unedited["edits"]["recall"]["value"] == 0
-    assert unedited["cweb"]["wanted"] == 0  # one annotator left the sentence alone, and so did "none"
+    assert (
+        unedited["cweb"]["reference_edits"] == 0
+    )  # one annotator left the sentence alone, and so did "none"
 
 
 def test_the_suites_with_own_lists_need_no_data(capsys: pytest.CaptureFixture[str]) -> None:
-    found = scored(capsys, *"--suite sentences --suite wer --suite robust --suite tone --limit 3".split())
+    found = scored(capsys, *"--suite sentences --suite wer --suite robust --suite tone --limit 2".split())
     sentences, wer, robust, tone = found
-    assert all(row["rows"] == 3 and row["model"] == "default" for row in found)
+    assert all(row["rows"] == 2 and row["model"] == "default" for row in found)
     assert set(sentences["corrected_by_type"]) == {"spelling"}
     assert wer["before_percent"]["value"] > 0
     assert set(robust) >= {"plain", "lower_case", "no_marks", "typos", "crlf", "emoji"}
@@ -139,7 +141,8 @@ def test_the_measures_of_a_suite_are_its_own_figures(suite: str, data: Path) -> 
     """What `paired` compares is what the suite reports."""
     subject = Subject("proofreader", "proofread")
     chosen = SUITES[suite]
-    rows = chosen.rows(None if isinstance(chosen.data, Path) else data, 2)
+    # One row of robust is six texts.
+    rows = chosen.rows(None if isinstance(chosen.data, Path) else data, 1 if suite == "robust" else 2)
     report = chosen.run(rows, subject, 1)
     for name, measure in chosen.measures.items():
         if not measure.own(report.cases):
@@ -194,19 +197,6 @@ def test_errors_are_written_for_reading(
         "suite": "edits", "model": "none", "source": "I recieved the report yesterday.",
         "output": "I recieved the report yesterday.", "references": ["I received the report yesterday."],
     }  # fmt: skip
-
-
-def test_models_stand_side_by_side() -> None:
-    figure = {"value": 1.0, "low": 0.5, "high": 2.0}
-    nothing = {"value": None, "low": None, "high": None}
-    shown = table(
-        {"none": {"edits": {"precision": nothing}}, "mine": {"edits": {"precision": figure, "wanted": 3}}}
-    )
-    assert [line.split() for line in shown.splitlines()] == [
-        ["none", "mine"],
-        ["edits", "precision", "-", "1.0", "(0.5", "to", "2.0)"],
-        ["edits", "wanted", "-", "3"],
-    ]
 
 
 def test_every_suite_is_described() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ import pytest
 
 from space.errors import UserError
 from training.__main__ import main
-from training.evaluation import metrics
-from training.evaluation.suites import Case, Gleu, Measure, samples
-from training.runs import compare
-from training.runs.compare import in_columns, paired
+from training.data.gleu import gleu_counts
+from training.evaluation import compare, metrics
+from training.evaluation.suites import Case, Gleu, Measure, paired, samples
 from training.runs.experiments import Experiment
 
 RIGHT = Measure("right", metrics.percent)
@@ -23,11 +21,6 @@ RIGHT = Measure("right", metrics.percent)
 
 def cases(flags: Sequence[float]) -> list[Case]:
     return [Case(f"text {k}", str(flag), [], {"right": [flag, 1]}) for k, flag in enumerate(flags)]
-
-
-def right(found: Sequence[Case]) -> float:
-    """The share of right cases as any function might count it, from the outputs."""
-    return 100 * sum(float(case.output) for case in found) / len(found)
 
 
 # ---- the paired bootstrap ----
@@ -68,16 +61,9 @@ def test_the_interval_is_that_of_the_normal_distribution() -> None:
     assert found["difference"]["low"] == pytest.approx(20 - 1.96 * 4.9, abs=0.7)
 
 
-def test_any_function_of_cases_will_do() -> None:
-    first, second = cases([0, 1, 0, 0, 1, 1, 0, 1]), cases([1, 1, 0, 1, 0, 1, 1, 1])
-    assert paired(first, second, right) == paired(first, second, RIGHT)
-    assert paired(first, second, right, seed=1, rounds=50) == paired(first, second, RIGHT, seed=1, rounds=50)
-    assert paired(first, second, lambda found: -right(found))["difference"]["value"] == -25
-
-
 def test_gleu_is_compared_as_it_is_reported() -> None:
     source, good = "he go home now again .".split(), "he goes home now again .".split()
-    kept, mended = (metrics.gleu_counts(source, good, words) for words in (source, good))
+    kept, mended = (gleu_counts(source, good, words) for words in (source, good))
     first = [Case(str(k), "", [], {"gleu": [kept]}) for k in range(5)]
     second = [Case(str(k), "", [], {"gleu": [mended]}) for k in range(5)]
     # All rows alike: every resample has the figures of one sentence. Mended, GLEU is 100. Kept, what was dropped
@@ -170,13 +156,6 @@ def test_without_an_output_folder_the_page_is_with_the_runs(
     assert main(["compare", str(runs), str(runs / "sft")]) == 0  # each run once
     assert json.loads(capsys.readouterr().out)["runs"] == 3
     assert (runs / "compare.html").exists()
-
-
-def test_what_nobody_logged_is_a_dash() -> None:
-    rows: compare.Rows = [{"run": "a", "loss": math.pi}, {"run": "b", "cost": None}]
-    assert [line.split() for line in in_columns(rows).splitlines()] == [
-        ["run", "loss", "cost"], ["a", "3.14159", "-"], ["b", "-", "-"],
-    ]  # fmt: skip
 
 
 # ---- models ----
