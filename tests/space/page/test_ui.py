@@ -18,7 +18,7 @@ from space.page import render, strings, ui
 from space.page.reasons import reason
 from space.proofread.classifiers.tone import LABELS, Score, Tone
 from space.proofread.edits import Edit, diff
-from space.proofread.pipeline import Proofread, Skipped
+from space.proofread.pipeline import Skipped, Proofread
 
 
 class Shown(HTMLParser):
