@@ -53,9 +53,10 @@ def python_files(room: str) -> list[Path]:
 def imports(path: Path, typing: bool = True) -> Iterator[str]:
     """The full names of the modules that a file imports, at its top or in a function; `typing`: for type checkers too."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if not typing and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+    for node in () if typing else list(ast.walk(tree)):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
             node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -132,6 +133,15 @@ def circles(graph: dict[str, set[str]]) -> list[set[str]]:
     below = {module: reached(graph, module) for module in graph}
     found = {frozenset(other for other in below[module] if module in below[other]) for module in graph}
     return [set(circle) for circle in found if circle]
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a.b\ndef f():\n    from c import d\n"
+    )
+    assert set(imports(path)) == {"typing.TYPE_CHECKING", "a.b", "c.d"}
+    assert set(imports(path, typing=False)) == {"typing.TYPE_CHECKING", "c.d"}
 
 
 def test_a_circle_is_found() -> None:
