@@ -100,11 +100,11 @@ def _versions(group: str, versions: Sequence[str], outputs: Sequence[str]) -> li
     The email counts once, so whether any of them differ stands with the first.
     """
     fillings = _GROUPS[group].values()
-    made = [_edits_outside(*each) for each in zip(versions, outputs, fillings, strict=True)]
-    differ = {group: [any(each != made[0] for each in made), 1]}
+    found = [_edits_outside(*each) for each in zip(versions, outputs, fillings, strict=True)]
+    differ = {group: [any(each != found[0] for each in found), 1]}
     return [
-        Case(version, output, [output] if own == made[0] else [], differ if k == 0 else {})
-        for k, (version, output, own) in enumerate(zip(versions, outputs, made, strict=True))
+        Case(version, output, [output] if own == found[0] else [], differ if k == 0 else {})
+        for k, (version, output, own) in enumerate(zip(versions, outputs, found, strict=True))
     ]
 
 

@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training.runs import atomic_write
+from training.runs.atomic_write import write_errors
 from training.runs.checkpoints import Stopped
+from training.runs.steps import write_json
 
 TRACKERS = ("trackio", "wandb", "none")
 RECORD, LOG = "run.json", "log.jsonl"
@@ -103,10 +104,10 @@ class Experiment:
         }
         run = cls(folder, record, _Tracker(), price_per_hour)
         if run._writes:
-            with _told(folder):
+            with write_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 if old:
-                    _mend(folder / LOG)
+                    _drop_torn_line(folder / LOG)
                 else:
                     (folder / LOG).write_text("", encoding="utf-8")
             run._write()
@@ -121,7 +122,7 @@ class Experiment:
         if not self._writes:
             return
         line = {"step": int(step), "seconds": round(self._elapsed(), 2), **_plain(figures)}
-        with _told(self.folder), (self.folder / LOG).open("a", encoding="utf-8") as out:
+        with write_errors(self.folder), (self.folder / LOG).open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, allow_nan=False) + "\n")
         self._tracker.log(int(step), {name: value for name, value in line.items() if name != "step"})
 
@@ -152,10 +153,7 @@ class Experiment:
         return self._before + time.monotonic() - self._began
 
     def _write(self) -> None:
-        with _told(self.folder):
-            atomic_write.write(
-                self.folder / RECORD, json.dumps(self.record, indent=1, allow_nan=False) + "\n"
-            )
+        write_json(self.folder / RECORD, self.record)
 
 
 def is_first() -> bool:
@@ -189,7 +187,7 @@ def require_same(
 
 
 def read(folder: str | Path) -> dict[str, Any]:
-    """The record of the run in a folder. UserError when there is none, or it is not whole."""
+    """The record of the run in a folder. UserError when there is none, or it is torn."""
     path = Path(folder) / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -253,7 +251,7 @@ def _seconds_so_far(folder: Path, old: Mapping[str, Any]) -> float:
     return max([float(old.get("seconds") or 0), *logged])
 
 
-def _mend(log: Path) -> None:
+def _drop_torn_line(log: Path) -> None:
     """Ends a line that a kill has torn, or the next one would be lost with it."""
     if log.exists() and (text := log.read_bytes()) and not text.endswith(b"\n"):
         log.write_bytes(text[: text.rfind(b"\n") + 1])
@@ -335,21 +333,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written: {error.strerror or error}; free some space, or name another folder"
-        ) from error
-
-
 # ---- trackers ----------------------------------------------------------------------------------------------
 
 
 class _Tracker:
-    """Another place that the figures go to. Whatever fails there is told once, and then it is left alone."""
+    """Another place that the figures go to. Whatever fails there is reported once, and then it is left alone."""
 
     def __init__(self) -> None:
         self._module: Any = None  # trackio or wandb, which have the same log and finish

@@ -63,10 +63,10 @@ def test_the_interval_is_that_of_the_normal_distribution() -> None:
 
 def test_gleu_is_compared_as_it_is_reported() -> None:
     source, good = "he go home now again .".split(), "he goes home now again .".split()
-    kept, mended = (gleu_counts(source, good, words) for words in (source, good))
-    first = [Case(str(k), "", [], {"gleu": [kept]}) for k in range(5)]
-    second = [Case(str(k), "", [], {"gleu": [mended]}) for k in range(5)]
-    # All rows alike: every resample has the figures of one sentence. Mended, GLEU is 100. Kept, what was dropped
+    unchanged, corrected = (gleu_counts(source, good, words) for words in (source, good))
+    first = [Case(str(k), "", [], {"gleu": [unchanged]}) for k in range(5)]
+    second = [Case(str(k), "", [], {"gleu": [corrected]}) for k in range(5)]
+    # All rows alike: every resample has the figures of one sentence. Corrected, GLEU is 100. Unchanged, what was dropped
     # counts against it: of 6, 5, 4, 3 n-grams 5 - 1, 3 - 2, 2 - 2 (none), so the product is 0.
     certain = {"value": 100.0, "low": 100.0, "high": 100.0}
     assert paired(first, second, Gleu()) == {"difference": certain, "verdict": "better"}
@@ -140,7 +140,7 @@ def test_runs_stand_side_by_side(runs: Path, tmp_path: Path, capsys: pytest.Capt
     assert page.count("data:image/png;base64,") == 4 and "<td>0.0001</td>" in page
 
 
-def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+def test_runs_of_one_name_are_distinguished(tmp_path: Path) -> None:
     for parent in ("a", "b"):
         Experiment.start(tmp_path / parent / "run", "sft", {}, {}, tracker="none").finish({})
     assert compare.names([tmp_path / "a" / "run", tmp_path / "b" / "run"]) == ["a/run", "b/run"]
@@ -187,7 +187,7 @@ def test_models_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ([], "nothing to compare"),
         (["nowhere"], "nowhere is no folder"),
@@ -201,10 +201,10 @@ def test_models_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture
         ),
     ],
 )
-def test_bad_input_is_told_in_one_line(
-    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_bad_input_is_reported_in_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compare", *(word.format(empty=tmp_path) for word in arguments)]) == 2
     printed = capsys.readouterr()
-    assert printed.out == "" and printed.err.count("\n") == 1 and told in printed.err
+    assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
     assert list(tmp_path.iterdir()) == []

@@ -51,8 +51,8 @@ def test_the_reference_that_suits_best_is_taken() -> None:
     assert best_match([], references).counts() == [0, 0, 1]  # both score 0: the one with fewer edits
     # Nothing to do for one annotator, and nothing done.
     assert best_match([], [*references, []]).counts() == [0, 0, 0]
-    needless = edits(source, "She go to school by foot.")
-    assert best_match(needless, [*references, []]).counts() == [0, 1, 0]
+    harmful = edits(source, "She go to school by foot.")
+    assert best_match(harmful, [*references, []]).counts() == [0, 1, 0]
 
 
 def test_edit_figures_by_hand() -> None:
@@ -62,7 +62,7 @@ def test_edit_figures_by_hand() -> None:
         ("They are good.", "They are the good.", "They are good."),  # needless
     ]
     found = edit_figures(
-        [best_match(edits(bad, made), [edits(bad, reference)]) for bad, made, reference in cases]
+        [best_match(edits(bad, output), [edits(bad, reference)]) for bad, output, reference in cases]
     )
     # tp 1, fp 1, fn 1.
     assert [found[name]["value"] for name in ("precision", "recall", "f0.5")] == [50, 50, 50]

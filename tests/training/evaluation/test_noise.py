@@ -1,4 +1,4 @@
-"""Errors injected for scoring: they stand where the edits say, and repairs are kept apart from other changes."""
+"""Errors injected for scoring: they stand where the edits say, and repairs are counted apart from other changes."""
 
 from __future__ import annotations
 
