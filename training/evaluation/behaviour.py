@@ -24,7 +24,17 @@ from space.proofread.prompt import WORDS
 from training.evaluation import metrics
 from training.evaluation.edit_scores import edits
 from training.evaluation.metrics import interval, largest, mean, percent
-from training.evaluation.suites import EVALUATION, Case, Measure, Report, Rows, Subject, Suite, column
+from training.evaluation.suites import (
+    EVALUATION,
+    Case,
+    Measure,
+    Report,
+    Rows,
+    Subject,
+    Suite,
+    column,
+    main_figures,
+)  # fmt: skip
 
 FAIR, IMPOLITE = EVALUATION / "fair.jsonl", EVALUATION / "impolite.jsonl"
 
@@ -55,13 +65,11 @@ _FIRST = {slot: word for fillings in _GROUPS.values() for slot, word in next(ite
 
 
 def fair(rows: Rows, subject: Subject, seed: int) -> Report:
-    """Emails with slots: the share whose edits depend on what fills a slot, and how far their tone scores
-    move.
+    """Emails with slots: the share whose edits depend on what fills a slot, and how far their tone scores move.
 
-    `differ_percent` is over emails; the gaps are the largest, over emails, of the highest less the lowest
-    score of their versions, each score P(polite) - P(impolite) or P(positive) - P(negative), -1 to 1.
-    `politeness_shift` of an origin is the mean score under its names less the mean of the same email under
-    all names.
+    `differ_percent` is over emails; the gaps are the largest, over emails, of the highest less the lowest score of their
+    versions, each score P(polite) - P(impolite) or P(positive) - P(negative), -1 to 1. `politeness_shift` of an origin is
+    the mean score under its names less the mean of the same email under all names.
     """
     figures: dict[str, Any] = {}
     cases: list[Case] = []
@@ -81,9 +89,7 @@ def fair(rows: Rows, subject: Subject, seed: int) -> Report:
         )
         politeness = np.reshape([courtesy(tone) for tone in tones], shape)
         figures[group] = {
-            "differ_percent": interval(
-                [case.counts[group] for case in cases if group in case.counts], percent
-            ),
+            "differ_percent": Measure(group, percent).figure(cases),
             "sentiment_gap": largest(np.ptp(sentiment, axis=1), digits=3),
             "politeness_gap": largest(np.ptp(politeness, axis=1), digits=3),
         }
@@ -164,55 +170,38 @@ def _balance(scores: dict[str, float], up: str, down: str) -> float:
     return scores[up] - scores[down]
 
 
-def tone(rows: Rows, subject: Subject, seed: int) -> Report:
-    """Impolite drafts: what `polish` makes of their politeness and facts, and whether `proofread` moves their
-    tone.
+_TONE = {
+    "mean_rise": Measure("rise", mean, digits=3),
+    "raised_percent": Measure("raised", percent),
+    "facts_kept_percent": Measure("kept", percent),
+    "proofread_moves_tone_percent": Measure("moved", percent, higher=False),
+}
 
-    Politeness is P(polite) - P(impolite), -1 to 1; a rise counts from 0.01. Facts are the names, numbers,
-    dates and links of `space.proofread.guard.protected`. `proofread` moves the tone when politeness changes by more
-    than 0.25.
+
+def tone(rows: Rows, subject: Subject, seed: int) -> Report:
+    """Impolite drafts: what `polish` makes of their politeness and facts, and whether `proofread` moves their tone.
+
+    Politeness is P(polite) - P(impolite), -1 to 1; a rise counts from 0.01. Facts are the names, numbers, dates and links
+    of `space.proofread.guard.protected`. `proofread` moves the tone when politeness changes by more than 0.25.
     """
     drafts = [column(row, "text", str) for row in rows]
     polished = [subject.correct(draft, "polish") for draft in drafts]
     proofread = [subject.correct(draft, "proofread") for draft in drafts]
-    was, polite, corrected = (
-        np.array([courtesy(each) for each in subject.tones(texts)]) for texts in (drafts, polished, proofread)
+    politeness = zip(
+        *([courtesy(tone) for tone in subject.tones(texts)] for texts in (drafts, polished, proofread)),
+        strict=True,
     )
-    ones = np.ones(len(drafts))
-    kept = [not Counter(protected(a)) - Counter(protected(b)) for a, b in zip(drafts, polished, strict=True)]
-    moved = np.abs(corrected - was) > _TONE_MARGIN
-
-    def share(flags: Sequence[bool] | np.ndarray) -> metrics.Figure:
-        return interval(np.stack([np.array(flags, dtype=float), ones], axis=1), percent)
-
-    figures = {
-        "raised_percent": share(polite - was >= 0.01),
-        "mean_rise": interval(np.stack([polite - was, ones], axis=1), mean, digits=3),
-        "facts_kept_percent": share(kept),
-        "proofread_moves_tone_percent": share(moved),
-    }
-    counts = {"rise": polite - was, "raised": polite - was >= 0.01, "kept": np.array(kept), "moved": moved}
-    cases = [
-        Case(draft, text, [], {name: [float(values[k]), 1.0] for name, values in counts.items()})
-        for k, (draft, text) in enumerate(zip(drafts, polished, strict=True))
-    ]
-    return Report(figures, cases)
+    cases = []
+    for draft, output, (before, after, corrected) in zip(drafts, polished, politeness, strict=True):
+        counts = {
+            "rise": after - before,
+            "raised": after - before >= 0.01,
+            "kept": not Counter(protected(draft)) - Counter(protected(output)),
+            "moved": abs(corrected - before) > _TONE_MARGIN,
+        }
+        cases.append(Case(draft, output, [], {name: [float(value), 1] for name, value in counts.items()}))
+    return Report(main_figures(_TONE, cases), cases)
 
 
-SUITES = {
-    "fair": Suite(
-        fair,
-        FAIR,
-        {f"{group} differ_percent": Measure(group, percent, higher=False) for group in _GROUPS},
-    ),
-    "tone": Suite(
-        tone,
-        IMPOLITE,
-        {
-            "mean_rise": Measure("rise", mean),
-            "raised_percent": Measure("raised", percent),
-            "facts_kept_percent": Measure("kept", percent),
-            "proofread_moves_tone_percent": Measure("moved", percent, higher=False),
-        },
-    ),
-}
+_FAIR = {f"{group} differ_percent": Measure(group, percent, higher=False) for group in _GROUPS}
+SUITES = {"fair": Suite(fair, FAIR, _FAIR), "tone": Suite(tone, IMPOLITE, _TONE)}

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
-from space.proofread.edits import Edit
 from training.data.corpus import detokenize
 from training.data.corrupt import wrong_words
 from training.data.gleu import gleu_counts, tokenize
 from training.evaluation import metrics
-from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, key, words_after
+from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, repairs
 from training.evaluation.metrics import interval, percent
 from training.evaluation.noise import inject_errors, typo
 from training.evaluation.suites import (
@@ -29,6 +27,7 @@ from training.evaluation.suites import (
     Subject,
     Suite,
     column,
+    main_figures,
     pairs_of,
     texts_of,
 )  # fmt: skip
@@ -63,33 +62,35 @@ def _match(case: Case) -> Match:
     return best_match(edits(case.source, case.output), references)
 
 
+_CLEAN = {"changed_percent": Measure("changed", percent, higher=False)}
+
+
 def clean(rows: Rows, subject: Subject, seed: int) -> Report:
     """The share of clean texts that are changed at all: less is better."""
     outputs = [(text, subject.correct(text)) for text in texts_of(rows)]
-    changed = [[text != output, 1] for text, output in outputs]
-    cases = [
-        Case(text, output, [text], {"changed": count})
-        for (text, output), count in zip(outputs, changed, strict=True)
-    ]
-    return Report({"changed_percent": interval(changed, percent), "texts": len(cases)}, cases)
+    cases = [Case(text, output, [text], {"changed": [text != output, 1]}) for text, output in outputs]
+    return Report({**main_figures(_CLEAN, cases), "texts": len(cases)}, cases)
+
+
+_SENTENCES = {
+    "corrected_percent": Measure("corrected", percent),
+    "clean_kept_percent": Measure("unchanged", percent),
+}
 
 
 def sentences(rows: Rows, subject: Subject, seed: int) -> Report:
     """The share of our own wrong sentences that come back as one of the accepted corrections, by type."""
-    by_type: dict[str, list[list[int]]] = {}
-    cases: list[Case] = []
+    by_type: dict[str, list[Case]] = {}
     for row, (source, references) in zip(rows, pairs_of(rows), strict=True):
         kind, output = row.get("type", "untyped"), subject.correct(source)
-        count = [output in references, 1]
-        cases.append(Case(source, output, references, {"kept" if kind == "clean" else "corrected": count}))
-        by_type.setdefault(kind, []).append(count)
-    kept = by_type.pop("clean", None)
-    wrong = [count for counts in by_type.values() for count in counts]
-    figures: dict[str, Any] = {"corrected_percent": interval(wrong, percent)} if wrong else {}
-    if kept:
-        figures["clean_kept_percent"] = interval(kept, percent)
-    by_type_figures = {kind: interval(counts, percent) for kind, counts in by_type.items()}
-    return Report({**figures, "corrected_by_type": by_type_figures}, cases)
+        key = "unchanged" if kind == "clean" else "corrected"
+        case = Case(source, output, references, {key: [output in references, 1]})
+        by_type.setdefault(kind, []).append(case)
+    cases = [case for own in by_type.values() for case in own]
+    corrected = {
+        kind: _SENTENCES["corrected_percent"].figure(own) for kind, own in by_type.items() if kind != "clean"
+    }
+    return Report({**main_figures(_SENTENCES, cases), "corrected_by_type": corrected}, cases)
 
 
 def wer(rows: Rows, subject: Subject, seed: int) -> Report:
@@ -109,6 +110,14 @@ def wer(rows: Rows, subject: Subject, seed: int) -> Report:
 
 
 # ---- noise -------------------------------------------------------------------------------------------------
+
+
+_NOISE = {
+    "wrong_words_change": Measure("nearer", metrics.mean, higher=False),
+    "exact_percent": Measure("exact", percent),
+    "repaired_percent": Measure("repaired", percent),
+    "precision": Measure("changes", percent),
+}
 
 
 def noise(rows: Rows, subject: Subject, seed: int) -> Report:
@@ -134,85 +143,15 @@ def noise(rows: Rows, subject: Subject, seed: int) -> Report:
             count[0] += done
             count[1] += 1
 
-    def figure(name: str, statistic: metrics.Statistic = percent) -> metrics.Figure:
-        return interval([case.counts[name] for case in cases], statistic)
-
     kinds = sorted({kind for counts in by_kind for kind in counts})
     figures = {
-        "exact_percent": figure("exact"),
-        "wrong_words_change": figure("nearer", metrics.mean),
-        "repaired_percent": figure("repaired"),
-        "precision": figure("changes"),
+        **main_figures(_NOISE, cases),
         "injected": sum(case.counts["repaired"][1] for case in cases),
         "repaired_by_type": {
             kind: interval([counts.get(kind, [0, 0]) for counts in by_kind], percent) for kind in kinds
         },
     }
     return Report(figures, cases)
-
-
-def repairs(noisy: str, output: str, injected: Sequence[Edit]) -> tuple[list[bool], list[bool]]:
-    """For each injected error whether it was repaired, and for each edit made whether it repaired one.
-
-    `injected` are the edits that repair the noisy text. An edit that overlaps one of them without being the very same
-    ("the the": which of the two goes?) is judged by whether the words there are now the original ones; an edit that
-    overlaps none is needless.
-    """
-    injected = [_without_blanks(noisy, edit) for edit in injected]
-    made = edits(noisy, output)
-    ours, theirs = {key(edit) for edit in made}, {key(edit) for edit in injected}
-    repaired = [key(edit) in ours for edit in injected]
-    useful = [key(edit) in theirs for edit in made]
-    for i, edit in enumerate(injected):
-        if repaired[i]:
-            continue
-        others = [each for each, done in zip(made, useful, strict=True) if not done]
-        own, inside = _around(noisy, edit, others, injected)
-        start = min(each.start for each in (*own, *inside))
-        end = max(each.end for each in (*own, *inside))
-        if own and words_after(noisy, own, start, end) == words_after(noisy, inside, start, end):
-            repaired = [done or each in inside for done, each in zip(repaired, injected, strict=True)]
-            useful = [done or each in own for done, each in zip(useful, made, strict=True)]
-    return repaired, useful
-
-
-def _without_blanks(text: str, edit: Edit) -> Edit:
-    """The edit where `edits` has it: with no blank at its ends, and right behind a word if it only puts words in."""
-    start = edit.start + len(edit.before) - len(edit.before.lstrip())
-    end = edit.start + len(edit.before.rstrip())
-    if end <= start:
-        start = end = len(text[:start].rstrip())
-    return replace(edit, start=start, end=end, before=text[start:end], after=edit.after.strip())
-
-
-def _around(
-    text: str, edit: Edit, made: Sequence[Edit], injected: Sequence[Edit]
-) -> tuple[list[Edit], list[Edit]]:
-    """The edits made, and those injected, that overlap an injected one or each other."""
-    # Counted in letters and marks, so that what ends before a blank touches what begins behind it.
-    at = list(accumulate((not c.isspace() for c in text), initial=0))
-    start, end = at[edit.start], at[edit.end]
-    while True:
-        own = [each for each in made if _overlap(at[each.start], at[each.end], start, end)]
-        covered = [
-            *own,
-            *(
-                each
-                for each in injected
-                if each is edit or _overlap(at[each.start], at[each.end], start, end)
-            ),
-        ]
-        grown = min(at[each.start] for each in covered), max(at[each.end] for each in covered)
-        if grown == (start, end):
-            return own, [each for each in injected if start <= at[each.start] and at[each.end] <= end]
-        start, end = grown
-
-
-def _overlap(start: int, end: int, first: int, last: int) -> bool:
-    """Whether [start, end) shares a character with [first, last); an empty place belongs to both of its neighbours."""
-    if first == last:
-        return start <= first <= end
-    return start < last and first < end
 
 
 def _wrong_words(text: str, good: str) -> int:
@@ -293,22 +232,9 @@ SUITES = {
     "jfleg": Suite(jfleg, "jfleg_dev.jsonl", {"gleu": Gleu()}),
     "edits": Suite(corrections, "jfleg_dev.jsonl", _EDITS),
     "cweb": Suite(corrections, "cweb_dev.jsonl", _EDITS),
-    "clean": Suite(clean, "emails_dev.jsonl", {"changed_percent": Measure("changed", percent, higher=False)}),
-    "noise": Suite(
-        noise,
-        "emails_dev.jsonl",
-        {
-            "wrong_words_change": Measure("nearer", metrics.mean, higher=False),
-            "exact_percent": Measure("exact", percent),
-            "repaired_percent": Measure("repaired", percent),
-            "precision": Measure("changes", percent),
-        },
-    ),
-    "sentences": Suite(
-        sentences,
-        SENTENCES,
-        {"corrected_percent": Measure("corrected", percent), "clean_kept_percent": Measure("kept", percent)},
-    ),
+    "clean": Suite(clean, "emails_dev.jsonl", _CLEAN),
+    "noise": Suite(noise, "emails_dev.jsonl", _NOISE),
+    "sentences": Suite(sentences, SENTENCES, _SENTENCES),
     "wer": Suite(wer, SENTENCES, {"after_percent": Measure("errors", percent, higher=False)}),
     "robust": Suite(
         robust,

@@ -10,7 +10,8 @@ import difflib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -161,3 +162,70 @@ def edit_figures(matches: Sequence[Match]) -> dict[str, Any]:
         for edit in (*match.true_positives, *match.false_negatives, *match.false_positives)
     )
     return {**figures(None), "by_type": {kind: figures(kind) for kind, _ in frequent.most_common()}}
+
+
+# ---- repairs of injected errors ----------------------------------------------------------------------------
+
+
+def repairs(noisy: str, output: str, injected: Sequence[Edit]) -> tuple[list[bool], list[bool]]:
+    """For each injected error whether it was repaired, and for each edit made whether it repaired one.
+
+    `injected` are the edits that repair the noisy text. An edit that overlaps one of them without being the very same
+    ("the the": which of the two goes?) is judged by whether the words there are now the original ones; an edit that
+    overlaps none is needless.
+    """
+    injected = [_without_blanks(noisy, edit) for edit in injected]
+    made = edits(noisy, output)
+    ours, theirs = {key(edit) for edit in made}, {key(edit) for edit in injected}
+    repaired = [key(edit) in ours for edit in injected]
+    useful = [key(edit) in theirs for edit in made]
+    for i, edit in enumerate(injected):
+        if repaired[i]:
+            continue
+        others = [each for each, done in zip(made, useful, strict=True) if not done]
+        own, inside = _around(noisy, edit, others, injected)
+        start = min(each.start for each in (*own, *inside))
+        end = max(each.end for each in (*own, *inside))
+        if own and words_after(noisy, own, start, end) == words_after(noisy, inside, start, end):
+            repaired = [done or each in inside for done, each in zip(repaired, injected, strict=True)]
+            useful = [done or each in own for done, each in zip(useful, made, strict=True)]
+    return repaired, useful
+
+
+def _without_blanks(text: str, edit: Edit) -> Edit:
+    """The edit where `edits` has it: with no blank at its ends, and right behind a word if it only puts words in."""
+    start = edit.start + len(edit.before) - len(edit.before.lstrip())
+    end = edit.start + len(edit.before.rstrip())
+    if end <= start:
+        start = end = len(text[:start].rstrip())
+    return replace(edit, start=start, end=end, before=text[start:end], after=edit.after.strip())
+
+
+def _around(
+    text: str, edit: Edit, made: Sequence[Edit], injected: Sequence[Edit]
+) -> tuple[list[Edit], list[Edit]]:
+    """The edits made, and those injected, that overlap an injected one or each other."""
+    # Counted in letters and marks, so that what ends before a blank touches what begins behind it.
+    at = list(accumulate((not c.isspace() for c in text), initial=0))
+    start, end = at[edit.start], at[edit.end]
+    while True:
+        own = [each for each in made if _overlap(at[each.start], at[each.end], start, end)]
+        covered = [
+            *own,
+            *(
+                each
+                for each in injected
+                if each is edit or _overlap(at[each.start], at[each.end], start, end)
+            ),
+        ]
+        grown = min(at[each.start] for each in covered), max(at[each.end] for each in covered)
+        if grown == (start, end):
+            return own, [each for each in injected if start <= at[each.start] and at[each.end] <= end]
+        start, end = grown
+
+
+def _overlap(start: int, end: int, first: int, last: int) -> bool:
+    """Whether [start, end) shares a character with [first, last); an empty place belongs to both of its neighbours."""
+    if first == last:
+        return start <= first <= end
+    return start < last and first < end

@@ -33,8 +33,6 @@ def interval(counts: Sequence[Sequence[float]] | np.ndarray, statistic: Statisti
     {'value': 50.0, 'low': 0.0, 'high': 100.0}
     """
     table = np.asarray(counts, dtype=np.float64)
-    if not len(table):
-        return NO_FIGURE
     return resampled(len(table), lambda weights: statistic(weights @ table), digits)
 
 
@@ -45,6 +43,8 @@ def gleu_interval(counts: Sequence[Sequence[Sequence[int]]], seed: int) -> Figur
 
 def resampled(rows: int, figure: Statistic, digits: int = 2) -> Figure:
     """Any figure over rows and its interval; `figure` gives (resamples,) for weights (resamples, rows)."""
+    if not rows:
+        return dict(NO_FIGURE)
     return _figure(figure(np.ones((1, rows)))[0], figure(_weights(rows)), digits)
 
 

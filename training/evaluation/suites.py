@@ -125,13 +125,18 @@ class Measure:
     key: str
     statistic: metrics.Statistic
     higher: bool = True  # is better
-    empty: float = float(
-        "nan"
-    )  # the score of a case that has nothing to count, as nothing wrong and nothing changed
+    # The score of a case that has nothing to count, as nothing wrong and nothing changed.
+    empty: float = float("nan")
+    digits: int = 2
 
     def __call__(self, cases: Sequence[Case]) -> float:
         own = self.own(cases)
         return float(self.drawn(own, np.ones((1, len(own))))[0]) if own else float("nan")
+
+    def figure(self, cases: Sequence[Case]) -> metrics.Figure:
+        """With its bootstrap interval."""
+        own = self.own(cases)
+        return metrics.resampled(len(own), lambda weights: self.drawn(own, weights), self.digits)
 
     def own(self, cases: Sequence[Case]) -> list[Case]:
         return [case for case in cases if self.key in case.counts]
@@ -144,6 +149,11 @@ class Measure:
         """The figure of this case alone."""
         value = self([case])
         return self.empty if np.isnan(value) else value
+
+
+def main_figures(measures: Mapping[str, Measure], cases: Sequence[Case]) -> dict[str, metrics.Figure]:
+    """The figure of each measure that any case counts for."""
+    return {name: measure.figure(cases) for name, measure in measures.items() if measure.own(cases)}
 
 
 @dataclass(frozen=True)
@@ -161,13 +171,11 @@ class Gleu(Measure):
         return gleu_sentence(case.counts[self.key])
 
 
-def paired(
-    first: Sequence[Case], second: Sequence[Case], measure: Measure, *, seed: int = 0, rounds: int = 1000
-) -> dict[str, Any]:
+def paired(first: Sequence[Case], second: Sequence[Case], measure: Measure) -> dict[str, Any]:
     """Whether the second of two models beats the first, by what they made of the same texts in the same order.
 
     The paired bootstrap of Koehn 2004 ("Statistical Significance Tests for Machine Translation Evaluation"): the same
-    cases are drawn for both, `rounds` times. Returns {"difference": {"value", "low", "high"}, "verdict"}: the figure of
+    cases are drawn for both, 1,000 times. Returns {"difference": {"value", "low", "high"}, "verdict"}: the figure of
     the second less that of the first with the 2.5 % and 97.5 % points, and "better" or "worse" where that interval
     leaves zero out, else "undecided". UserError when the texts differ.
     """
@@ -176,20 +184,13 @@ def paired(
             "the two models were given different texts: score both on the same rows, with the same seed"
         )
     first, second = measure.own(first), measure.own(second)
-    undecided: dict[str, Any] = {"difference": dict(metrics.NO_FIGURE), "verdict": "undecided"}
-    if not first:
-        return undecided
-    even = np.full(len(first), 1 / len(first))
-    weights = np.random.default_rng(seed).multinomial(len(first), even, size=rounds)
-    weights = np.vstack([np.ones_like(weights[:1]), weights])  # first all of them once: the figure itself
-    value, *drawn = measure.drawn(second, weights) - measure.drawn(first, weights)
-    found = np.array(drawn)[np.isfinite(drawn)]
-    if not np.isfinite(value) or not len(found):
-        return undecided
-    low, high = (float(point) for point in np.percentile(found, (2.5, 97.5)))
-    verdict = "undecided" if low <= 0 <= high else "better" if (low > 0) == measure.higher else "worse"
-    difference = {"value": round(float(value), 3), "low": round(low, 3), "high": round(high, 3)}
-    return {"difference": difference, "verdict": verdict}
+    difference = metrics.resampled(
+        len(first), lambda weights: measure.drawn(second, weights) - measure.drawn(first, weights), digits=3
+    )
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None or low <= 0 <= high:
+        return {"difference": difference, "verdict": "undecided"}
+    return {"difference": difference, "verdict": "better" if (low > 0) == measure.higher else "worse"}
 
 
 @dataclass(frozen=True)

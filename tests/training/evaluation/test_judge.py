@@ -24,7 +24,8 @@ from space.proofread.llm.openai_server import Remote
 from space.settings import Server
 from training.__main__ import main
 from training.evaluation import judge
-from training.evaluation.judge import Judged, Pair, ask, length_controlled, summary, verdict
+from training.evaluation.judge import ask, verdict
+from training.evaluation.win_rate import Judged, Pair, length_controlled, summary
 
 MODEL = Path(__file__).parents[3] / "space" / "models" / "proofreader.gguf"
 

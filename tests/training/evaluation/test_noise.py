@@ -11,7 +11,7 @@ import pytest
 from space.proofread.edits import Edit, apply
 from space.proofread.prompt import WORDS
 from training.evaluation import noise
-from training.evaluation.corrections import repairs
+from training.evaluation.edit_scores import repairs
 from training.evaluation.noise import FINDERS, WEIGHTS, inject_errors, typo
 
 EMAILS = [
