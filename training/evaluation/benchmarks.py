@@ -140,12 +140,8 @@ def found(model: str, base: str | None = None) -> list[Candidate]:
         return [Candidate(model, model)]
     if (folder / _ADAPTER).exists() or (folder / "config.json").exists():
         return [_candidate(folder, base)]
-    steps = [
-        path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdecimal()
-    ]
-    steps = [path for path in steps if checkpoints.is_complete(path)]
-    steps.sort(key=lambda path: int(path.name.removeprefix("checkpoint-")))
-    parts = [*steps, *(folder / name for name in ("adapter", "model") if (folder / name).is_dir())]
+    complete = [path for path in checkpoints.numbered(folder) if checkpoints.is_complete(path)]
+    parts = [*complete, *(folder / name for name in ("adapter", "model") if (folder / name).is_dir())]
     if not parts:
         raise UserError(f"{model} holds no model, adapter or complete checkpoint: name another folder")
     return [_candidate(part, base) for part in parts]

@@ -40,6 +40,7 @@ from space.errors import UserError
 from space.proofread.prompt import MODES
 from training.evaluation import behaviour, corrections
 from training.evaluation.suites import Case, Report, Sample, Subject, paired, samples
+from training.runs.atomic_write import write_errors
 from training.runs.tables import in_columns, side_by_side
 
 SUITES = {**corrections.SUITES, **behaviour.SUITES}
@@ -94,7 +95,8 @@ def score(args: argparse.Namespace, models: Sequence[str]) -> Reports:
     names = list(dict.fromkeys(args.suite))
     rows = {name: SUITES[name].rows(args.data, args.limit) for name in names}
     if args.errors:
-        _start(args.errors)
+        with write_errors(args.errors):  # before the hours of work whose result it is to hold
+            args.errors.write_text("", encoding="utf-8")
     reports: Reports = {}
     for model in models:
         subject = Subject(model, args.mode)
@@ -173,14 +175,6 @@ def _show(heading: str, what: str, found: Sequence[Sample]) -> None:
             f"\n  was  {sample.first.output}\n  is   {sample.second.output}",
             file=sys.stderr,
         )
-
-
-def _start(path: Path) -> None:
-    """An empty file, before the hours of work whose result it is to hold."""
-    try:
-        path.write_text("", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; name another file") from error
 
 
 def _append(path: Path, suite: str, model: str, cases: Sequence[Case]) -> None:

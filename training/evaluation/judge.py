@@ -40,6 +40,7 @@ from space.proofread.prompt import MODES, Message
 from space.settings import Server
 from training.evaluation.suites import Subject, column, objects, pairs_of
 from training.evaluation.win_rate import Judged, Pair, summary
+from training.runs.atomic_write import write_errors
 from training.runs.tables import in_columns, side_by_side
 
 CRITERION = (
@@ -224,12 +225,10 @@ class Answers:
         self._path, self._known = path, dict[str, str]()
         if path is None:
             return
-        try:
+        with write_errors(path):
             stored = path.read_text(encoding="utf-8") if path.exists() else ""
             with path.open("a", encoding="utf-8") as out:
                 out.write("\n" if stored and not stored.endswith("\n") else "")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}; name another file") from error
         for line in stored.splitlines():
             try:
                 row = json.loads(line)

@@ -19,8 +19,10 @@ from typing import Any
 
 from space.proofread.prompt import MODES
 from training.evaluation import metrics
+from training.evaluation.behaviour import SUITES
 from training.evaluation.edit_scores import best_match, edits, key
 from training.evaluation.suites import Case, Measure, Subject, paired
+from training.runs import pictures
 
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
 
@@ -33,8 +35,6 @@ def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: in
     `held_out` and `accepted` have [true positives, false positives, false negatives] of the edits of each row, `clean`
     whether each text was changed, `fair` by group the percentage of emails whose edits depend on who is in them.
     """
-    from training.evaluation.behaviour import SUITES
-
     subject = Subject(str(model), MODES[0])
     counts: dict[bool, list[list[int]]] = {True: [], False: []}
     for row in held_out:
@@ -178,8 +178,6 @@ def _with_interval(difference: Row) -> str:
 
 def draw(path: Path, figures: Row) -> None:
     """Both models side by side, all in percent."""
-    from training.runs import pictures
-
     pairs = {
         "held-out F0.5": figures["held_out"],
         "accepted changes made": figures["accepted"],

@@ -38,14 +38,19 @@ class Stopped(Exception):
 
 def newest(folder: str | Path) -> Path | None:
     """The complete checkpoint with the highest step; torn ones above it are named on stderr and skipped."""
-    found = [
-        (int(match[1]), path) for path in Path(folder).glob("*") if (match := _NAME.fullmatch(path.name))
-    ]
-    for _, path in sorted(found, reverse=True):
+    for path in reversed(numbered(folder)):
         if is_complete(path):
             return path
         print(f"{path} is torn and was skipped: something stopped the run that wrote it", file=sys.stderr)
     return None
+
+
+def numbered(folder: str | Path) -> list[Path]:
+    """The checkpoints in a folder, complete or torn, in the order of their steps."""
+    found = [
+        (int(match[1]), path) for path in Path(folder).glob("*") if (match := _NAME.fullmatch(path.name))
+    ]
+    return [path for _, path in sorted(found)]
 
 
 def is_complete(checkpoint: Path) -> bool:
