@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from training.data.corpus import detokenize
-from training.data.corrupt import wrong_words
 from training.data.gleu import gleu_counts, tokenize
 from training.evaluation import metrics
-from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, repairs
+from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, repairs, wrong_words
 from training.evaluation.metrics import interval, percent
 from training.evaluation.noise import inject_errors, typo
 from training.evaluation.suites import (
@@ -129,7 +128,7 @@ def noise(rows: Rows, subject: Subject, seed: int) -> Report:
         noisy, injected = inject_errors(clean, rng)
         output = subject.correct(noisy)
         repaired, useful = repairs(noisy, output, injected)
-        nearer = _wrong_words(output, clean) - _wrong_words(noisy, clean)
+        nearer = wrong_words(output, clean) - wrong_words(noisy, clean)
         counts = {
             "exact": [output == clean, 1],
             "nearer": [nearer, 1],
@@ -152,10 +151,6 @@ def noise(rows: Rows, subject: Subject, seed: int) -> Report:
         },
     }
     return Report(figures, cases)
-
-
-def _wrong_words(text: str, good: str) -> int:
-    return sum(wrong for *_, wrong in wrong_words(text, good))
 
 
 # ---- robustness --------------------------------------------------------------------------------------------

@@ -229,3 +229,22 @@ def _overlap(start: int, end: int, first: int, last: int) -> bool:
     if first == last:
         return start <= first <= end
     return start < last and first < end
+
+
+def wrong_words(text: str, reference: str) -> int:
+    """How many words and marks of the text must change to give the reference.
+
+    For a missing word counts the one that it should stand before, at the end the one that it should stand behind.
+
+    >>> wrong_words("He go home", "He goes home.")
+    2
+    """
+    words = WORDS.findall(text)
+    wrong: set[int] = set()
+    matcher = difflib.SequenceMatcher(None, words, WORDS.findall(reference), autojunk=False)
+    for tag, start, end, _, _ in matcher.get_opcodes():
+        if tag == "insert" and words:
+            wrong.add(min(start, len(words) - 1))
+        elif tag != "equal":
+            wrong.update(range(start, end))
+    return len(wrong)

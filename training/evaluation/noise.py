@@ -4,7 +4,7 @@
     apply(noisy, repairs)   # the clean text again
 
 Independent of what models are trained on: rules, lists (lists/noise_*.tsv) and weights are written for this file alone
-and none of them come from `training.data.corrupt`, so that a model cannot score by having learnt the generator. (Common
+and none of them come from `training.data`, so that a model cannot score by having learnt the generator. (Common
 misspellings are common, so the two do overlap there.) Each mistake covers whole words or marks, and at least one
 untouched word stands between two mistakes. A slip of the finger may happen to give another English word.
 """
