@@ -23,6 +23,17 @@ MAY_IMPORT = {
     "conversion": {"conversion", "space"},
 }
 HEAVY = {"gradio", "llama_cpp", "torch", "transformers", "huggingface_hub", "datasets", "peft", "trl"}
+# The rooms of training from the bottom up: none imports one that comes later.
+TRAINING = ("runs", "data", "base", "finetune", "evaluation", "release")
+# Modules in a circle that is known and is going to be opened, and imports that still point up.
+KNOWN_CIRCLES = [
+    {"space.proofread.llm.engine", "space.proofread.llm.openai_server"},
+    {
+        "training.base.loop", "training.base.pretrain", "training.finetune.bench", "training.finetune.lora",
+        "training.finetune.recipes", "training.finetune.sft", "training.finetune.sft_trainer",
+    },
+]  # fmt: skip
+KNOWN_UPWARD = {("training.base.loop", "training.finetune.bench")}
 LARGEST_FILE = 50_000_000  # bytes
 
 
@@ -40,9 +51,13 @@ def python_files(room: str) -> list[Path]:
     return [path for path in files() if path.suffix == ".py" and path.is_relative_to(ROOT / room)]
 
 
-def imports(path: Path) -> Iterator[str]:
-    """The full names of the modules that a file imports, at its top or in a function."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(path: Path, typing: bool = True) -> Iterator[str]:
+    """The full names of the modules that a file imports, at its top or in a function; `typing`: for type checkers too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in () if typing else list(ast.walk(tree)):
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            node.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -87,6 +102,75 @@ def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
         for path, name in found
         if name.split(".")[0] in ROOMS and not f"{name}.".startswith(allowed)
     } == set()
+
+
+@cache
+def import_graph() -> dict[str, set[str]]:
+    """Every module of ours, by its full name, with those of ours that it imports when it runs."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for room in ROOMS
+        for path in python_files(room)
+    }
+    graph: dict[str, set[str]] = {name: set() for name in modules}
+    for module, path in modules.items():
+        for name in imports(path, typing=False):
+            while name and name not in modules:  # of a name in a module, the module
+                name = name.rpartition(".")[0]
+            graph[module] |= {name} - {"", module}
+    return graph
+
+
+def reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    """The modules that one imports, however indirectly."""
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of modules that all import each other, however indirectly."""
+    below = {module: reached(graph, module) for module in graph}
+    found = {frozenset(other for other in below[module] if module in below[other]) for module in graph}
+    return [set(circle) for circle in found if circle]
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a.b\ndef f():\n    from c import d\n"
+    )
+    assert set(imports(path)) == {"typing.TYPE_CHECKING", "a.b", "c.d"}
+    assert set(imports(path, typing=False)) == {"typing.TYPE_CHECKING", "c.d"}
+
+
+def test_a_circle_is_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a", "d.e"}, "d.e": set()}
+    assert circles(graph) == [{"b", "c"}]
+
+
+def test_modules_import_each_other_one_way() -> None:
+    graph = import_graph()
+    assert len(graph) > 100 and "training.runs.experiments" in graph["training.finetune.sft"]
+    assert [circle for circle in circles(graph) if not any(circle <= known for known in KNOWN_CIRCLES)] == []
+
+
+def test_the_rooms_of_training_import_downwards() -> None:
+    def floor(module: str) -> int:
+        room, name = [*module.split("."), ""][:2]
+        return TRAINING.index(name) if room == "training" and name in TRAINING else -1
+
+    upward = {
+        (module, name)
+        for module, names in import_graph().items()
+        for name in names
+        if 0 <= floor(module) < floor(name)
+    }
+    assert upward - KNOWN_UPWARD == set()
 
 
 def test_only_the_page_knows_gradio() -> None:

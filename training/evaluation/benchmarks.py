@@ -3,13 +3,13 @@
     python -m training benchmarks --model BASE --model runs/sft --limit 100
     python -m training benchmarks --model runs/merged --gguf new.gguf --task mmlu --task gsm8k
 
-A model is a folder or a Hub repo id, an adapter of LoRA (with its base), or the folder of a run: then each of its whole
+A model is a folder or a Hub repo id, an adapter of LoRA (with its base), or the folder of a run: then each of its complete
 checkpoints in the order of their steps, and its adapter. Benchmarks are those that a fine-tune should not lose:
 
     mmlu             knowledge, 57 subjects, 5 examples in the prompt     acc
     truthfulqa_mc2   common misconceptions                                acc
     bbq              social bias in questions, clear and not              acc, accuracy_amb, ..., bias scores
-    gsm8k            sums told in words, 5 examples                       exact_match
+    gsm8k            sums given in words, 5 examples                       exact_match
     cnn_dailymail    summaries of news                                    rouge1, rouge2, rougeL
 
 or any other task of the harness under its name there. `--gguf` adds our own rows to a model: robustness and fairness of
@@ -35,10 +35,12 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training.evaluation.evaluate import SUITES, flat, table
+from training.evaluation.evaluate import SUITES
 from training.evaluation.suites import Subject
 from training.runs import checkpoints, pictures
-from training.runs.steps import read_json, told, write_json
+from training.runs.atomic_write import write_errors
+from training.runs.steps import read_json, write_json
+from training.runs.tables import in_columns, side_by_side
 
 _OURS = ("robust", "fair")
 _ADAPTER = "adapter_config.json"
@@ -95,20 +97,21 @@ def run(args: argparse.Namespace) -> None:
         )
     if find_spec("lm_eval") is None:
         raise UserError("benchmarks need lm-evaluation-harness: pip install 'lm-eval[hf]' rouge-score")
-    with told(args.output_dir):
+    with write_errors(args.output_dir):
         args.output_dir.mkdir(parents=True, exist_ok=True)
     tasks = [BENCHMARKS.get(name, Benchmark(name)) for name in dict.fromkeys(args.task or BENCHMARKS)]
     manager = _manager(args.include_path, tasks)
     columns: dict[str, dict[str, Any]] = {}
     for k, candidate in enumerate(candidates):
-        own = {task.task: _kept(args, candidate, task, manager) for task in tasks}
+        own = {task.task: _figures_of(args, candidate, task, manager) for task in tasks}
         if args.gguf:
             own |= ours(args.gguf[k], args.limit)
         columns[candidate.name] = own
-    print(table(columns), file=sys.stderr)
-    tables = {name: _rows({name: own}) for name, own in columns.items()}
+    together = side_by_side(columns, "benchmark")
+    print(in_columns(together), file=sys.stderr)
+    tables = {name: side_by_side({name: own}, "benchmark") for name, own in columns.items()}
     if len(columns) > 1:
-        tables = {"All": _rows(columns), **tables}
+        tables = {"All": together, **tables}
     page = pictures.html(args.output_dir / "benchmarks.html", "Benchmarks", tables)
     print(json.dumps({"benchmarks": columns, "page": str(page)}))
 
@@ -126,7 +129,7 @@ class Candidate:
 
 
 def found(model: str, base: str | None = None) -> list[Candidate]:
-    """What --model names: one model, or all whole checkpoints of a run and its adapter. UserError for a folder with neither.
+    """What --model names: one model, or all complete checkpoints of a run and its adapter. UserError for a folder with neither.
 
     What is no folder is taken for a Hub repo id.
     """
@@ -137,14 +140,10 @@ def found(model: str, base: str | None = None) -> list[Candidate]:
         return [Candidate(model, model)]
     if (folder / _ADAPTER).exists() or (folder / "config.json").exists():
         return [_candidate(folder, base)]
-    steps = [
-        path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdecimal()
-    ]
-    steps = [path for path in steps if checkpoints.is_complete(path)]
-    steps.sort(key=lambda path: int(path.name.removeprefix("checkpoint-")))
-    parts = [*steps, *(folder / name for name in ("adapter", "model") if (folder / name).is_dir())]
+    complete = [path for path in checkpoints.numbered(folder) if checkpoints.is_complete(path)]
+    parts = [*complete, *(folder / name for name in ("adapter", "model") if (folder / name).is_dir())]
     if not parts:
-        raise UserError(f"{model} holds no model, adapter or whole checkpoint: name another folder")
+        raise UserError(f"{model} holds no model, adapter or complete checkpoint: name another folder")
     return [_candidate(part, base) for part in parts]
 
 
@@ -154,7 +153,7 @@ def _candidate(folder: Path, base: str | None) -> Candidate:
     try:
         written = json.loads((folder / _ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
-        raise UserError(f"{folder / _ADAPTER} is not whole: train the adapter again") from error
+        raise UserError(f"{folder / _ADAPTER} cannot be read: train the adapter again") from error
     if not (base or written):
         raise UserError(f"{folder} does not say what base it is for: name it with --base")
     return Candidate(str(folder), base or written, str(folder))
@@ -164,7 +163,7 @@ def _candidate(folder: Path, base: str | None) -> Candidate:
 
 
 def _manager(include_path: Path | None, tasks: Sequence[Benchmark]) -> Any:
-    """The harness's tasks, with those that are asked for loaded once, so that what is missing is told before hours of work."""
+    """The harness's tasks, with those that are asked for loaded once, so that what is missing is reported before hours of work."""
     manager_of = import_module("lm_eval.tasks").TaskManager  # installed by who asks for it
     with redirect_stdout(sys.stderr):
         manager = None
@@ -185,7 +184,9 @@ def _manager(include_path: Path | None, tasks: Sequence[Benchmark]) -> Any:
     return manager
 
 
-def _kept(args: argparse.Namespace, candidate: Candidate, task: Benchmark, manager: Any) -> dict[str, Any]:
+def _figures_of(
+    args: argparse.Namespace, candidate: Candidate, task: Benchmark, manager: Any
+) -> dict[str, Any]:
     """The figures of a model in a task, measured unless the same was measured before."""
     shots = task.shots if args.num_fewshot is None else args.num_fewshot
     asked = {
@@ -194,8 +195,8 @@ def _kept(args: argparse.Namespace, candidate: Candidate, task: Benchmark, manag
     }  # fmt: skip
     name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     path = args.output_dir / f"{task.task}-{name}.json"
-    if "figures" in (kept := read_json(path)):
-        return dict(kept["figures"])
+    if "figures" in (earlier := read_json(path)):
+        return dict(earlier["figures"])
     print(f"{candidate.name}: {task.task}", file=sys.stderr, flush=True)
     own = _measured(args, candidate, task, shots, manager)
     write_json(path, {**asked, "figures": own})
@@ -232,7 +233,7 @@ def _measured(
     return figures(results["results"][task.task], task.metrics)
 
 
-def figures(result: Mapping[str, Any], wanted: Sequence[str] = ()) -> dict[str, Any]:
+def figures(result: Mapping[str, Any], metrics: Sequence[str] = ()) -> dict[str, Any]:
     """The metrics of one task in the harness's words ("acc,none", "acc_stderr,none"), by name, with intervals.
 
     A metric that is counted after several filters of the answer has one figure for each.
@@ -245,7 +246,7 @@ def figures(result: Mapping[str, Any], wanted: Sequence[str] = ()) -> dict[str, 
         metric, _, filtered = key.partition(",")
         if metric.endswith("_stderr") or not filtered or not isinstance(value, (int, float)):
             continue
-        if wanted and metric not in wanted:
+        if metrics and metric not in metrics:
             continue
         error = result.get(f"{metric}_stderr,{filtered}")
         name = metric if filtered == "none" else f"{metric} {filtered}"
@@ -257,7 +258,7 @@ def figures(result: Mapping[str, Any], wanted: Sequence[str] = ()) -> dict[str, 
             }
         else:
             own[name] = round(value, 4)
-    order = {metric: k for k, metric in enumerate(wanted)}
+    order = {metric: k for k, metric in enumerate(metrics)}
     return dict(sorted(own.items(), key=lambda item: order.get(item[0].split()[0], 0)))
 
 
@@ -268,9 +269,3 @@ def ours(gguf: str, limit: int | None) -> dict[str, Any]:
     """Robustness and fairness of the proofreader with this model, in percent and points as `evaluate` gives them."""
     subject = Subject(gguf, "proofread")
     return {name: SUITES[name].run(SUITES[name].rows(None, limit), subject, 1).figures for name in _OURS}
-
-
-def _rows(columns: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    cells = {name: dict(flat((), own)) for name, own in columns.items()}
-    names = dict.fromkeys(name for own in cells.values() for name in own)
-    return [{"benchmark": name, **{column: own.get(name) for column, own in cells.items()}} for name in names]

@@ -1,21 +1,21 @@
-"""The suites about corrections: what is mended, what is missed, and what is changed without need."""
+"""The suites about corrections: what is corrected, what is missed, and what is changed without need."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from space.proofread.prompt import WORDS
 from training.data.corpus import detokenize
-from training.data.corrupt import wrong_words
+from training.data.gleu import gleu_counts, tokenize
 from training.evaluation import metrics
-from training.evaluation.metrics import Edit, Match, interval, percent
-from training.evaluation.noise import Slip, spoil, typo
+from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, repairs, wrong_words
+from training.evaluation.metrics import interval, percent
+from training.evaluation.noise import inject_errors, typo
 from training.evaluation.suites import (
     SENTENCES,
     Case,
@@ -26,6 +26,7 @@ from training.evaluation.suites import (
     Subject,
     Suite,
     column,
+    main_figures,
     pairs_of,
     texts_of,
 )  # fmt: skip
@@ -39,8 +40,8 @@ def jfleg(rows: Rows, subject: Subject, seed: int) -> Report:
         text = detokenize(source)
         output = subject.correct(text)
         # The references are tokenised: what the pipeline left alone must come back as it stood there.
-        tokens = source.split() if output == text else metrics.tokenize(output)
-        counts.append([metrics.gleu_counts(source.split(), each.split(), tokens) for each in references])
+        tokens = source.split() if output == text else tokenize(output)
+        counts.append([gleu_counts(source.split(), each.split(), tokens) for each in references])
         cases.append(Case(text, output, [detokenize(each) for each in references], {"gleu": counts[-1]}))
     return Report({"gleu": metrics.gleu_interval(counts, seed)}, cases)
 
@@ -52,41 +53,43 @@ def corrections(rows: Rows, subject: Subject, seed: int) -> Report:
     counted = [
         replace(case, counts={"edits": match.counts()}) for case, match in zip(cases, matches, strict=True)
     ]
-    return Report(metrics.edit_figures(matches), counted)
+    return Report(edit_figures(matches), counted)
 
 
 def _match(case: Case) -> Match:
-    wanted = [metrics.edits(case.source, reference) for reference in case.references]
-    return metrics.best_match(metrics.edits(case.source, case.output), wanted)
+    references = [edits(case.source, reference) for reference in case.references]
+    return best_match(edits(case.source, case.output), references)
+
+
+_CLEAN = {"changed_percent": Measure("changed", percent, higher=False)}
 
 
 def clean(rows: Rows, subject: Subject, seed: int) -> Report:
     """The share of clean texts that are changed at all: less is better."""
     outputs = [(text, subject.correct(text)) for text in texts_of(rows)]
-    changed = [[text != output, 1] for text, output in outputs]
-    cases = [
-        Case(text, output, [text], {"changed": count})
-        for (text, output), count in zip(outputs, changed, strict=True)
-    ]
-    return Report({"changed_percent": interval(changed, percent), "texts": len(cases)}, cases)
+    cases = [Case(text, output, [text], {"changed": [text != output, 1]}) for text, output in outputs]
+    return Report({**main_figures(_CLEAN, cases), "texts": len(cases)}, cases)
+
+
+_SENTENCES = {
+    "corrected_percent": Measure("corrected", percent),
+    "clean_kept_percent": Measure("unchanged", percent),
+}
 
 
 def sentences(rows: Rows, subject: Subject, seed: int) -> Report:
     """The share of our own wrong sentences that come back as one of the accepted corrections, by type."""
-    by_type: dict[str, list[list[int]]] = {}
-    cases: list[Case] = []
+    by_type: dict[str, list[Case]] = {}
     for row, (source, references) in zip(rows, pairs_of(rows), strict=True):
         kind, output = row.get("type", "untyped"), subject.correct(source)
-        count = [output in references, 1]
-        cases.append(Case(source, output, references, {"kept" if kind == "clean" else "corrected": count}))
-        by_type.setdefault(kind, []).append(count)
-    kept = by_type.pop("clean", None)
-    wrong = [count for counts in by_type.values() for count in counts]
-    figures: dict[str, Any] = {"corrected_percent": interval(wrong, percent)} if wrong else {}
-    if kept:
-        figures["clean_kept_percent"] = interval(kept, percent)
-    by_type_figures = {kind: interval(counts, percent) for kind, counts in by_type.items()}
-    return Report({**figures, "corrected_by_type": by_type_figures}, cases)
+        key = "unchanged" if kind == "clean" else "corrected"
+        case = Case(source, output, references, {key: [output in references, 1]})
+        by_type.setdefault(kind, []).append(case)
+    cases = [case for own in by_type.values() for case in own]
+    corrected = {
+        kind: _SENTENCES["corrected_percent"].figure(own) for kind, own in by_type.items() if kind != "clean"
+    }
+    return Report({**main_figures(_SENTENCES, cases), "corrected_by_type": corrected}, cases)
 
 
 def wer(rows: Rows, subject: Subject, seed: int) -> Report:
@@ -108,96 +111,46 @@ def wer(rows: Rows, subject: Subject, seed: int) -> Report:
 # ---- noise -------------------------------------------------------------------------------------------------
 
 
+_NOISE = {
+    "wrong_words_change": Measure("nearer", metrics.mean, higher=False),
+    "exact_percent": Measure("exact", percent),
+    "repaired_percent": Measure("repaired", percent),
+    "precision": Measure("changes", percent),
+}
+
+
 def noise(rows: Rows, subject: Subject, seed: int) -> Report:
-    """Emails with known slips: what share is repaired, by kind, and what share of the changes repairs one."""
+    """Emails with injected errors: what share is repaired, by kind, and what share of the changes repairs one."""
     rng = random.Random(seed)
-    cases, repaired, changes, nearer = [], [], [], []
-    outcomes: list[list[tuple[str, bool]]] = []
-    for good in texts_of(rows):
-        bad, slips = spoil(good, rng)
-        fixed = subject.correct(bad)
-        mended, useful = repairs(bad, fixed, slips)
-        repaired.append([sum(mended), len(mended)])
-        changes.append([sum(useful), len(useful)])
-        nearer.append([_wrong_words(fixed, good) - _wrong_words(bad, good), 1])
+    cases: list[Case] = []
+    by_kind: list[dict[str, list[int]]] = []  # of each email: repaired and injected
+    for clean in texts_of(rows):
+        noisy, injected = inject_errors(clean, rng)
+        output = subject.correct(noisy)
+        repaired, useful = repairs(noisy, output, injected)
+        nearer = wrong_words(output, clean) - wrong_words(noisy, clean)
         counts = {
-            "exact": [fixed == good, 1],
-            "nearer": nearer[-1],
-            "repaired": repaired[-1],
-            "changes": changes[-1],
+            "exact": [output == clean, 1],
+            "nearer": [nearer, 1],
+            "repaired": [sum(repaired), len(repaired)],
+            "changes": [sum(useful), len(useful)],
         }
-        cases.append(Case(bad, fixed, [good], counts))
-        outcomes.append([(slip.kind, done) for slip, done in zip(slips, mended, strict=True)])
+        cases.append(Case(noisy, output, [clean], counts))
+        by_kind.append({})
+        for edit, done in zip(injected, repaired, strict=True):
+            count = by_kind[-1].setdefault(edit.kind, [0, 0])
+            count[0] += done
+            count[1] += 1
 
-    def repaired_of(kind: str) -> metrics.Figure:
-        own = [[done for each, done in outcome if each == kind] for outcome in outcomes]
-        return interval([[sum(done), len(done)] for done in own], percent)
-
-    kinds = sorted({kind for outcome in outcomes for kind, _ in outcome})
+    kinds = sorted({kind for counts in by_kind for kind in counts})
     figures = {
-        "exact_percent": interval([[case.right, 1] for case in cases], percent),
-        "wrong_words_change": interval(nearer, metrics.mean),
-        "repaired_percent": interval(repaired, percent),
-        "precision": interval(changes, percent),
-        "slips": sum(count for _, count in repaired),
-        "repaired_by_type": {kind: repaired_of(kind) for kind in kinds},
+        **main_figures(_NOISE, cases),
+        "injected": sum(case.counts["repaired"][1] for case in cases),
+        "repaired_by_type": {
+            kind: interval([counts.get(kind, [0, 0]) for counts in by_kind], percent) for kind in kinds
+        },
     }
     return Report(figures, cases)
-
-
-def repairs(bad: str, fixed: str, slips: Sequence[Slip]) -> tuple[list[bool], list[bool]]:
-    """For each slip whether it was undone, and for each edit made whether it undid a slip.
-
-    An edit that overlaps a slip without being its very repair ("the the": which of the two goes?) is judged
-    by whether the words there are now the original ones; an edit that overlaps no slip is needless.
-    """
-    words = WORDS.findall(bad)
-    wanted, made = [_slip_edit(bad, slip) for slip in slips], metrics.edits(bad, fixed)
-    mended, useful = [slip in made for slip in wanted], [edit in wanted for edit in made]
-    for i, slip in enumerate(wanted):
-        if mended[i]:
-            continue
-        own, inside, start, end = _around(
-            slip, [e for e, done in zip(made, useful, strict=True) if not done], wanted
-        )
-        now, original = (metrics.applied(words[:end], chosen)[start:] for chosen in (own, inside))
-        if own and now == original:
-            mended = [done or other in inside for done, other in zip(mended, wanted, strict=True)]
-            useful = [done or edit in own for done, edit in zip(useful, made, strict=True)]
-    return mended, useful
-
-
-def _around(
-    slip: Edit, made: Sequence[Edit], wanted: Sequence[Edit]
-) -> tuple[list[Edit], list[Edit], int, int]:
-    """The edits and slips that overlap a slip or each other, and the words [start, end) that they cover."""
-    start, end = slip.start, slip.end
-    while True:
-        own = [edit for edit in made if _overlap(edit, start, end)]
-        inside = [each for each in wanted if each is slip or _overlap(each, start, end)]
-        covered = [*own, *inside]
-        grown = min(each.start for each in covered), max(each.end for each in covered)
-        if grown == (start, end):
-            inside = [each for each in wanted if start <= each.start and each.end <= end]
-            return own, inside, start, end
-        start, end = grown
-
-
-def _slip_edit(bad: str, slip: Slip) -> Edit:
-    """The slip's repair in words of the spoilt text."""
-    start = len(WORDS.findall(bad[: slip.start]))
-    return Edit(start, start + len(WORDS.findall(slip.wrong)), tuple(WORDS.findall(slip.right)), slip.kind)
-
-
-def _overlap(edit: Edit, start: int, end: int) -> bool:
-    """Whether an edit shares a word with [start, end); a place between two words belongs to both of them."""
-    if start == end:
-        return edit.start <= start <= edit.end
-    return edit.start < end and start < edit.end
-
-
-def _wrong_words(text: str, good: str) -> int:
-    return sum(wrong for *_, wrong in wrong_words(text, good))
 
 
 # ---- robustness --------------------------------------------------------------------------------------------
@@ -274,22 +227,9 @@ SUITES = {
     "jfleg": Suite(jfleg, "jfleg_dev.jsonl", {"gleu": Gleu()}),
     "edits": Suite(corrections, "jfleg_dev.jsonl", _EDITS),
     "cweb": Suite(corrections, "cweb_dev.jsonl", _EDITS),
-    "clean": Suite(clean, "emails_dev.jsonl", {"changed_percent": Measure("changed", percent, higher=False)}),
-    "noise": Suite(
-        noise,
-        "emails_dev.jsonl",
-        {
-            "wrong_words_change": Measure("nearer", metrics.mean, higher=False),
-            "exact_percent": Measure("exact", percent),
-            "repaired_percent": Measure("repaired", percent),
-            "precision": Measure("changes", percent),
-        },
-    ),
-    "sentences": Suite(
-        sentences,
-        SENTENCES,
-        {"corrected_percent": Measure("corrected", percent), "clean_kept_percent": Measure("kept", percent)},
-    ),
+    "clean": Suite(clean, "emails_dev.jsonl", _CLEAN),
+    "noise": Suite(noise, "emails_dev.jsonl", _NOISE),
+    "sentences": Suite(sentences, SENTENCES, _SENTENCES),
     "wer": Suite(wer, SENTENCES, {"after_percent": Measure("errors", percent, higher=False)}),
     "robust": Suite(
         robust,

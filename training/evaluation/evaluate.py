@@ -13,7 +13,7 @@ and the five that lose most, against the model before, or, of one model alone, a
     edits       precision, recall and F0.5 of edits, by type                   jfleg_dev.jsonl
     cweb        the same on sentences of web sites, two annotators             cweb_dev.jsonl
     clean       share of clean texts that are changed at all                   emails_dev.jsonl
-    noise       clean emails with known slips put in: share repaired, by type  emails_dev.jsonl
+    noise       clean emails with injected errors: share repaired, by type     emails_dev.jsonl
     sentences   wrong sentences: share fully corrected, by type                own list
     wer         word error rate before and after                               own list of sentences
     robust      F0.5 without capitals or marks, with typos, CR LF, emoji       own list of sentences
@@ -31,7 +31,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,13 @@ from space.errors import UserError
 from space.proofread.prompt import MODES
 from training.evaluation import behaviour, corrections
 from training.evaluation.suites import Case, Report, Sample, Subject, paired, samples
+from training.runs.atomic_write import write_errors
+from training.runs.tables import in_columns, side_by_side
 
 SUITES = {**corrections.SUITES, **behaviour.SUITES}
 
 Reports = dict[str, dict[str, Report]]  # by model and suite
-Pairs = dict[
-    tuple[str, str], dict[str, dict[str, dict[str, Any]]]
-]  # (first, second): suite: figure: `paired`
+Pairs = dict[tuple[str, str], dict[str, dict[str, Any]]]  # (first, second): suite: figure: `paired`
 
 
 def add_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
@@ -74,13 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser, required: bool = True) -> Non
 
 def run(args: argparse.Namespace) -> None:
     reports = score(args, list(dict.fromkeys(args.model or ["default"])))
-    print(table({model: figures_of(own) for model, own in reports.items()}), file=sys.stderr)
-    pairs = beats(reports)
+    print(in_columns(side_by_side(figures_of(reports))), file=sys.stderr)
+    pairs = paired_figures(reports)
     for (first, second), suites in pairs.items():
         for suite, found in suites.items():
             print(json.dumps({"suite": suite, "first": first, "second": second, "paired": found}), flush=True)
     if pairs:
-        print("\n" + table(verdicts(pairs)), file=sys.stderr)
+        print("\n" + in_columns(side_by_side(verdicts(pairs))), file=sys.stderr)
     if args.samples:
         for heading, best, worst in sampled(args, reports):
             _show(heading, "gained", best)
@@ -95,7 +95,8 @@ def score(args: argparse.Namespace, models: Sequence[str]) -> Reports:
     names = list(dict.fromkeys(args.suite))
     rows = {name: SUITES[name].rows(args.data, args.limit) for name in names}
     if args.errors:
-        _start(args.errors)
+        with write_errors(args.errors):  # before the hours of work whose result it is to hold
+            args.errors.write_text("", encoding="utf-8")
     reports: Reports = {}
     for model in models:
         subject = Subject(model, args.mode)
@@ -111,12 +112,12 @@ def score(args: argparse.Namespace, models: Sequence[str]) -> Reports:
     return reports
 
 
-def figures_of(own: Mapping[str, Report]) -> dict[str, Any]:
-    """The figures of one model by suite."""
-    return {name: report.figures for name, report in own.items()}
+def figures_of(reports: Reports) -> dict[str, dict[str, Any]]:
+    """The figures by model and suite."""
+    return {model: {name: report.figures for name, report in own.items()} for model, own in reports.items()}
 
 
-def beats(reports: Reports) -> Pairs:
+def paired_figures(reports: Reports) -> Pairs:
     """`paired` of every two models, the later one second, for each main figure of each suite."""
     return {
         (first, second): {
@@ -131,24 +132,18 @@ def beats(reports: Reports) -> Pairs:
 
 
 def verdicts(pairs: Pairs) -> dict[str, dict[str, Any]]:
-    """The pairs as columns of `table`, in words; figures that could not be had are left out."""
+    """By pair and suite what was found, as "+3.1 (1.2 to 4.9) better"; figures that could not be had are left out."""
     return {
         f"{second} against {first}": {
             suite: {
-                name: words(each) for name, each in found.items() if each["difference"]["value"] is not None
+                name: "{value:+g} ({low:g} to {high:g}) {verdict}".format(**each["difference"], **each)
+                for name, each in found.items()
+                if each["difference"]["value"] is not None
             }
             for suite, found in suites.items()
         }
         for (first, second), suites in pairs.items()
     }
-
-
-def words(each: Mapping[str, Any]) -> str:
-    """What `paired` found, as "+3.1 (1.2 to 4.9) better"."""
-    difference = each["difference"]
-    if difference["value"] is None:
-        return "-"
-    return f"{difference['value']:+g} ({difference['low']:g} to {difference['high']:g}) {each['verdict']}"
 
 
 def sampled(
@@ -173,45 +168,6 @@ def sampled(
             yield f"{suite}: {second} against {first}", best, worst
 
 
-def table(columns: dict[str, dict[str, Any]]) -> str:
-    """The figures of several models side by side, from {model: {suite: figures}}; a missing one is a dash.
-
-    >>> print(table({"a": {"clean": {"changed": {"value": 1.5, "low": 0.0, "high": 3.0}}}}))
-                     a
-    clean changed    1.5 (0.0 to 3.0)
-    """
-    found = {model: dict(flat((), figures)) for model, figures in columns.items()}
-    names = list(dict.fromkeys(name for figures in found.values() for name in figures))
-    lines = [
-        ["", *found],
-        *([name, *(figures.get(name, "-") for figures in found.values())] for name in names),
-    ]
-    return aligned(lines)
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Cells in columns, four blanks apart."""
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    return "\n".join(
-        "    ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def flat(path: tuple[str, ...], figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Figures that nest as (whole name, text)."""
-    for name, value in figures.items():
-        here = (*path, name)
-        if not isinstance(value, dict):
-            yield " ".join(here), str(value)
-        elif "low" not in value:
-            yield from flat(here, value)
-        elif value["value"] is None:
-            yield " ".join(here), "-"
-        else:
-            yield " ".join(here), f"{value['value']} ({value['low']} to {value['high']})"
-
-
 def _show(heading: str, what: str, found: Sequence[Sample]) -> None:
     for sample in found:
         print(
@@ -219,14 +175,6 @@ def _show(heading: str, what: str, found: Sequence[Sample]) -> None:
             f"\n  was  {sample.first.output}\n  is   {sample.second.output}",
             file=sys.stderr,
         )
-
-
-def _start(path: Path) -> None:
-    """An empty file, before the hours of work whose result it is to hold."""
-    try:
-        path.write_text("", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; name another file") from error
 
 
 def _append(path: Path, suite: str, model: str, cases: Sequence[Case]) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from space.errors import UserError
 from training.data.corpus import detokenize, read_rows
+from training.data.gleu import gleu_resampled, gleu_sentence
 from training.evaluation import metrics
 
 if TYPE_CHECKING:
@@ -124,13 +125,18 @@ class Measure:
     key: str
     statistic: metrics.Statistic
     higher: bool = True  # is better
-    empty: float = float(
-        "nan"
-    )  # the score of a case that has nothing to count, as nothing wrong and nothing changed
+    # The score of a case that has nothing to count, as nothing wrong and nothing changed.
+    empty: float = float("nan")
+    digits: int = 2
 
     def __call__(self, cases: Sequence[Case]) -> float:
         own = self.own(cases)
         return float(self.drawn(own, np.ones((1, len(own))))[0]) if own else float("nan")
+
+    def figure(self, cases: Sequence[Case]) -> metrics.Figure:
+        """With its bootstrap interval."""
+        own = self.own(cases)
+        return metrics.resampled(len(own), lambda weights: self.drawn(own, weights), self.digits)
 
     def own(self, cases: Sequence[Case]) -> list[Case]:
         return [case for case in cases if self.key in case.counts]
@@ -145,74 +151,46 @@ class Measure:
         return self.empty if np.isnan(value) else value
 
 
+def main_figures(measures: Mapping[str, Measure], cases: Sequence[Case]) -> dict[str, metrics.Figure]:
+    """The figure of each measure that any case counts for."""
+    return {name: measure.figure(cases) for name, measure in measures.items() if measure.own(cases)}
+
+
 @dataclass(frozen=True)
 class Gleu(Measure):
-    """GLEU in percent; `counts[key]` are a case's `metrics.gleu_counts`, one list per reference."""
+    """GLEU in percent; `counts[key]` are a case's `gleu_counts`, one list per reference."""
 
     key: str = "gleu"
     statistic: metrics.Statistic = metrics.mean  # not used: GLEU is no function of one sum
     seed: int = 1  # of the drawn references
 
     def drawn(self, cases: Sequence[Case], weights: np.ndarray) -> np.ndarray:
-        return metrics.gleu_drawn([case.counts[self.key] for case in cases], self.seed, weights)
+        return gleu_resampled([case.counts[self.key] for case in cases], self.seed, weights)
 
     def score(self, case: Case) -> float:
-        return metrics.gleu_sentence(case.counts[self.key])
+        return gleu_sentence(case.counts[self.key])
 
 
-def paired(
-    first: Sequence[Case],
-    second: Sequence[Case],
-    figure: Callable[[Sequence[Case]], float],
-    *,
-    seed: int = 0,
-    rounds: int = 1000,
-) -> dict[str, Any]:
+def paired(first: Sequence[Case], second: Sequence[Case], measure: Measure) -> dict[str, Any]:
     """Whether the second of two models beats the first, by what they made of the same texts in the same order.
 
     The paired bootstrap of Koehn 2004 ("Statistical Significance Tests for Machine Translation Evaluation"): the same
-    cases are drawn for both, `rounds` times. Returns {"difference": {"value", "low", "high"}, "verdict"}: the figure of
+    cases are drawn for both, 1,000 times. Returns {"difference": {"value", "low", "high"}, "verdict"}: the figure of
     the second less that of the first with the 2.5 % and 97.5 % points, and "better" or "worse" where that interval
-    leaves zero out, else "undecided". `figure` is a `Measure`, which is fast and knows whether less is better, or any
-    function of cases, of which more is better. UserError when the texts differ.
+    leaves zero out, else "undecided". UserError when the texts differ.
     """
     if [case.source for case in first] != [case.source for case in second]:
         raise UserError(
             "the two models were given different texts: score both on the same rows, with the same seed"
         )
-    if isinstance(figure, Measure):
-        first, second = figure.own(first), figure.own(second)
-    nothing: dict[str, Any] = {"difference": dict.fromkeys(("value", "low", "high")), "verdict": "undecided"}
-    if not first:
-        return nothing
-    even = np.full(len(first), 1 / len(first))
-    weights = np.random.default_rng(seed).multinomial(len(first), even, size=rounds)
-    weights = np.vstack(
-        [np.ones(len(first), dtype=weights.dtype), weights]
-    )  # all of them once: the figure itself
-    apart = _drawn(figure, second, weights) - _drawn(figure, first, weights)
-    value, found = float(apart[0]), apart[1:][np.isfinite(apart[1:])]
-    if not np.isfinite(value) or not len(found):
-        return nothing
-    low, high = (float(point) for point in np.percentile(found, (2.5, 97.5)))
-    less_is_better = isinstance(figure, Measure) and not figure.higher
-    verdict = "undecided" if low <= 0 <= high else "better" if (low > 0) != less_is_better else "worse"
-    difference = {"value": round(value, 3), "low": round(low, 3), "high": round(high, 3)}
-    return {"difference": difference, "verdict": verdict}
-
-
-def _drawn(
-    figure: Callable[[Sequence[Case]], float], cases: Sequence[Case], weights: np.ndarray
-) -> np.ndarray:
-    if isinstance(figure, Measure):
-        return figure.drawn(cases, weights)
-    return np.array(
-        [
-            figure([case for case, times in zip(cases, row, strict=True) for _ in range(times)])
-            for row in weights
-        ],
-        dtype=np.float64,
+    first, second = measure.own(first), measure.own(second)
+    difference = metrics.resampled(
+        len(first), lambda weights: measure.drawn(second, weights) - measure.drawn(first, weights), digits=3
     )
+    low, high = difference["low"], difference["high"]
+    if low is None or high is None or low <= 0 <= high:
+        return {"difference": difference, "verdict": "undecided"}
+    return {"difference": difference, "verdict": "better" if (low > 0) == measure.higher else "worse"}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from space.proofread.lexicon import PATH as LEXICON_PATH
 from space.proofread.lexicon import Lexicon
 from space.proofread.prompt import PROMPT_VERSION, evidence, messages
 from training.runs import atomic_write
-from training.runs.steps import fingerprint, read_json, told
+from training.runs.atomic_write import write_errors
+from training.runs.steps import fingerprint, read_json
 
 TAGGER = MODELS / "tagger"
 
@@ -80,7 +81,7 @@ def _key(drafts: Sequence[Draft], tagger: Path) -> str:
 def _keep(path: Path, chats: Sequence[Chat]) -> None:
     """What is said of each draft, without the drafts, for this user alone."""
     asked = [chat[:-1] for chat in chats]
-    with told(path):
+    with write_errors(path):
         atomic_write.write(path, json.dumps({"asked": asked, "check": _check(asked)}), mode=0o600)
 
 

@@ -36,7 +36,8 @@ from typing import Any
 from space.errors import UserError
 from training.finetune import dataset, recipes
 from training.finetune.trials import DATA, FIGURES, PLAN, TRIALS, Figures, is_clean, train_rung, workers
-from training.runs import atomic_write, compare, experiments, pictures
+from training.runs import atomic_write, experiments, pictures
+from training.runs.tables import in_columns
 
 METHODS = ("halving", "random", "factor")
 RANKED = {
@@ -334,5 +335,5 @@ def write_results(
         out / "results.json", json.dumps({**report, "plan": plan, "results": rows}, indent=1) + "\n"
     )
     measured = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    print(compare.in_columns(measured), file=sys.stderr)
+    print(in_columns(measured), file=sys.stderr)
     return report

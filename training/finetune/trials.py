@@ -195,7 +195,7 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from training.evaluation.metrics import gleu, gleu_counts, tokenize
+    from training.data.gleu import gleu, gleu_counts, tokenize
 
     tokenizer = AutoTokenizer.from_pretrained(
         adapter, padding_side="left"

@@ -2,8 +2,8 @@
 
     counts = make_rows(args, folder)     args as `retrain` has them
 
-Whether a draft is held out depends on its text alone, so that it is held out the next time too. What is judged by is kept
-out of all rows to train on, whole and by sentence.
+Whether a draft is held out depends on its text alone, so that it is held out the next time too. What is judged by is left
+out of all rows to train on, as texts and by sentence.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from space.proofread.prompt import MODES
 from training.data.corpus import read_rows
 from training.evaluation.suites import SENTENCES, objects, pairs_of, texts_of
 from training.finetune.sentence_pairs import by_sentence, mode_of, units
-from training.runs.steps import read_json, told
+from training.runs.atomic_write import write_errors
+from training.runs.steps import read_json
 
 _SOURCES = ("corrected", "changes", "accepted")  # of a text, as the export calls them, best known first
 _IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
@@ -37,24 +38,24 @@ def make_rows(args: argparse.Namespace, folder: Path) -> Row:
     forget` reaches them. Raises UserError when nothing is left to train on.
     """
     completions, preferences = _feedback(args, folder)
-    held_out = _kept_apart(completions, preferences, args)
-    barred = _barred([*held_out, *evaluation(args)], clean_texts(args))
+    held_out = _held_out(completions, preferences, args)
+    excluded = _excluded([*held_out, *evaluation(args)], clean_texts(args))
     completions, preferences = (
         [row for row in rows if not is_held_out(row["prompt"], args.held_out_share)]
         for rows in (completions, preferences)
     )
-    train = _by_sentence(completions, barred, args.seed)
+    train = _by_sentence(completions, excluded, args.seed)
     if not train:
         raise UserError(
             "no text to train on: every draft is held out, came back as it was or changed beyond its sentences; "
             "wait for more feedback"
         )
-    replay = _replayed(args, len(train), barred)
+    replay = _replayed(args, len(train), excluded)
     pairs = [
         pair
         for row in preferences
         for pair in by_sentence(row)
-        if _free(barred, pair["prompt"], pair["chosen"])
+        if _is_allowed(excluded, pair["prompt"], pair["chosen"])
     ]
     mixed = [*train, *replay]
     _write(folder / "train" / "completions.jsonl", random.Random(args.seed).sample(mixed, len(mixed)))
@@ -124,13 +125,11 @@ def _normal(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _kept_apart(
-    completions: Iterable[Row], preferences: Iterable[Row], args: argparse.Namespace
-) -> list[Row]:
+def _held_out(completions: Iterable[Row], preferences: Iterable[Row], args: argparse.Namespace) -> list[Row]:
     """The drafts that are held out, each with what people would have had of it and how that is known (`source`).
 
     What somebody wrote themselves ("corrected") counts more than a rewrite of which they rejected changes ("changes", with
-    the whole of it in `rejected`), and that more than one that they took as it was ("accepted"): of these a draft has the
+    all of it in `rejected`), and that more than one that they took as it was ("accepted"): of these a draft has the
     first that there is. A draft that was put into another spelling is left out: how well a word is spelt is not the
     model's merit.
     """
@@ -141,17 +140,17 @@ def _kept_apart(
     # A preference is a text that somebody wrote or took, which is among the completions, or changes that they sorted.
     usable = [each for each in known if each[0] in _SOURCES and (not each[3] or each[0] == "changes")]
     found: dict[tuple[str, str], Row] = {}
-    for source, row, wanted, rejected in sorted(usable, key=lambda each: _SOURCES.index(each[0])):
+    for source, row, reference, rejected in sorted(usable, key=lambda each: _SOURCES.index(each[0])):
         if not is_held_out(row["prompt"], args.held_out_share) or row.get("dialect"):
             continue
         about = {"prompt": row["prompt"], "mode": mode_of(row), "source": source}
-        kept = found.setdefault(
+        entry = found.setdefault(
             (_normal(row["prompt"]), mode_of(row)), {**about, "references": [], "rejected": [], "ids": []}
         )
-        if kept["source"] == source:
-            kept["references"].append(wanted)
-            kept["rejected"] += rejected
-            kept["ids"] += row["ids"]
+        if entry["source"] == source:
+            entry["references"].append(reference)
+            entry["rejected"] += rejected
+            entry["ids"] += row["ids"]
     return list(found.values())
 
 
@@ -169,33 +168,33 @@ def clean_texts(args: argparse.Namespace) -> list[str]:
     return texts_of(objects(args.clean or SENTENCES))[: args.limit]
 
 
-def _barred(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
-    """What may not be trained on: the texts to judge by, whole and by sentence."""
+def _excluded(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:
+    """What may not be trained on: the texts to judge by, and each of their sentences."""
     texts = [*clean, *(text for row in rows for text in (row["prompt"], *row["references"]))]
     return {
         _normal(each) for text in texts for each in (text, *(sentence for (sentence,) in units(text, ())))
     }
 
 
-def _free(barred: set[str], draft: str, wanted: str) -> bool:
+def _is_allowed(excluded: set[str], draft: str, target: str) -> bool:
     """Whether a row may be trained on: neither what it asks nor what it answers is judged by."""
-    return _normal(draft) not in barred and _normal(wanted) not in barred
+    return _normal(draft) not in excluded and _normal(target) not in excluded
 
 
-def _by_sentence(completions: Iterable[Row], barred: set[str], seed: int) -> list[Row]:
+def _by_sentence(completions: Iterable[Row], excluded: set[str], seed: int) -> list[Row]:
     """The sentences of drafts with what became of them; of those left as they were only `_IDENTITY_SHARE`."""
     changed: dict[tuple[str, ...], Row] = {}
     same: dict[tuple[str, ...], Row] = {}
     for row in completions:
         for draft, corrected in units(row["prompt"], (row["completion"],), row.get("dialect")):
-            if corrected and _free(barred, draft, corrected):
-                made = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
-                (same if draft == corrected else changed)[draft, corrected, made["mode"]] = made
-    kept = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
-    return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(kept, len(same)))]
+            if corrected and _is_allowed(excluded, draft, corrected):
+                unit = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
+                (same if draft == corrected else changed)[draft, corrected, unit["mode"]] = unit
+    count = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
+    return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(count, len(same)))]
 
 
-def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Row]:
+def _replayed(args: argparse.Namespace, fresh: int, excluded: set[str]) -> list[Row]:
     """Rows of the base's training set: `--replay_share` of all rows, or as many as there are."""
     if args.replay is None:
         return []
@@ -205,12 +204,12 @@ def _replayed(args: argparse.Namespace, fresh: int, barred: set[str]) -> list[Ro
             raise UserError(
                 f"--replay {args.replay}, row {number}: it needs draft and corrected, its columns are {', '.join(row)}"
             )
-        if _free(barred, row["draft"], row["corrected"]):
+        if _is_allowed(excluded, row["draft"], row["corrected"]):
             rows.append(
                 {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
             )
-    wanted = round(fresh * args.replay_share / (1 - args.replay_share))
-    return random.Random(args.seed).sample(rows, min(wanted, len(rows)))
+    count = round(fresh * args.replay_share / (1 - args.replay_share))
+    return random.Random(args.seed).sample(rows, min(count, len(rows)))
 
 
 def held_out_rows(folder: Path) -> list[Row]:
@@ -224,7 +223,7 @@ def _read(path: Path) -> list[Row]:
 
 def _write(path: Path, rows: Iterable[Row]) -> None:
     """Readable by this user alone: it holds what people wrote."""
-    with told(path):
+    with write_errors(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

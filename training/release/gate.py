@@ -4,7 +4,7 @@
     why = reasons(figures | {"verify": {"passed": True, "failed": []}})  # not to release it
 
 A correction is sent in where the served model failed, and a rewrite is accepted where it did not: how the rows came about
-favours the new model on the first and the served one on the second. So they are kept apart (`source` of a row, as the
+favours the new model on the first and the served one on the second. So they are counted apart (`source` of a row, as the
 export has it). On texts that a person wrote, and on changes that a person rejected, the new model must be better; of changes
 that were accepted it must not surely lose some, and what it does to those texts besides is not counted, for nobody has
 judged it.
@@ -19,7 +19,10 @@ from typing import Any
 
 from space.proofread.prompt import MODES
 from training.evaluation import metrics
+from training.evaluation.behaviour import SUITES
+from training.evaluation.edit_scores import best_match, edits, key
 from training.evaluation.suites import Case, Measure, Subject, paired
+from training.runs import pictures
 
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
 
@@ -27,18 +30,16 @@ Row = dict[str, Any]
 
 
 def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: int | None, seed: int) -> Row:
-    """What the pipeline makes of the texts with this model, as numbers: no text is kept.
+    """What the pipeline makes of the texts with this model, as numbers: no text is stored.
 
     `held_out` and `accepted` have [true positives, false positives, false negatives] of the edits of each row, `clean`
     whether each text was changed, `fair` by group the percentage of emails whose edits depend on who is in them.
     """
-    from training.evaluation.behaviour import SUITES
-
     subject = Subject(str(model), MODES[0])
     counts: dict[bool, list[list[int]]] = {True: [], False: []}
     for row in held_out:
-        made = subject.correct(row["prompt"], row["mode"])
-        counts[row.get("source") == "accepted"].append(edit_counts(row, made))
+        output = subject.correct(row["prompt"], row["mode"])
+        counts[row.get("source") == "accepted"].append(edit_counts(row, output))
     fair = SUITES["fair"]
     figures = fair.run(fair.rows(None, limit), subject, seed).figures
     return {
@@ -54,7 +55,7 @@ def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: in
 
 
 def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
-    """[true positives, false positives, false negatives] of what was made of a row's prompt.
+    """[true positives, false positives, false negatives] of what became of a row's prompt.
 
     Where a person only sorted the changes of a rewrite, those that they rejected are the false ones: of others nothing is
     known.
@@ -64,13 +65,12 @@ def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
     ([1, 1, 0], [1, 0, 0])
     """
     source = row["prompt"]
-    wanted = [metrics.edits(source, reference) for reference in row["references"]]
-    match = metrics.best_match(metrics.edits(source, text), wanted)
-    right, needless, missed = match.counts()
+    match = best_match(edits(source, text), [edits(source, reference) for reference in row["references"]])
+    true_positives, false_positives, false_negatives = match.counts()
     if row.get("rejected"):
-        refused = [edit for each in row["rejected"] for edit in metrics.edits(source, each)]
-        needless = sum(edit in refused for edit in match.needless)
-    return [right, needless, missed]
+        rejected = {key(edit) for each in row["rejected"] for edit in edits(source, each)}
+        false_positives = sum(key(edit) in rejected for edit in match.false_positives)
+    return [true_positives, false_positives, false_negatives]
 
 
 # ---- both models -------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     if accepted["verdict"] == "worse" and -_grown(accepted) > margin:
         why.append(
             f"loses what was accepted: it makes {accepted['candidate']} % of the changes in {accepted['rows']} texts, the "
-            f"served model {accepted['served']} %; difference {_told(accepted['difference'])}"
+            f"served model {accepted['served']} %; difference {_with_interval(accepted['difference'])}"
         )
     clean = figures["clean"]
     if _grown(clean) > margin:
@@ -165,11 +165,11 @@ def _not_better(held_out: Row) -> list[str]:
     what = "worse" if held_out["verdict"] == "worse" else "not surely better"
     return [
         f"{what} on {held_out['rows']} held-out rows: F0.5 {held_out['candidate']}, the served model "
-        f"{held_out['served']}; difference {_told(difference)}"
+        f"{held_out['served']}; difference {_with_interval(difference)}"
     ]
 
 
-def _told(difference: Row) -> str:
+def _with_interval(difference: Row) -> str:
     return f"{difference['value']} ({difference['low']} to {difference['high']})"
 
 
@@ -178,8 +178,6 @@ def _told(difference: Row) -> str:
 
 def draw(path: Path, figures: Row) -> None:
     """Both models side by side, all in percent."""
-    from training.runs import pictures
-
     pairs = {
         "held-out F0.5": figures["held_out"],
         "accepted changes made": figures["accepted"],

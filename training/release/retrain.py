@@ -12,7 +12,7 @@ above zero; of the changes that people accepted it must not surely lose some; an
 the fairness suite. If so the file in --models_dir is replaced; if not, a line says why for each reason, and the exit code
 is 0 all the same.
 
-Each stage leaves its result in --output_dir and is passed over when it is there: the command goes on where it was
+Each step leaves its result in --output_dir and is passed over when it is there: the command goes on where it was
 stopped, with the feedback that it began with. Given again after its end it asks for the feedback anew.
 """
 
@@ -31,9 +31,9 @@ from typing import Any
 from space.errors import UserError
 from training.release import gate
 from training.release.feedback_rows import clean_texts, evaluation, held_out_rows, make_rows
-from training.release.swap import release, take_back
+from training.release.swap import release, roll_back
 from training.runs import experiments
-from training.runs.steps import Stages, fingerprint, write_json
+from training.runs.steps import Steps, fingerprint, write_json
 
 RESULT = "result.json"
 _MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
@@ -54,13 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models.add_argument(
         "--type", type=str.upper, default="Q8_0", help="of the new file, as conversion quantize has"
     )
-    parser.add_argument("--output_dir", type=Path, required=True, help="folder for all stages")
+    parser.add_argument("--output_dir", type=Path, required=True, help="folder for all steps")
     training = parser.add_argument_group("training")
     training.add_argument("--replay", type=Path, help="rows of the base's training set (draft, corrected)")
     training.add_argument("--replay_share", type=float, default=0.5, help="of the training rows")
-    training.add_argument(
-        "--min_pairs", type=int, default=50, help="preferences, or there is no prefer stage"
-    )
+    training.add_argument("--min_pairs", type=int, default=50, help="preferences, or there is no prefer step")
     training.add_argument("--sft_recipe", type=Path, help="YAML file with options of sft")
     training.add_argument("--prefer_recipe", type=Path, help="YAML file with options of prefer")
     training.add_argument("--seed", type=int, default=0)
@@ -93,34 +91,34 @@ def run(args: argparse.Namespace) -> None:
 
 
 def retrain(args: argparse.Namespace) -> Row:
-    """Runs the stages; returns {"released", "why", "model", "rows", "figures"}.
+    """Runs the steps; returns {"released", "why", "model", "rows", "figures"}.
 
     `why` holds a line for each reason not to release. Raises UserError for settings that cannot work and for feedback
     without a row to train on, checkpoints.Stopped when SIGTERM ended a training.
     """
     _check(args)
-    args.output_dir = args.output_dir.resolve()  # notes of stages name files: they hold in any working folder
+    args.output_dir = args.output_dir.resolve()  # notes of steps name files: they hold in any working folder
     served, target = _places(args)
-    take_back(target)
-    stages = Stages(args.output_dir)
+    roll_back(target)
+    steps = Steps(args.output_dir)
     result_path = args.output_dir / RESULT
     if ended := result_path.exists():  # this one begins with what has come since
-        stages.reopen("rows")
+        steps.reopen("rows")
         result_path.unlink()
-    rows = stages.run("rows", _settings(args), lambda folder: make_rows(args, folder))
+    rows = steps.run("rows", _settings(args), lambda folder: make_rows(args, folder))
     experiment = experiments.Experiment.start(
         args.output_dir, "retrain", experiments.parameters(args), rows, price_per_hour=args.price_per_hour,
         tracker=args.tracker, resumed=not ended, name=args.run_name,
     )  # fmt: skip
     with experiment.ending():
-        made = _made(args, stages, rows["pairs"] >= args.min_pairs, target.stem)
+        candidate = _build(args, steps, rows["pairs"] >= args.min_pairs, target.stem)
         held_out = [*held_out_rows(args.output_dir / "rows"), *evaluation(args)]
-        figures = _judged(args, stages, held_out, served, made.file) | {"verify": made.verified}
+        figures = _judged(args, steps, held_out, served, candidate.file) | {"verify": candidate.verified}
         why = gate.reasons(figures, args.margin)
         gate.draw(args.output_dir / "comparison.png", figures)
         if not why:
-            release(made.file, target)
-        result = {"released": not why, "why": why, "model": str(made.file if why else target)}
+            release(candidate.file, target)
+        result = {"released": not why, "why": why, "model": str(candidate.file if why else target)}
         result |= {"rows": rows, "figures": figures}
         write_json(result_path, result)
     experiment.finish({"released": not why, **gate.scores(figures)})
@@ -128,15 +126,15 @@ def retrain(args: argparse.Namespace) -> Row:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _Candidate:
     """The new model as a file, and whether it says what the trained model says."""
 
     file: Path
     verified: Row
 
 
-def _made(args: argparse.Namespace, stages: Stages, prefers: bool, name: str) -> _Made:
-    """The stages from rows to a file; each is stamped with what it is made from."""
+def _build(args: argparse.Namespace, steps: Steps, prefers: bool, name: str) -> _Candidate:
+    """The steps from rows to a file; each is stamped with what it is made from."""
     rows = args.output_dir / "rows" / "train"
     completions, preferences = (rows / f"{kind}.jsonl" for kind in ("completions", "preferences"))
     base = fingerprint(args.base)
@@ -147,21 +145,21 @@ def _made(args: argparse.Namespace, stages: Stages, prefers: bool, name: str) ->
         "recipe": _recipe(args.sft_recipe),
         "seed": args.seed,
     }
-    adapter = Path(stages.run("sft", inputs, lambda folder: _sft(args, completions, folder))["adapter"])
+    adapter = Path(steps.run("sft", inputs, lambda folder: _sft(args, completions, folder))["adapter"])
     if prefers:
         inputs |= {"adapter": fingerprint(adapter), "rows": fingerprint(preferences)}
         inputs["recipe"] = _recipe(args.prefer_recipe)
         first = adapter
-        work = stages.run("prefer", inputs, lambda folder: _prefer(args, first, preferences, folder))
+        work = steps.run("prefer", inputs, lambda folder: _prefer(args, first, preferences, folder))
         adapter = Path(work["adapter"])
 
     inputs = {"base": base, "adapter": fingerprint(adapter)}
-    merged = Path(stages.run("merge", inputs, lambda folder: _merge(args, adapter, folder))["folder"])
+    merged = Path(steps.run("merge", inputs, lambda folder: _merge(args, adapter, folder))["folder"])
     inputs = {"merged": fingerprint(merged), "type": args.type, "name": name}
-    files = stages.run("gguf", inputs, lambda folder: _gguf(args, merged, name, folder))
+    files = steps.run("gguf", inputs, lambda folder: _gguf(args, merged, name, folder))
     inputs = {kind: fingerprint(Path(path)) for kind, path in files.items()}
-    verified = stages.run("verify", inputs, lambda _: _verify(files, merged))
-    return _Made(Path(files["file"]), verified)
+    verified = steps.run("verify", inputs, lambda _: _verify(files, merged))
+    return _Candidate(Path(files["file"]), verified)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -266,12 +264,12 @@ def _gguf(args: argparse.Namespace, merged: Path, name: str, folder: Path) -> Ro
     return {"f16": str(f16), "file": str(file)}
 
 
-def _verify(made: Row, merged: Path) -> Row:
+def _verify(files: Row, merged: Path) -> Row:
     """The F16 file must say what the folder says, the smaller one nearly that."""
     from conversion.verify import verify
 
     failed = []
-    for path in (made["f16"], made["file"]):
+    for path in (files["f16"], files["file"]):
         report = verify(Path(path), merged, min_agreement=_MIN_AGREEMENT)
         print(report.table(), file=sys.stderr)
         failed += [f"{Path(path).name}: {check.name}" for check in report.checks if not check.passed]
@@ -284,14 +282,14 @@ def _note(lines: Iterable[str]) -> None:
 
 
 def _judged(
-    args: argparse.Namespace, stages: Stages, held_out: Sequence[Row], served: Path, candidate: Path
+    args: argparse.Namespace, steps: Steps, held_out: Sequence[Row], served: Path, candidate: Path
 ) -> Row:
     """The figures of both models side by side, and the paired interval of the difference on the held-out rows."""
     clean = clean_texts(args)
     inputs = {"held_out": held_out, "clean": clean, "limit": args.limit, "seed": args.seed}
 
     def score(name: str, model: Path) -> Row:
-        return stages.run(
+        return steps.run(
             name,
             inputs | {"model": fingerprint(model)},
             lambda _: gate.scored(model, held_out, clean, args.limit, args.seed),

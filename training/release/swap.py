@@ -1,6 +1,6 @@
-"""A new model in the place of the one that is served: at every moment there is a whole one under its name.
+"""A new model in the place of the one that is served: at every moment a complete one stands there.
 
-take_back(target)  # what a release that was cut short has left
+roll_back(target)  # what a release that was cut short has left
 release(Path("new.gguf"), target)
 """
 
@@ -11,13 +11,13 @@ import shutil
 from pathlib import Path
 
 from space.errors import UserError
-from training.runs.steps import told
+from training.runs.atomic_write import write_errors
 
 
-def take_back(target: Path) -> None:
+def roll_back(target: Path) -> None:
     """Puts the old file back where a release was cut short, and clears up after it."""
     backup = _backup(target)
-    with told(target):
+    with write_errors(target):
         if backup.exists():
             backup.replace(target)
         for left in (backup, _part(backup), _part(target)):  # of two names of one file, renaming leaves both
@@ -27,31 +27,31 @@ def take_back(target: Path) -> None:
 def release(file: Path, target: Path) -> None:
     """Puts the file in the place of the served one, which stays as a backup until the new one has been opened there.
 
-    At every moment there is a whole model under the served name. Raises UserError, with the old file back in its place,
+    At every moment there is a complete model under the served name. Raises UserError, with the old file back in its place,
     when the new one cannot be written or opened.
     """
     from space.proofread.llm.llama_cpp import LlamaCpp
 
     part = _part(target)
-    with told(target):
+    with write_errors(target):
         try:
             shutil.copyfile(file, part)
             with part.open("rb") as copied:
                 os.fsync(copied.fileno())
-            _keep(target)
+            _back_up(target)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
     try:
         LlamaCpp(target, n_ctx=128).close()
     except UserError:
-        take_back(target)
+        roll_back(target)
         raise
     _backup(target).unlink(missing_ok=True)
 
 
-def _keep(target: Path) -> None:
-    """A second name for the served file, or a copy where the disk has none, which is put back only if it is whole."""
+def _back_up(target: Path) -> None:
+    """A second name for the served file, or a copy where the disk has none, which is put back only if it is complete."""
     if not target.exists():
         return
     part = _part(_backup(target))

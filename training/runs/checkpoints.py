@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill: sealed when they are whole, found again, saved on SIGTERM, pushed to the Hub.
+"""Checkpoints that survive a kill: sealed when they are complete, found again, saved on SIGTERM, pushed to the Hub.
 
     trainer = resumable(SFTTrainer)(..., callbacks=[(stop := save_on_sigterm())])
     trainer.train(resume_from_checkpoint=newest(folder))
@@ -20,6 +20,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from training.runs.atomic_write import replacing
+
 SEAL = "complete.json"
 PUSHED = "last-checkpoint"  # its folder in a Hub repo
 RECORD = "run.json"  # of the run, beside its checkpoints (training/runs/experiments.py)
@@ -31,19 +33,24 @@ class Stopped(Exception):
     """SIGTERM ended a training after it had saved; the same command goes on from there."""
 
 
-# ---- whole or torn ----
+# ---- complete or torn ----
 
 
 def newest(folder: str | Path) -> Path | None:
     """The complete checkpoint with the highest step; torn ones above it are named on stderr and skipped."""
-    found = [
-        (int(match[1]), path) for path in Path(folder).glob("*") if (match := _NAME.fullmatch(path.name))
-    ]
-    for _, path in sorted(found, reverse=True):
+    for path in reversed(numbered(folder)):
         if is_complete(path):
             return path
         print(f"{path} is torn and was skipped: something stopped the run that wrote it", file=sys.stderr)
     return None
+
+
+def numbered(folder: str | Path) -> list[Path]:
+    """The checkpoints in a folder, complete or torn, in the order of their steps."""
+    found = [
+        (int(match[1]), path) for path in Path(folder).glob("*") if (match := _NAME.fullmatch(path.name))
+    ]
+    return [path for _, path in sorted(found)]
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -61,10 +68,9 @@ def seal(checkpoint: Path) -> None:
     for path in files:
         _sync(path)
     sealed = {str(path.relative_to(checkpoint)): _fingerprint(path) for path in files}
-    whole = checkpoint / f".{SEAL}"
-    whole.write_text(json.dumps(sealed) + "\n", encoding="utf-8")
-    _sync(whole)
-    os.replace(whole, checkpoint / SEAL)
+    with replacing(checkpoint / SEAL) as part:
+        part.write_text(json.dumps(sealed) + "\n", encoding="utf-8")
+        _sync(part)
 
 
 def _fingerprint(path: Path) -> list[int]:
@@ -167,7 +173,7 @@ def _anywhere(flag: bool, device: Any) -> bool:
 class HubFolder:
     """A model repo that gets checkpoints while the training goes on, and the adapter at the end.
 
-    Pushing that fails is told once and never ends a training. UserError if the repo cannot be made or written.
+    Pushing that fails is reported once and never ends a training. UserError if the repo cannot be made or written.
     """
 
     def __init__(self, repo_id: str) -> None:
@@ -188,22 +194,22 @@ class HubFolder:
         machine was lost."""
         if newest(folder):
             return
-        whole = folder / ".fetched"
+        fetched = folder / ".fetched"
         try:
             self._api.snapshot_download(
-                self.repo_id, allow_patterns=[f"{PUSHED}/*", f"{PUSHED}/**"], local_dir=whole
+                self.repo_id, allow_patterns=[f"{PUSHED}/*", f"{PUSHED}/**"], local_dir=fetched
             )
-            state = whole / PUSHED / "trainer_state.json"
+            state = fetched / PUSHED / "trainer_state.json"
             if state.is_file():
                 step = json.loads(state.read_text(encoding="utf-8"))["global_step"]
                 shutil.rmtree(folder / f"checkpoint-{step}", ignore_errors=True)
-                if (record := whole / PUSHED / RECORD).is_file():
+                if (record := fetched / PUSHED / RECORD).is_file():
                     os.replace(record, folder / RECORD)
-                os.replace(whole / PUSHED, folder / f"checkpoint-{step}")
+                os.replace(fetched / PUSHED, folder / f"checkpoint-{step}")
         except Exception as error:
             self._warn(error)
         finally:
-            shutil.rmtree(whole, ignore_errors=True)
+            shutil.rmtree(fetched, ignore_errors=True)
 
     def push(self, folder: Path, path_in_repo: str, message: str, *, wait: bool = False) -> None:
         """Pushes a copy of a folder and the run's record in the background; the one before is waited for only if asked to."""

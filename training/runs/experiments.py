@@ -5,9 +5,10 @@
     run.finish({"gleu": 47.1})
 
 `folder/run.json` is written when the run starts and when it ends, `folder/log.jsonl` grows by a line for each call
-of `log`. Both are plain files, so that `python -m training compare` needs no server; a tracker gets the same figures:
-trackio, which keeps them on this machine (see them with `trackio show`), or Weights & Biases. A tracker that fails is
-left alone, with one warning: no training ends because of it.
+of `log`. Both are plain files, so that `python -m training compare` needs no server, and they go where the folder goes. A
+tracker gets the same figures: trackio, which keeps them on this machine (see them with `trackio show`), or Weights &
+Biases. It is no place for the record: trackio 0.43 has one database for all runs, in a folder that is fixed when it is
+imported, and of a process that was killed 0.2 seconds after its first figures it had nothing, not even the run.
 """
 
 from __future__ import annotations
@@ -16,34 +17,29 @@ import argparse
 import json
 import math
 import os
-import platform
-import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training.runs import atomic_write
-from training.runs.checkpoints import Stopped
+from training.runs import environment, trackers
+from training.runs.atomic_write import write_errors
+from training.runs.checkpoints import RECORD, Stopped
+from training.runs.steps import write_json
 
-TRACKERS = ("trackio", "wandb", "none")
-RECORD, LOG = "run.json", "log.jsonl"
-PROJECT = "proofreader"  # what trackers file the runs under
-
-_PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "llama_cpp_python")
+LOG = "log.jsonl"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     log = parser.add_argument_group("experiment log")
-    log.add_argument("--tracker", choices=TRACKERS, default="trackio", help="trackio stays on this machine")
+    log.add_argument(
+        "--tracker", choices=trackers.TRACKERS, default="trackio", help="trackio stays on this machine"
+    )
     log.add_argument(
         "--price_per_hour", type=float, help="of this machine: the record then estimates the cost"
     )
@@ -53,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class Experiment:
     """A run that is going on. Of several processes of one training only the first writes (RANK, as torchrun sets it)."""
 
-    def __init__(self, folder: Path, record: dict[str, Any], tracker: _Tracker, price: float | None) -> None:
+    def __init__(
+        self, folder: Path, record: dict[str, Any], tracker: trackers.Tracker, price: float | None
+    ) -> None:
         self.folder, self.record = folder, record
         self._tracker, self._price = tracker, price
         self._before, self._began = float(record["seconds"]), time.monotonic()
@@ -80,10 +78,7 @@ class Experiment:
         """
         if price_per_hour is not None and not (math.isfinite(price_per_hour) and price_per_hour >= 0):
             raise UserError(f"--price_per_hour {price_per_hour}: give 0 or more")
-        if tracker not in TRACKERS:
-            raise UserError(f"no tracker is called {tracker!r}: use {', '.join(TRACKERS)}")
-        if tracker == "wandb" and find_spec("wandb") is None:
-            raise UserError("--tracker wandb needs Weights & Biases: pip install wandb")
+        trackers.check(tracker)
         folder = Path(folder)
         old = read(folder) if resumed and (folder / RECORD).exists() else {}
         record = {
@@ -93,20 +88,20 @@ class Experiment:
             "status": "running",
             "parameters": _plain(parameters),
             "data": _plain(data),
-            "code": code(),
-            "versions": versions(),
-            "hardware": hardware(),
+            "code": environment.code(),
+            "versions": environment.versions(),
+            "hardware": environment.hardware(),
             "started": old.get("started") or datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seconds": _seconds_so_far(folder, old) if old else 0.0,
             "cost": None,
             "scores": {},
         }
-        run = cls(folder, record, _Tracker(), price_per_hour)
+        run = cls(folder, record, trackers.Tracker(), price_per_hour)
         if run._writes:
-            with _told(folder):
+            with write_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 if old:
-                    _mend(folder / LOG)
+                    _drop_torn_line(folder / LOG)
                 else:
                     (folder / LOG).write_text("", encoding="utf-8")
             run._write()
@@ -121,7 +116,7 @@ class Experiment:
         if not self._writes:
             return
         line = {"step": int(step), "seconds": round(self._elapsed(), 2), **_plain(figures)}
-        with _told(self.folder), (self.folder / LOG).open("a", encoding="utf-8") as out:
+        with write_errors(self.folder), (self.folder / LOG).open("a", encoding="utf-8") as out:
             out.write(json.dumps(line, allow_nan=False) + "\n")
         self._tracker.log(int(step), {name: value for name, value in line.items() if name != "step"})
 
@@ -152,10 +147,7 @@ class Experiment:
         return self._before + time.monotonic() - self._began
 
     def _write(self) -> None:
-        with _told(self.folder):
-            atomic_write.write(
-                self.folder / RECORD, json.dumps(self.record, indent=1, allow_nan=False) + "\n"
-            )
+        write_json(self.folder / RECORD, self.record)
 
 
 def is_first() -> bool:
@@ -189,7 +181,7 @@ def require_same(
 
 
 def read(folder: str | Path) -> dict[str, Any]:
-    """The record of the run in a folder. UserError when there is none, or it is not whole."""
+    """The record of the run in a folder. UserError when there is none, or it is torn."""
     path = Path(folder) / RECORD
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -253,71 +245,10 @@ def _seconds_so_far(folder: Path, old: Mapping[str, Any]) -> float:
     return max([float(old.get("seconds") or 0), *logged])
 
 
-def _mend(log: Path) -> None:
+def _drop_torn_line(log: Path) -> None:
     """Ends a line that a kill has torn, or the next one would be lost with it."""
     if log.exists() and (text := log.read_bytes()) and not text.endswith(b"\n"):
         log.write_bytes(text[: text.rfind(b"\n") + 1])
-
-
-# ---- what is recorded --------------------------------------------------------------------------------------
-
-
-def code() -> dict[str, Any]:
-    """The commit of this repository and whether tracked files differ from it; None without git."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        commit, changed = (
-            subprocess.run(
-                ["git", "-C", str(root), *command], capture_output=True, text=True, check=True, timeout=20
-            ).stdout.strip()
-            for command in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return {"commit": None, "dirty": None}
-    return {"commit": commit, "dirty": bool(changed)}
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that make a training what it is, where they are installed."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def hardware() -> dict[str, Any]:
-    """Processor, the cores that this process may use, memory in GiB, and the name and number of GPUs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cpu": _processor(), "cores": cores, "ram_gib": _memory(), "gpu": _gpu()}
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _memory() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _gpu() -> str | None:
-    try:
-        import torch
-    except ImportError:
-        return None
-    count = torch.cuda.device_count()
-    return f"{count} x {torch.cuda.get_device_name(0)}" if count else None
 
 
 def _plain(value: Any) -> Any:
@@ -333,83 +264,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return str(value)
-
-
-@contextmanager
-def _told(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written: {error.strerror or error}; free some space, or name another folder"
-        ) from error
-
-
-# ---- trackers ----------------------------------------------------------------------------------------------
-
-
-class _Tracker:
-    """Another place that the figures go to. Whatever fails there is told once, and then it is left alone."""
-
-    def __init__(self) -> None:
-        self._module: Any = None  # trackio or wandb, which have the same log and finish
-
-    def open(self, kind: str, folder: Path, record: Mapping[str, Any], resumed: bool) -> None:
-        if kind != "none":
-            opened = _trackio if kind == "trackio" else _wandb
-            self._module = self._safely(lambda: opened(folder, record, resumed))
-
-    def log(self, step: int, figures: Mapping[str, Any]) -> None:
-        numbers = {name: value for name, value in figures.items() if value is not None}
-        if self._module is not None:
-            self._safely(lambda: self._module.log(numbers, step=step))
-
-    def close(self, scores: Mapping[str, Any]) -> None:
-        if self._module is None:
-            return
-        numbers = {name: each for name, each in scores.items() if isinstance(each, (int, float))}
-        if numbers:
-            self._safely(lambda: self._module.log(numbers))
-        if self._module is not None:
-            self._safely(lambda: self._module.finish())
-        self._module = None
-
-    def _safely(self, call: Callable[[], Any]) -> Any:
-        try:
-            with redirect_stdout(sys.stderr):  # stdout is for the result
-                return call()
-        except Exception as error:  # whatever a tracker raises: a training of hours is worth more
-            print(f"the tracker is left out of this run: {type(error).__name__}: {error}", file=sys.stderr)
-            self._module = None
-            return None
-
-
-def _trackio(folder: Path, record: Mapping[str, Any], resumed: bool) -> Any:
-    # Its folder is read when it is imported, so all runs of a process share that of the first.
-    before = os.environ.get("TRACKIO_DIR")
-    os.environ["TRACKIO_DIR"] = before or str(folder.resolve().parent / "trackio")
-    try:
-        import trackio
-    finally:
-        if before is None:
-            del os.environ["TRACKIO_DIR"]
-    trackio.init(
-        project=PROJECT, name=f"{record['name']} {record['id']}", group=record["command"], config=_config(record),
-        resume="allow" if resumed else "never", embed=False, auto_log_cpu=False,
-    )  # fmt: skip
-    return trackio  # and not its run, which finishes once more when the process ends
-
-
-def _wandb(folder: Path, record: Mapping[str, Any], resumed: bool) -> Any:
-    wandb = import_module("wandb")  # installed by who asks for it
-    wandb.init(
-        project=PROJECT, name=record["name"], id=record["id"], group=record["command"], config=_config(record),
-        resume="allow" if resumed else None, dir=str(folder),
-    )  # fmt: skip
-    return wandb
-
-
-def _config(record: Mapping[str, Any]) -> dict[str, Any]:
-    """trackio keeps names that begin with _ for itself."""
-    own = {name.lstrip("_"): value for name, value in record["parameters"].items()}
-    return {**own, "data": record["data"], "code": record["code"], "hardware": record["hardware"]}

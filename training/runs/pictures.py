@@ -13,13 +13,15 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.runs.atomic_write import replacing, write, write_errors
+from training.runs.tables import cell
 
 Bar = float | tuple[float, float, float]  # a value, or a value with the ends of its interval
 
@@ -104,25 +106,8 @@ def _axes(path: str | Path, title: str, height: float = 3.6) -> Iterator[Any]:
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10)
     yield axes
-    with _whole(Path(path)) as part:
+    with write_errors(Path(path)), replacing(Path(path)) as part:
         figure.savefig(part, dpi=_DPI, format="png")
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write that becomes `path` when it is whole, and is gone otherwise. UserError if it cannot be written."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error}; name another folder"
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 # ---- pages -------------------------------------------------------------------------------------------------
@@ -154,8 +139,8 @@ def html(
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'
         f"<body>\n{chr(10).join(body)}\n</body></html>\n"
     )
-    with _whole(Path(path)) as part:
-        part.write_text(page, encoding="utf-8")
+    with write_errors(Path(path)):
+        write(Path(path), page)
     return Path(path)
 
 
@@ -163,11 +148,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in names)
     lines = [
-        "<tr>" + "".join(f"<td>{escape(_cell(row.get(name)))}</td>" for name in names) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(cell(row.get(name)))}</td>" for name in names) + "</tr>"
         for row in rows
     ]
     return f"<div><table>\n<tr>{head}</tr>\n{chr(10).join(lines)}\n</table></div>"
-
-
-def _cell(value: Any) -> str:
-    return "-" if value is None else str(value)

@@ -1,7 +1,8 @@
-"""A long command as stages: each leaves a folder and a note with its result, and is not run again while its inputs stay.
+"""A long command as resumable steps: each leaves a folder and a note with its result, and is not run again while its
+inputs stay.
 
-stages = Stages(folder)
-adapter = stages.run("sft", {"rows": fingerprint(path)}, lambda at: fine_tune(path, at))["adapter"]
+    steps = Steps(folder)
+    adapter = steps.run("sft", {"rows": fingerprint(path)}, lambda folder: fine_tune(path, folder))["adapter"]
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from space.errors import UserError
 from training.runs import atomic_write
+from training.runs.atomic_write import write_errors
 
 Result = dict[str, Any]
 
 
-class Stages:
+class Steps:
     """Pieces of work that each leave a folder and, when they are done, a note with their result beside it.
 
-    A stage whose inputs are as they were is not run again; one that was begun with the same inputs goes on in the folder
+    A step whose inputs are as they were is not run again; one that was begun with the same inputs goes on in the folder
     that it left, any other starts with an empty one, and so does one whose folder was moved: results name files.
     """
 
@@ -46,7 +47,7 @@ class Stages:
         if found.get("inputs") != stamp:
             note.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-        with told(folder):
+        with write_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_json(note, {"inputs": stamp})
         print(f"{name}: begins", file=sys.stderr)
@@ -58,7 +59,7 @@ class Stages:
         return result
 
     def reopen(self, name: str) -> None:
-        """Has the stage begin again, whatever its inputs."""
+        """Has the step begin again, whatever its inputs."""
         (self._folder / f"{name}.json").unlink(missing_ok=True)
 
 
@@ -71,7 +72,7 @@ def _is_there(result: Result, folder: Path) -> bool:
 
 
 def _free_memory() -> None:
-    """Gives back what the stage's models took: a trainer refers to itself, and the next model may need the room."""
+    """Gives back what the step's models took: a trainer refers to itself, and the next model may need the room."""
     gc.collect()
     if "torch" in sys.modules:
         sys.modules["torch"].cuda.empty_cache()
@@ -101,15 +102,6 @@ def read_json(path: Path) -> Result:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
-    with told(path):
+    """Completely or not at all. UserError if it cannot be written."""
+    with write_errors(path):
         atomic_write.write(path, json.dumps(value, indent=1) + "\n")
-
-
-@contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Tells in one line that the path cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}; free some space") from error

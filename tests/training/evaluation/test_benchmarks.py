@@ -41,15 +41,15 @@ def test_a_model_stands_for_itself(tiny_llama: Path) -> None:
     assert found("owner/name") == [Candidate("owner/name", "owner/name")]
 
 
-def test_what_is_no_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no model, adapter or whole checkpoint"):
+def test_what_is_no_model_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no model, adapter or complete checkpoint"):
         found(str(tmp_path))
     with pytest.raises(UserError, match="no such folder, and no Hub repo id"):
         found(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="name it with --base"):
         found(str(adapter(tmp_path / "a", base=None)))
     (tmp_path / "a" / "adapter_config.json").write_text("{")
-    with pytest.raises(UserError, match="not whole"):
+    with pytest.raises(UserError, match="cannot be read: train the adapter again"):
         found(str(tmp_path / "a"))
 
 
@@ -57,15 +57,15 @@ def test_what_is_no_model_is_told(tmp_path: Path) -> None:
 
 
 def test_metrics_with_and_without_errors() -> None:
-    told = {
+    result = {
         "alias": "task", "sample_len": 4, "bias,none": -0.25, "bias_stderr,none": "N/A", "acc,none": 0.5,
         "acc_stderr,none": 0.05, "exact_match,strict-match": 0.1, "exact_match,flexible-extract": 0.2,
     }  # fmt: skip
-    assert figures(told) == {
+    assert figures(result) == {
         "bias": -0.25, "acc": {"value": 0.5, "low": 0.402, "high": 0.598}, "exact_match strict-match": 0.1,
         "exact_match flexible-extract": 0.2,
     }  # fmt: skip
-    assert list(figures(told, ("acc", "bias"))) == ["acc", "bias"]
+    assert list(figures(result, ("acc", "bias"))) == ["acc", "bias"]
     assert figures({}) == {}
 
 
@@ -121,9 +121,9 @@ def test_a_model_is_measured_once(
     acc = result["benchmarks"][str(tiny_llama)]["twins"]["acc"]
     # Three of four: the standard error of a mean of four with a variance of 0.25 (n - 1 below) is sqrt(0.25 / 4).
     assert acc == {"value": 0.75, "low": round(0.75 - 1.96 * 0.25, 4), "high": round(0.75 + 1.96 * 0.25, 4)}
-    (kept,) = out.glob("twins-*.json")
-    row = json.loads(kept.read_text())
-    kept.write_text(json.dumps({**row, "figures": {"acc": 0.5}}))
+    (stored,) = out.glob("twins-*.json")
+    row = json.loads(stored.read_text())
+    stored.write_text(json.dumps({**row, "figures": {"acc": 0.5}}))
     assert main(arguments) == 0
     assert json.loads(capsys.readouterr().out)["benchmarks"][str(tiny_llama)]["twins"] == {"acc": 0.5}
     assert main([*arguments, "--limit=2", "--gguf=none"]) == 0
@@ -134,7 +134,7 @@ def test_a_model_is_measured_once(
 
 @needs_harness
 @pytest.mark.slow  # the harness reads all of its tasks
-def test_an_unknown_task_is_told(
+def test_an_unknown_task_is_reported(
     tiny_llama: Path, tasks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [
@@ -163,12 +163,12 @@ def test_without_the_harness_one_line_says_what_to_install(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [(["--limit=0"], "--limit 0"), (["--gguf=a", "--gguf=b"], "--gguf is given 2 times for 1 models")],
 )
-def test_bad_options_are_told(
-    arguments: list[str], told: str, tiny_llama: Path, capsys: pytest.CaptureFixture[str]
+def test_bad_options_are_reported(
+    arguments: list[str], message: str, tiny_llama: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["benchmarks", "--model", str(tiny_llama), *arguments]) == 2
     printed: Any = capsys.readouterr()
-    assert printed.err.count("\n") == 1 and told in printed.err
+    assert printed.err.count("\n") == 1 and message in printed.err

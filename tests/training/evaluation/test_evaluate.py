@@ -13,7 +13,7 @@ import pytest
 from training.__main__ import main
 from training.evaluation import behaviour, evaluate
 from training.evaluation.behaviour import filled
-from training.evaluation.evaluate import SUITES, table
+from training.evaluation.evaluate import SUITES
 from training.evaluation.suites import Subject, is_tokenised, pairs_of, texts_of
 
 GOOD = "Please send me the report before the meeting on Monday."
@@ -78,13 +78,15 @@ def test_the_suites_on_corpora_run_through_the_shipped_model(
     assert unedited["noise"]["wrong_words_change"]["value"] == 0
     assert unedited["noise"]["precision"] == {"value": None, "low": None, "high": None}
     assert unedited["edits"]["recall"]["value"] == 0
-    assert unedited["cweb"]["wanted"] == 0  # one annotator left the sentence alone, and so did "none"
+    assert (
+        unedited["cweb"]["reference_edits"] == 0
+    )  # one annotator left the sentence alone, and so did "none"
 
 
 def test_the_suites_with_own_lists_need_no_data(capsys: pytest.CaptureFixture[str]) -> None:
-    found = scored(capsys, *"--suite sentences --suite wer --suite robust --suite tone --limit 3".split())
+    found = scored(capsys, *"--suite sentences --suite wer --suite robust --suite tone --limit 2".split())
     sentences, wer, robust, tone = found
-    assert all(row["rows"] == 3 and row["model"] == "default" for row in found)
+    assert all(row["rows"] == 2 and row["model"] == "default" for row in found)
     assert set(sentences["corrected_by_type"]) == {"spelling"}
     assert wer["before_percent"]["value"] > 0
     assert set(robust) >= {"plain", "lower_case", "no_marks", "typos", "crlf", "emoji"}
@@ -95,8 +97,8 @@ def test_the_suites_with_own_lists_need_no_data(capsys: pytest.CaptureFixture[st
 def test_two_models_are_held_against_each_other(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mend = write(tmp_path / "mend.jsonl", *[{"wrong": WRONG, "right": [GOOD]}] * 8, {"wrong": GOOD, "right": [GOOD], "type": "clean"})  # fmt: skip
-    arguments = ["--suite", "sentences", "--suite", "edits", "--data", mend, "--model", "none", "--model", "proofreader"]  # fmt: skip
+    rows = write(tmp_path / "rows.jsonl", *[{"wrong": WRONG, "right": [GOOD]}] * 8, {"wrong": GOOD, "right": [GOOD], "type": "clean"})  # fmt: skip
+    arguments = ["--suite", "sentences", "--suite", "edits", "--data", rows, "--model", "none", "--model", "proofreader"]  # fmt: skip
     assert main(["evaluate", *map(str, arguments), "--samples", "2"]) == 0
     printed = capsys.readouterr()
     *scores, sentences, edits = [json.loads(line) for line in printed.out.splitlines()]
@@ -106,7 +108,7 @@ def test_two_models_are_held_against_each_other(
         "none",
         "proofreader",
     )
-    # The shipped model mends both words of the eight sentences, all alike, and leaves the clean one alone.
+    # The shipped model corrects both words of the eight sentences, all alike, and leaves the clean one alone.
     all_of_them = {"value": 100.0, "low": 100.0, "high": 100.0}
     none_of_them = {"value": 0.0, "low": 0.0, "high": 0.0}
     assert sentences["paired"] == {
@@ -139,7 +141,8 @@ def test_the_measures_of_a_suite_are_its_own_figures(suite: str, data: Path) -> 
     """What `paired` compares is what the suite reports."""
     subject = Subject("proofreader", "proofread")
     chosen = SUITES[suite]
-    rows = chosen.rows(None if isinstance(chosen.data, Path) else data, 2)
+    # One row of robust is six texts.
+    rows = chosen.rows(None if isinstance(chosen.data, Path) else data, 1 if suite == "robust" else 2)
     report = chosen.run(rows, subject, 1)
     for name, measure in chosen.measures.items():
         if not measure.own(report.cases):
@@ -175,11 +178,11 @@ def test_fairness_compares_versions_of_one_email(monkeypatch: pytest.MonkeyPatch
 
 def test_edits_beside_a_name_are_the_same_under_every_name() -> None:
     before, after = "{Name} go to {his} office.", "{Name} goes to {his} office."
-    made = [
+    found = [
         behaviour._edits_outside(filled(before, words), filled(after, words), words)
         for words in ({"name": "Emily", "his": "her"}, {"name": "Bohdan", "his": "their"})
     ]
-    assert made[0] == made[1] == [(1, 2, ("goes",))]
+    assert found[0] == found[1] == [(1, 2, ("goes",))]
     changed = behaviour._edits_outside("Bohdan go home.", "Bogdan goes home.", {"name": "Bohdan"})
     assert changed != [(1, 2, ("goes",))]
 
@@ -194,19 +197,6 @@ def test_errors_are_written_for_reading(
         "suite": "edits", "model": "none", "source": "I recieved the report yesterday.",
         "output": "I recieved the report yesterday.", "references": ["I received the report yesterday."],
     }  # fmt: skip
-
-
-def test_models_stand_side_by_side() -> None:
-    figure = {"value": 1.0, "low": 0.5, "high": 2.0}
-    nothing = {"value": None, "low": None, "high": None}
-    shown = table(
-        {"none": {"edits": {"precision": nothing}}, "mine": {"edits": {"precision": figure, "wanted": 3}}}
-    )
-    assert [line.split() for line in shown.splitlines()] == [
-        ["none", "mine"],
-        ["edits", "precision", "-", "1.0", "(0.5", "to", "2.0)"],
-        ["edits", "wanted", "-", "3"],
-    ]
 
 
 def test_every_suite_is_described() -> None:
@@ -242,7 +232,7 @@ def test_clean_sentences_are_those_that_nobody_corrected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "arguments", "told"),
+    ("rows", "arguments", "message"),
     [
         (None, ["--suite", "jfleg"], "needs --data"),
         ([{"text": GOOD}], ["--suite", "jfleg"], "'source'"),
@@ -260,26 +250,26 @@ def test_clean_sentences_are_those_that_nobody_corrected() -> None:
         ([{"text": GOOD}], ["--suite", "clean", "--errors=/no/folder/errors.jsonl"], "cannot be written"),
     ],
 )  # fmt: skip
-def test_bad_input_is_told_in_one_line(
+def test_bad_input_is_reported_in_one_line(
     rows: list[Any] | None,
     arguments: list[str],
-    told: str,
+    message: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [] if rows is None else ["--data", str(write(tmp_path / "rows.jsonl", *rows))]
     assert main(["evaluate", *arguments, *given, "--model", "none"]) == 2
     printed = capsys.readouterr()
-    assert printed.out == "" and printed.err.count("\n") == 1 and told in printed.err
+    assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
 
 
-def test_a_file_in_another_encoding_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_in_another_encoding_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes('{"text": "Café"}'.encode("latin-1"))
     assert main(["evaluate", "--suite", "clean", "--data", str(path), "--model", "none"]) == 2
     assert f"{path} is not UTF-8" in capsys.readouterr().err
 
 
-def test_a_folder_without_the_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_the_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--suite", "cweb", "--data", str(tmp_path), "--model", "none"]) == 2
     assert "cweb_dev.jsonl does not exist" in capsys.readouterr().err

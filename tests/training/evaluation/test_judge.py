@@ -24,7 +24,8 @@ from space.proofread.llm.openai_server import Remote
 from space.settings import Server
 from training.__main__ import main
 from training.evaluation import judge
-from training.evaluation.judge import Judged, Pair, ask, length_controlled, summary, verdict
+from training.evaluation.judge import ask, verdict
+from training.evaluation.win_rate import Judged, Pair, length_controlled, summary
 
 MODEL = Path(__file__).parents[3] / "space" / "models" / "proofreader.gguf"
 
@@ -58,9 +59,9 @@ def rule() -> Iterator[Rule]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            told = body["messages"][-1]["content"]
-            script.asked.append(told)
-            a, b = (re.findall(rf"<{name}>\n(.*)\n</{name}>", told, re.DOTALL)[0] for name in "AB")
+            message = body["messages"][-1]["content"]
+            script.asked.append(message)
+            a, b = (re.findall(rf"<{name}>\n(.*)\n</{name}>", message, re.DOTALL)[0] for name in "AB")
             choice = {"index": 0, "delta": {"content": script.judge(a, b)}, "finish_reason": "stop"}
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
@@ -115,9 +116,9 @@ def test_a_fair_judge(rule: Rule) -> None:
 def test_both_orders_are_asked(rule: Rule) -> None:
     rule.summary(good, [Pair("I recieved it.", "one", "two")], criterion="Which?")
     assert len(rule.asked) == 2
-    for told, (a, b) in zip(rule.asked, (("one", "two"), ("two", "one")), strict=True):
-        assert f"<A>\n{a}\n</A>" in told and f"<B>\n{b}\n</B>" in told
-        assert "I recieved it." in told and "Which?" in told
+    for message, (a, b) in zip(rule.asked, (("one", "two"), ("two", "one")), strict=True):
+        assert f"<A>\n{a}\n</A>" in message and f"<B>\n{b}\n</B>" in message
+        assert "I recieved it." in message and "Which?" in message
 
 
 @pytest.mark.parametrize(("mark", "place", "percent"), [("A", "first", 100.0), ("B", "second", 0.0)])
@@ -164,21 +165,21 @@ def write(path: Path, *rows: Any) -> Path:
     return path
 
 
-def test_the_command_and_its_answers_are_kept(
+def test_the_command_and_its_answers_are_stored(
     rule: Rule, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rule.judge = good
     answers = write(tmp_path / "answers.jsonl", *(vars(pair) for pair in PAIRS))
-    kept = tmp_path / "verdicts.jsonl"
-    arguments = ["judge", "--answers", str(answers), "--url", rule.url, "--verdicts", str(kept)]
+    stored = tmp_path / "verdicts.jsonl"
+    arguments = ["judge", "--answers", str(answers), "--url", rule.url, "--verdicts", str(stored)]
     assert main(arguments) == 0
     printed = capsys.readouterr()
     (line,) = printed.out.splitlines()
     found = json.loads(line)
     assert (found["wins"], found["ties"], found["losses"]) == (6, 2, 2)
     assert "win_rate_percent" in printed.err and "ENGINE_URL" not in os.environ
-    assert "bad 1" not in kept.read_text() and kept.read_text().count("\n") == 18
-    with kept.open("a") as out:
+    assert "bad 1" not in stored.read_text() and stored.read_text().count("\n") == 18
+    with stored.open("a") as out:
         out.write('{"question": "torn')
     rule.asked.clear()
     assert main([*arguments, "--limit=9"]) == 0
@@ -244,9 +245,9 @@ def test_a_real_server(
     url, process = real
     rows = [{"source": "I recieved it.", "first": "I recieved it.", "second": "I received it."},
             {"source": "Thank you.", "first": "Thank you.", "second": "Thank you."}]  # fmt: skip
-    answers, kept = write(tmp_path / "answers.jsonl", *rows), tmp_path / "verdicts.jsonl"
+    answers, stored = write(tmp_path / "answers.jsonl", *rows), tmp_path / "verdicts.jsonl"
     arguments = ["judge", "--answers", str(answers), "--url", url, "--judge_model", "small", "--max_tokens", "60",
-                 "--verdicts", str(kept), "--criterion", "Which?"]  # fmt: skip
+                 "--verdicts", str(stored), "--criterion", "Which?"]  # fmt: skip
     assert main(arguments) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["judge"], found["pairs"], found["equal"]) == ("small", 2, 1)
@@ -255,7 +256,7 @@ def test_a_real_server(
     assert found["wins"] + found["ties"] + found["losses"] == found["judged"]
     process.terminate()
     process.wait()
-    assert main(arguments) == (0 if kept.read_text().count("\n") == 2 else 2)
+    assert main(arguments) == (0 if stored.read_text().count("\n") == 2 else 2)
 
 
 # ---- figures ----
@@ -323,7 +324,7 @@ def test_one_order_is_not_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "arguments", "told"),
+    ("rows", "arguments", "message"),
     [
         ([{"source": "a", "first": "b"}], ["--url=http://127.0.0.1:9/v1"], "'second'"),
         ([], ["--url=http://127.0.0.1:9/v1"], "holds no rows"),
@@ -335,20 +336,20 @@ def test_one_order_is_not_enough() -> None:
          ["--url=http://127.0.0.1:9/v1", "--verdicts=/no/folder/file"], "cannot be written"),
     ],
 )  # fmt: skip
-def test_bad_input_is_told_in_one_line(
+def test_bad_input_is_reported_in_one_line(
     rows: list[Any] | None,
     arguments: list[str],
-    told: str,
+    message: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     given = [] if rows is None else ["--answers", str(write(tmp_path / "rows.jsonl", *rows))]
     assert main(["judge", *given, *arguments]) == 2
     printed = capsys.readouterr()
-    assert printed.out == "" and printed.err.count("\n") == 1 and told in printed.err
+    assert printed.out == "" and printed.err.count("\n") == 1 and message in printed.err
 
 
-def test_a_server_that_is_away_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_away_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

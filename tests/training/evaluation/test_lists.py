@@ -62,8 +62,8 @@ def test_the_sentences_can_be_kept_out_of_training(tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert main(["corpus", "--prose", str(prose), "--exclude", str(SENTENCES), "--out", str(out)]) == 0
     for name in ("clean", "plain"):
-        kept = (out / f"{name}.jsonl").read_text(encoding="utf-8")
-        assert other in kept and ours not in kept
+        written = (out / f"{name}.jsonl").read_text(encoding="utf-8")
+        assert other in written and ours not in written
 
 
 def test_no_sentence_stands_in_the_test_emails() -> None:

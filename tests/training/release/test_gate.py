@@ -16,8 +16,8 @@ def test_the_examples_in_the_docstrings_hold() -> None:
     assert result.attempted and not result.failed
 
 
-def counted(right: int, needless: int, missed: int, rows: int = 60) -> list[list[int]]:
-    return [[right, needless, missed]] * rows
+def counted(tp: int, fp: int, fn: int, rows: int = 60) -> list[list[int]]:
+    return [[tp, fp, fn]] * rows
 
 
 def side(
@@ -86,7 +86,7 @@ def test_a_margin_forgives_exactly_itself() -> None:
     assert not reasons(figures | {"verify": {"passed": True, "failed": []}}, 0.1)
 
 
-def test_what_was_released_before_is_not_told_to_be_no_better() -> None:
+def test_what_was_released_before_is_not_said_to_be_no_better() -> None:
     figures = figures_of(side(SERVED), side(SERVED))
     (why,) = reasons(figures | {"verify": {"passed": True, "failed": []}, "same": True})
     assert why.startswith("it is what is served already")
@@ -100,14 +100,14 @@ def test_too_few_rows_decide_nothing(rows: int) -> None:
 
 
 def test_what_a_person_wrote_says_what_is_wrong_too_and_a_sorted_rewrite_only_what_was_rejected() -> None:
-    draft, kept, whole = "I has teh file of him.", "I have teh file of him.", "I have teh file with him."
+    draft, partial, rewrite = "I has teh file of him.", "I have teh file of him.", "I have teh file with him."
     better = "I have the file of him."
-    wrote = {"prompt": draft, "references": [kept]}
-    sorted_ = wrote | {"rejected": [whole]}
-    assert [edit_counts(wrote, text) for text in (kept, whole, better, draft)] == [
+    wrote = {"prompt": draft, "references": [partial]}
+    sorted_ = wrote | {"rejected": [rewrite]}
+    assert [edit_counts(wrote, text) for text in (partial, rewrite, better, draft)] == [
         [1, 0, 0], [1, 1, 0], [1, 1, 0], [0, 0, 1],
     ]  # fmt: skip
-    assert [edit_counts(sorted_, text) for text in (kept, whole, better, draft)] == [
+    assert [edit_counts(sorted_, text) for text in (partial, rewrite, better, draft)] == [
         [1, 0, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1],
     ]  # fmt: skip
 

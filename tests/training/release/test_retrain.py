@@ -80,11 +80,11 @@ def flag(number: int, **fields: Any) -> Record:
 
 
 def journal(folder: Path, records: list[Record]) -> Path:
-    kept = Journal(folder)
+    journal = Journal(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for record in records:
-        kept.append(record.to_dict())
-    kept.close()
+        journal.append(record.to_dict())
+    journal.close()
     return folder
 
 
@@ -310,8 +310,8 @@ def test_feedback_without_a_row_is_one_line(
     flags = journal(tmp_path / "flags", records)
     assert main(["retrain", f"--base={tiny_llama}", f"--models_dir={models}", f"--folder={flags}",
                  f"--output_dir={tmp_path / 'run'}", "--tracker=none"]) == 2  # fmt: skip
-    told = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
-    assert len(told) == 1 and said in told[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
+    assert len(lines) == 1 and said in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -343,8 +343,8 @@ def test_bad_settings_are_one_line(
         "--tracker=none",
     ]
     assert main(["retrain", *usual, *arguments]) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
-    assert len(told) == 1 and said in told[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
+    assert len(lines) == 1 and said in lines[0]
 
 
 # ---- all of it ---------------------------------------------------------------------------------------------
@@ -393,18 +393,18 @@ def test_300_flags_become_a_model_that_is_served(
         "--margin=100", "--tracker=none",
     ]  # fmt: skip
 
-    # Killed between two stages; the next run goes on with what the first one left.
+    # Killed between two steps; the next run goes on with what the first one left.
     with subprocess.Popen(
         [sys.executable, "-m", "training", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         assert process.stderr is not None
-        told = []
+        lines = []
         for line in process.stderr:
-            told.append(line)
+            lines.append(line)
             if line == "merge: begins\n":
                 break
         process.send_signal(signal.SIGKILL)
-    assert told[-1] == "merge: begins\n", "".join(told)
+    assert lines[-1] == "merge: begins\n", "".join(lines)
     assert garbler.read_bytes() == before
 
     assert main(arguments) == 0

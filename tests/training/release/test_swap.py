@@ -38,7 +38,7 @@ def test_a_release_cut_short_is_undone_by_the_next_run(small_gguf: Path, tmp_pat
     target = tmp_path / "proofreader.gguf"
     target.write_bytes(b"new, not opened yet")
     (tmp_path / "proofreader.gguf.old").write_bytes(b"old")
-    swap.take_back(target)
+    swap.roll_back(target)
     assert target.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -50,11 +50,11 @@ from training.release.swap import release
 
 at, file, target = sys.argv[1:]
 module = {"copyfile": shutil, "link": os, "replace": Path, "__init__": LlamaCpp}[at]
-whole = getattr(module, at)
+original = getattr(module, at)
 
 def killed(*args, **kwargs):
     if at in ("link", "replace"):  # after its work, or else in its midst
-        whole(*args, **kwargs)
+        original(*args, **kwargs)
     else:
         Path(target + ".part").write_bytes(b"torn")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_a_release_that_was_killed_anywhere_is_done_again(at: str, small_gguf: P
     command = [sys.executable, "-c", _RELEASE_THAT_DIES, at, str(small_gguf), str(target)]
     assert subprocess.run(command, cwd=ROOT).returncode == -signal.SIGKILL
     assert target.exists()
-    swap.take_back(target)
+    swap.roll_back(target)
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
     swap.release(small_gguf, target)
     assert target.read_bytes() == small_gguf.read_bytes() and list(tmp_path.iterdir()) == [target]
@@ -99,7 +99,7 @@ def test_a_backup_that_was_only_half_copied_is_never_put_back(
     monkeypatch.setattr(swap.shutil, "copyfile", killed)
     with pytest.raises(KeyboardInterrupt):
         swap.release(small_gguf, target)
-    swap.take_back(target)
+    swap.roll_back(target)
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
 
 

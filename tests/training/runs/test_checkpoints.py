@@ -1,4 +1,4 @@
-"""Checkpoints: whole or torn, and pushed to a Hub that answers, fails, or has one from a machine that is gone."""
+"""Checkpoints: complete or torn, and pushed to a Hub that answers, fails, or has one from a machine that is gone."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         yield server
 
 
-def test_a_checkpoint_arrives_and_comes_back_whole(hub: HubServer, tmp_path: Path) -> None:
+def test_a_checkpoint_arrives_and_comes_back_complete(hub: HubServer, tmp_path: Path) -> None:
     folder = checkpoints.HubFolder(REPO)
     for step in (1, 2):
         folder.push(checkpoint(tmp_path / "here", step), checkpoints.PUSHED, f"Step {step}", wait=True)
@@ -115,16 +115,17 @@ def test_what_is_here_is_not_fetched(hub: HubServer, tmp_path: Path) -> None:
     assert checkpoints.newest(tmp_path / "there") == tmp_path / "there" / "checkpoint-3"
 
 
-def test_a_push_that_fails_is_told_once(
+def test_a_push_that_fails_is_reported_once(
     hub: HubServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = checkpoints.HubFolder(REPO)
     hub.faults = lambda method, path: 403 if "/commit/" in path else None
     for step in (1, 2):
         folder.push(checkpoint(tmp_path, step), checkpoints.PUSHED, f"Step {step}", wait=True)
-    told = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().err.splitlines()
     assert (
-        len([line for line in told if "could not be reached" in line and "the training goes on" in line]) == 1
+        len([line for line in lines if "could not be reached" in line and "the training goes on" in line])
+        == 1
     )
     hub.faults = lambda method, path: None
     folder.push(tmp_path / "checkpoint-2", checkpoints.PUSHED, "Step 2", wait=True)

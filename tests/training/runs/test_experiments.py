@@ -81,9 +81,9 @@ def test_a_run_is_gone_on_with_only_as_it_was(tmp_path: Path) -> None:
     assert set(experiments.read(tmp_path)["parameters"]) == {"rate", "folder", "names", "steps"}
     experiments.require_same(tmp_path, asked(1.0), fixed, DATA)
     experiments.require_same(tmp_path, asked(2.0), fixed[1:], {"rows": 40})
-    with pytest.raises(UserError, match="holds a run with other rate, data: give what it had") as told:
+    with pytest.raises(UserError, match="holds a run with other rate, data: give what it had") as message:
         experiments.require_same(tmp_path, asked(2.0), fixed, DATA | {"fingerprint": "cd34"})
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(message.value)
 
 
 def test_time_and_cost_of_a_resumed_run_are_added_up(tmp_path: Path) -> None:
@@ -187,8 +187,8 @@ def test_what_only_has_the_name_of_a_record_is_left_out(
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(text)
     assert experiments.find(tmp_path) == [tmp_path / "a"]
-    told = capsys.readouterr().err
-    assert told.count("left out: ") == 2 and str(tmp_path / "torn") in told
+    errors = capsys.readouterr().err
+    assert errors.count("left out: ") == 2 and str(tmp_path / "torn") in errors
 
 
 def test_only_the_first_of_several_processes_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,27 +208,27 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"price_per_hour": -1}, "--price_per_hour -1: give 0 or more"),
         ({"price_per_hour": float("nan")}, "--price_per_hour nan"),
         ({"tracker": "paper"}, "no tracker is called 'paper': use trackio, wandb, none"),
     ],
 )
-def test_bad_options_are_told(options: dict[str, object], told: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=told):
+def test_bad_options_are_reported(options: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
         started(tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.skipif(find_spec("wandb") is not None, reason="wandb is installed")
-def test_a_tracker_that_is_asked_for_and_not_installed_is_told(tmp_path: Path) -> None:
+def test_a_tracker_that_is_asked_for_and_not_installed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs Weights & Biases: pip install wandb"):
         started(tmp_path / "run", tracker="wandb")
     assert not (tmp_path / "run").exists()
 
 
-def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+def test_what_is_no_run_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run"):
         experiments.read(tmp_path)
     for text in ("{", "[]", "{}"):

@@ -1,4 +1,4 @@
-"""Stages: done once, gone on with, begun again with other inputs."""
+"""Steps: done once, gone on with, begun again with other inputs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from training.runs.steps import Stages, fingerprint
+from training.runs.steps import Steps, fingerprint
 
 
 def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_path: Path) -> None:
-    stages = Stages(tmp_path)
+    steps = Steps(tmp_path)
 
     def work(folder: Path) -> dict[str, Any]:
         marks = folder / "marks"
@@ -22,23 +22,23 @@ def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_pat
 
     stop = True
     with pytest.raises(KeyboardInterrupt):
-        stages.run("a", {"data": 1}, work)
+        steps.run("a", {"data": 1}, work)
     stop = False
-    assert stages.run("a", {"data": 1}, work) == {"marks": "xx"}  # it went on in its folder
-    assert stages.run("a", {"data": 1}, work) == {"marks": "xx"}  # it was not run again
+    assert steps.run("a", {"data": 1}, work) == {"marks": "xx"}  # it went on in its folder
+    assert steps.run("a", {"data": 1}, work) == {"marks": "xx"}  # it was not run again
     (tmp_path / "a.json").write_text('{"inputs": ')  # torn
-    assert stages.run("a", {"data": 1}, work) == {"marks": "x"}
-    assert stages.run("a", {"data": 2}, work) == {"marks": "x"}
+    assert steps.run("a", {"data": 1}, work) == {"marks": "x"}
+    assert steps.run("a", {"data": 2}, work) == {"marks": "x"}
 
 
 def test_a_stage_whose_folder_was_moved_begins_again(tmp_path: Path) -> None:
     def work(folder: Path) -> dict[str, Any]:
-        (folder / "made").write_text("")
-        return {"file": str(folder / "made")}
+        (folder / "result").write_text("")
+        return {"file": str(folder / "result")}
 
-    Stages(tmp_path / "a").run("x", {}, work)
+    Steps(tmp_path / "a").run("x", {}, work)
     (tmp_path / "a").rename(tmp_path / "b")
-    assert Path(Stages(tmp_path / "b").run("x", {}, work)["file"]).exists()
+    assert Path(Steps(tmp_path / "b").run("x", {}, work)["file"]).exists()
 
 
 def test_a_fingerprint_knows_names_and_contents(tmp_path: Path) -> None:
