@@ -19,8 +19,9 @@ import numpy as np
 
 from space.errors import UserError
 from space.proofread.classifiers.tone import Tone
-from space.proofread.guard import protected
-from space.proofread.prompt import WORDS
+from space.proofread.lexicon import Lexicon
+from space.proofread.protect import facts
+from space.proofread.words import WORDS
 from training.evaluation import metrics
 from training.evaluation.edit_scores import edits
 from training.evaluation.metrics import interval, largest, mean, percent
@@ -182,9 +183,9 @@ def tone(rows: Rows, subject: Subject, seed: int) -> Report:
     """Impolite drafts: what `polish` makes of their politeness and facts, and whether `proofread` moves their tone.
 
     Politeness is P(polite) - P(impolite), -1 to 1; a rise counts from 0.01. Facts are the names, numbers, dates and links
-    of `space.proofread.guard.protected`. `proofread` moves the tone when politeness changes by more than 0.25.
+    of `space.proofread.protect.facts`. `proofread` moves the tone when politeness changes by more than 0.25.
     """
-    drafts = [column(row, "text", str) for row in rows]
+    drafts, lexicon = [column(row, "text", str) for row in rows], Lexicon.load()
     polished = [subject.correct(draft, "polish") for draft in drafts]
     proofread = [subject.correct(draft, "proofread") for draft in drafts]
     politeness = zip(
@@ -196,7 +197,7 @@ def tone(rows: Rows, subject: Subject, seed: int) -> Report:
         counts = {
             "rise": after - before,
             "raised": after - before >= 0.01,
-            "kept": not Counter(protected(draft)) - Counter(protected(output)),
+            "kept": not Counter(facts(draft, lexicon)) - Counter(facts(output, lexicon)),
             "moved": abs(corrected - before) > _TONE_MARGIN,
         }
         cases.append(Case(draft, output, [], {name: [float(value), 1] for name, value in counts.items()}))

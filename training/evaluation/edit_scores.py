@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from space.proofread.edits import Edit, classify, diff
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS
 from training.evaluation.metrics import f_half, interval, precision, recall
 
 _Piece = tuple[

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from space.proofread.edits import Edit
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS
 
 _LISTS = Path(__file__).resolve().parent / "lists"
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.proofread.edits import Edit
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS
 from training.data.gleu import gleu_counts, tokenize
 from training.evaluation.edit_scores import best_match, edit_figures, edits, key, words_after
 from training.evaluation.metrics import gleu_interval

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from space.proofread.edits import Edit, apply
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS
 from training.evaluation import noise
 from training.evaluation.edit_scores import repairs
 from training.evaluation.noise import FINDERS, WEIGHTS, inject_errors, typo
