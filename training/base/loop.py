@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from space.errors import UserError
+from training.base import hardware
 from training.runs.checkpoints import Stopped
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.pt"
 POOL = 2048  # pairs drawn, sorted by length and cut into batches at a time
-_WARMUP, _DECAY = 0.02, 0.25  # shares of the run
+# Warm-up is counted in steps: a share of the run would come back when --max_minutes of a run that goes on is raised.
+_WARMUP_STEPS = 100
+_DECAY = 0.25  # share of the run
 _CHECKPOINT_SECONDS = 240
-_REPORT_STEPS = 50
+_REPORT_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,6 @@ def check(args: argparse.Namespace) -> None:
     for name in ("max_minutes", "max_steps", "save_steps", "batch_tokens", "workers", "learning_rate"):
         if not getattr(args, name) > 0:
             raise UserError(f"--{name} {getattr(args, name)}: give more than 0")
-
-
-def device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def train(
@@ -131,8 +128,8 @@ def train(
             if progress >= 1 or stop.is_set():
                 break
             for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-                group["lr"] = args.learning_rate * group.get("share", 1.0) * wsd(progress)
-            with torch.autocast(where.type, dtype=torch.bfloat16):
+                group["lr"] = args.learning_rate * group.get("share", 1.0) * wsd(state["step"], progress)
+            with hardware.autocast(where.type):
                 loss = loss_of(model, *(torch.from_numpy(array).to(where) for array in batch.arrays))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -158,13 +155,9 @@ def train(
     return state
 
 
-def wsd(progress: float) -> float:
-    """Share of the peak learning rate at `progress` (0 to 1) of the run."""
-    if progress < _WARMUP:
-        return max(progress, 1e-3) / _WARMUP
-    if progress < 1 - _DECAY:
-        return 1.0
-    return max(0.02, (1 - progress) / _DECAY)
+def wsd(step: int, progress: float) -> float:
+    """Share of the peak learning rate at this step (from 0), which comes at `progress` (0 to 1) of the run."""
+    return min(1.0, (step + 1) / _WARMUP_STEPS, max(0.02, (1 - progress) / _DECAY))
 
 
 class _Report:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from space.errors import UserError
 from space.proofread.classifiers.encoder import FEATURES, encode, features
 from space.proofread.classifiers.tags import KEEP, WRONG, tag_of
-from training.base import loop
+from training.base import hardware, loop
 from training.base.tone import prune
 from training.data.align import fixes
 from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts
@@ -100,7 +100,7 @@ def _train(
     import torch
 
     learner = learner_pairs(args.learner) if args.learner else []
-    model.to(loop.device())
+    model.to(hardware.device())
     learning = [p for p in model.encoder.parameters() if p.requires_grad]
     groups = [{"params": learning, "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}]
     optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.01, fused=True)
@@ -195,7 +195,7 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
 
     # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
     # costs less, without gradients of the embeddings.
-    attention = "eager" if loop.device() == "cpu" else "sdpa"
+    attention = "eager" if hardware.device() == "cpu" else "sdpa"
     try:
         encoder = AutoModel.from_pretrained(
             base, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention

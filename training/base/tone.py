@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from space.errors import UserError
 from space.proofread.classifiers.encoder import Encoded, encode
 from space.proofread.classifiers.tone import LABELS
+from training.base import hardware
 from training.base.tone_figures import Prediction, figures_of, measure_shipped
 from training.base.tone_rows import NEVER, Row, judged, load_rows, split_rows
 
@@ -170,7 +171,7 @@ def build(base: str, seed: int, frozen: int = 0) -> tuple[Any, Any]:
 
         def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             """Logits per tone head (texts, 3)."""
-            with torch.autocast("cpu", torch.bfloat16):
+            with hardware.autocast("cpu"):
                 hidden = self.encoder(input_ids=batch["ids"], attention_mask=batch["mask"]).last_hidden_state
             hidden = hidden.float()  # (B, T, D)
             mask = batch["mask"].unsqueeze(-1)

@@ -25,6 +25,7 @@ from typing import Any
 
 from space.errors import UserError
 from space.proofread.prompt import Evidence, messages
+from training.base import hardware
 from training.finetune import lora, memory
 from training.finetune.dataset import Repeated, chat_of, count_tokens, read
 from training.finetune.prompts import TAGGER, forget, prompts
@@ -295,11 +296,11 @@ def _policy(args: argparse.Namespace) -> Any:
 
 def _settings(args: argparse.Namespace) -> Any:
     """Of trl's trainer for the method."""
-    import torch
     from trl import DPOConfig, KTOConfig
 
     # A margin is the difference of two sums of logs: on a CPU bf16 is not worth the rounding.
-    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    device = hardware.device()
+    bf16 = device == "cuda" and hardware.is_bf16(device)
     given = lora.settings(args, args.output_dir, beta=args.beta, bf16=bf16)
     try:
         if args.method == "kto":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.base import hardware
 from training.finetune import dataset, lora, memory, prompts, sft_trainer
 from training.runs import atomic_write, checkpoints, experiments, pictures
 
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--chat_template_path", type=Path, help="Jinja file, for a model without a chat template"
     )
     model.add_argument("--attn_implementation", help="sdpa, eager, flash_attention_2 (default: the model's)")
-    model.add_argument("--bf16", action=flag, default=True, help="compute in bfloat16")
+    model.add_argument("--bf16", action=flag, help="compute in bfloat16 (default: where it is faster here)")
     model.add_argument(
         "--load_in_4bit", action="store_true", help="QLoRA: frozen weights in 4 bits, by bitsandbytes"
     )
@@ -122,6 +123,8 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
     than the stopped run had. UserError for bad input, checkpoints.Stopped when SIGTERM ended it.
     """
     _check(args)
+    if args.bf16 is None:
+        args.bf16 = hardware.is_bf16(hardware.device())
     folder, hub = _place(args.output_dir)
     config, tokenizer = config_and_tokenizer(args)
     adapter = lora.new_adapter(args)

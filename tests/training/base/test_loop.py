@@ -28,7 +28,10 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 
 def test_sigterm_saves_first(corpus: Path, tmp_path: Path) -> None:
-    small = "import sys; from training import __main__, loop; loop.POOL = 64; sys.exit(__main__.main())"
+    small = (
+        "import sys; from training import __main__; from training.base import loop; loop.POOL = 64; "
+        "sys.exit(__main__.main())"
+    )
     command = [sys.executable, "-c", small, *arguments(corpus, tmp_path, "--max_minutes=60")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout and run.stderr
@@ -72,9 +75,8 @@ def test_an_option_out_of_range_is_one_line(
 
 @pytest.mark.slow
 def test_a_compiled_model_learns_the_same(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loop, "_REPORT_STEPS", 10)
     losses = {}
     for how in ("--compile", "--no-compile"):
         assert main(arguments(corpus, tmp_path / how, "--max_steps=20", how)) == 0

@@ -13,7 +13,7 @@ import torch
 
 from space.errors import UserError
 from space.proofread.classifiers.tone import LABELS, Heads
-from training.base import tone, tone_emails, tone_figures, tone_rows
+from training.base import hardware, tone, tone_emails, tone_figures, tone_rows
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_the_numpy_heads_say_what_the_trained_ones_say(args: argparse.Namespace)
     data = tone.calibrate(model, tokenizer, rows)
     items = tone.examples(rows, tokenizer)
     [logits] = tone.logits_of(model, items, tokenizer.pad_token_id)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), hardware.autocast("cpu"):
         hidden = model.encoder(input_ids=torch.tensor([items[0].ids])).last_hidden_state[0].float().numpy()
     heads = Heads(data)
     [predicted] = tone.predict(model, tokenizer, rows, data)
