@@ -10,12 +10,10 @@ context is checked or its weight is low: a model trained on invisible mistakes l
 
 from __future__ import annotations
 
-import difflib
 import random
 import re
 from collections.abc import Callable
 
-from space.proofread.prompt import WORDS
 from training.data import phrases
 from training.data.confusions import (
     ARTICLES,
@@ -28,6 +26,7 @@ from training.data.confusions import (
     MODALS,
     NUMBERS,
     PLURAL_SUBJECT,
+    POSSESSIVES,
     PREPOSITIONS,
     SINGULAR_SUBJECT,
     UNCOUNTABLE,
@@ -36,6 +35,15 @@ from training.data.confusions import (
     misspell,
     swap_case_like,
 )  # fmt: skip
+from training.data.lists import table, words
+
+_OTHER_NUMBER: dict[str, str] = dict(table("agreement.tsv"))
+_BEFORE_GERUND, _BEFORE_PARTICIPLE = words("before a gerund"), words("before a participle")
+_OBJECT = ARTICLES | POSSESSIVES | {"to", "us", "it", "me", "them", "this", "that", "all"}
+_OF_ONE = words("of one")
+_OWNERS = POSSESSIVES | {"the", "any", "some", "no"}
+_UNIQUE = words("unique")  # what makes "the" needed whatever the noun
+_OPENERS = words("openers")  # what opens a sentence and is parted from it by a comma
 
 # Tokens keep the whitespace before them, so that joining them gives back the text.
 _TOKEN = re.compile(r"\s*(?:[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_)|\s+\Z")
@@ -84,17 +92,7 @@ def _verb_form(tokens: list[str], i: int, rng: random.Random) -> bool:
         wrong = [forms["VB"], forms.get("VBD"), forms.get("VBZ")]
     elif before in BE and word in (forms.get("VBG"), forms.get("VBN")):
         wrong = [forms["VB"], forms.get("VBZ"), forms.get("VBD")]
-    elif before.lower() in {
-        "for",
-        "of",
-        "by",
-        "without",
-        "after",
-        "before",
-        "from",
-        "in",
-        "forward",
-    } and word == forms.get("VBG"):
+    elif before.lower() in _BEFORE_GERUND and word == forms.get("VBG"):
         wrong = [forms["VB"], "to " + forms["VB"]]
     elif before == "to" and word == forms.get("VBG"):
         wrong = [forms["VB"]]
@@ -113,13 +111,10 @@ def _verb_form(tokens: list[str], i: int, rng: random.Random) -> bool:
 
 def _agreement(tokens: list[str], i: int, rng: random.Random) -> bool:
     word, before = _word(tokens, i), _word(tokens, i - 1)
-    swaps = {"is": "are", "are": "is", "was": "were", "were": "was", "has": "have", "have": "has", "does": "do", "do": "does",
-             "doesn't": "don't", "don't": "doesn't", "isn't": "aren't", "aren't": "isn't", "am": "is", "wasn't": "weren't",
-             "weren't": "wasn't", "hasn't": "haven't", "haven't": "hasn't"}  # fmt: skip
-    if word in swaps and (before.isalpha() or before in {",", '"'}) and before not in MODALS:
+    if word in _OTHER_NUMBER and (before.isalpha() or before in {",", '"'}) and before not in MODALS:
         if word in {"do", "have"} and before in BE | HAVE:
             return False
-        return _put(tokens, i, swaps[word])
+        return _put(tokens, i, _OTHER_NUMBER[word])
     forms = inflections(word.lower())
     if "VB" not in forms or not word.islower() or before in MODALS or before in ARTICLES:
         return False
@@ -176,12 +171,6 @@ def _noun_number(tokens: list[str], i: int, rng: random.Random) -> bool:
     return False
 
 
-_POSSESSIVE = frozenset("my our your his her their its".split())
-_OBJECT = ARTICLES | _POSSESSIVE | {"to", "us", "it", "me", "them", "this", "that", "all"}
-_OF_ONE = frozenset("a an this that each every another one".split())
-_OWNERS = _POSSESSIVE | {"the", "any", "some", "no"}
-
-
 def _article(tokens: list[str], i: int, rng: random.Random) -> bool:
     word = _word(tokens, i)
     lower = word.lower()
@@ -195,7 +184,7 @@ def _article(tokens: list[str], i: int, rng: random.Random) -> bool:
     before = _word(tokens, i - 1).lower()
     if lower in UNCOUNTABLE and i > 0 and before not in ARTICLES and rng.random() < 0.5:
         return _insert(tokens, i, "an" if word[0] in VOWELS else "a")
-    if lower in BARE.get(before, ()) or (lower in _POSSESSIVE and rng.random() < 0.05):
+    if lower in BARE.get(before, ()) or (lower in POSSESSIVES and rng.random() < 0.05):
         return _insert(tokens, i, "the")
     forms = inflections(lower)
     plural = word.islower() and word == forms.get("NNS") != forms.get("NN") and "is-VERB" not in forms
@@ -203,12 +192,6 @@ def _article(tokens: list[str], i: int, rng: random.Random) -> bool:
         roll = rng.random()  # "the" before a plural is seldom wrong
         return roll < 0.3 and _insert(tokens, i, "the" if roll < 0.07 else "an" if word[0] in VOWELS else "a")
     return False
-
-
-# What makes "the" needed whatever the noun.
-_UNIQUE = frozenset(
-    "same first second third last only best worst most latest following next whole rest end".split()
-)
 
 
 def _needs_the(tokens: list[str], i: int) -> bool:
@@ -238,7 +221,7 @@ def _preposition(tokens: list[str], i: int, rng: random.Random) -> bool:
         optional = before in {"all", "both", "half", "inside", "outside", "off"} or after in NUMBERS
         optional |= after[:1].isdigit() or (lower == "on" and after.endswith("day"))  # "we meet Monday"
         return not optional and _delete(tokens, i)
-    return _put(tokens, i, swap_case_like(word, rng.choice(options.split())))
+    return _put(tokens, i, swap_case_like(word, rng.choice(options)))
 
 
 def _confusion(tokens: list[str], i: int, rng: random.Random) -> bool:
@@ -256,14 +239,6 @@ def _confusion(tokens: list[str], i: int, rng: random.Random) -> bool:
     if other == "of" and not (_word(tokens, i - 1) in MODALS and "VBN" in inflections(_word(tokens, i + 1))):
         return False
     return _put(tokens, i, swap_case_like(word, other))
-
-
-# What opens a sentence and is parted from it by a comma.
-_OPENERS = frozenset(
-    "however therefore unfortunately furthermore moreover otherwise nevertheless meanwhile additionally finally also then "
-    "yes no well please thanks sorry instead besides first second third if when while although though because since once "
-    "as after before unless until whenever in for to with on at by from during".split()
-)
 
 
 def _is_needed(tokens: list[str], i: int) -> bool:
@@ -383,15 +358,7 @@ def _derivation(tokens: list[str], i: int, rng: random.Random) -> bool:
     for ending, others in (("ly", [""]), ("ness", [""]), ("tion", ["te", "ting"]), ("ment", [""]), ("ful", ["", "full"]),
                            ("ence", ["ent"]), ("ance", ["ant"]), ("ity", ["e", ""]), ("ally", ["al"]), ("ed", ["ing"])):  # fmt: skip
         if word.endswith(ending) and len(word) - len(ending) >= 4:
-            if ending == "ed" and _word(tokens, i - 1) not in {
-                "is",
-                "are",
-                "was",
-                "were",
-                "am",
-                "feel",
-                "very",
-            }:
+            if ending == "ed" and _word(tokens, i - 1) not in _BEFORE_PARTICIPLE:
                 continue
             return _put(tokens, i, word[: -len(ending)] + rng.choice(others))
     return False
@@ -478,26 +445,7 @@ def corrupt(text: str, rng: random.Random, rate: float | None = None) -> str:
 
 # ---- tone ------------------------------------------------------------------------------------------------------------
 
-_SOFTENERS: list[tuple[re.Pattern[str], str]] = [
-    (re.compile(pattern, re.IGNORECASE), blunt)
-    for pattern, blunt in (
-        (
-            r"^(?:Could|Would|Can|Will) you (?:please |kindly |possibly )?(\w+)\b([^?]*?)(?: please)?\?$",
-            r"\1\2.",
-        ),
-        (r"^(?:Please|Kindly) (?:do )?(\w+)\b([^.!?]*)[.!?]$", r"\1\2."),
-        (r"^Would you mind (\w+)ing\b([^?]*)\?$", r"\1\2."),
-        (r"^(?:I|We) would (?:really )?appreciate it if you (?:could|would) (\w+)\b([^.]*)\.$", r"\1\2."),
-        (r"^(?:I|We) would be grateful if you (?:could|would) (\w+)\b([^.]*)\.$", r"\1\2."),
-        (r"^I would like to (\w+)\b([^.]*)\.$", r"I want to \1\2."),
-        (r"^I'd like to (\w+)\b([^.]*)\.$", r"I want to \1\2."),
-        (r"^I was wondering if you could (\w+)\b([^.?]*)[.?]$", r"\1\2."),
-        (r"^I'm afraid (?:that )?(\w+)\b([^.]*)\.$", r"\1\2."),
-        (r"^(?:Unfortunately|I am sorry, but|I'm sorry, but|Sorry, but),? (\w+)\b([^.]*)\.$", r"\1\2."),
-        (r"^(.{20,}), please([.?!])$", r"\1\2"),
-        (r"^(.{15,}) (?:when|whenever) you (?:have|get) (?:a moment|a chance|time)([.?!])$", r"\1 now\2"),
-    )
-]
+_SOFTENERS = [(re.compile(pattern, re.IGNORECASE), plain) for pattern, plain in table("softeners.tsv")]
 
 
 def blunt(text: str, rng: random.Random) -> str | None:
@@ -511,25 +459,3 @@ def blunt(text: str, rng: random.Random) -> str | None:
             plain = pattern.sub(form, text)
             return plain[:1].upper() + plain[1:]
     return None
-
-
-# ---- labels ----------------------------------------------------------------------------------------------------------
-
-
-def wrong_words(bad: str, good: str) -> list[tuple[int, int, bool]]:
-    """Spans (start, end) of the words and marks of `bad`, each with whether it must change to give `good`.
-
-    A word that is missing marks the word it should stand before (the last one if it should stand at the end).
-
-    >>> wrong_words("He go home", "He goes home.")
-    [(0, 2, False), (3, 5, True), (6, 10, True)]
-    """
-    spans = [match.span() for match in WORDS.finditer(bad)]
-    a, b = [bad[i:j] for i, j in spans], WORDS.findall(good)
-    wrong = [False] * len(a)
-    for tag, i1, i2, _, _ in difflib.SequenceMatcher(a=a, b=b, autojunk=False).get_opcodes():
-        if tag == "insert" and a:
-            wrong[min(i1, len(a) - 1)] = True
-        elif tag != "equal":
-            wrong[i1:i2] = [True] * (i2 - i1)
-    return [(i, j, label) for (i, j), label in zip(spans, wrong, strict=True)]

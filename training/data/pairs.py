@@ -25,6 +25,7 @@ from space.proofread.prompt import Evidence
 from training.data.align import fixes
 from training.data.corpus import detokenize, read_rows
 from training.data.corrupt import blunt, corrupt
+from training.data.lists import column, words
 
 _LEARNER_SHARE = 0.06  # of the rows of the command, real mistakes of learners
 _EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen often, with other mistakes
@@ -48,17 +49,7 @@ _HELD_BACK = 15  # percent of the origins of real pairs
 
 _SENTIMENTS = ("negative", "neutral", "positive")
 _POLITENESS = ("impolite", "neutral", "polite")
-
-
-_GREETINGS = (
-    "Hi {}, Hello {}, Dear {}, Good morning {}, Good afternoon {}, Dear Mr. {}, Dear Ms. {}, Dear Dr. {}, Hi all, Hi everyone, "
-    "Hello everyone, Dear team, Dear all, Dear colleagues, Dear Sir or Madam, Dear customer, Dear hiring manager, Hi there, "
-    "Best regards, Kind regards, Best wishes, Many thanks, Yours sincerely, Sincerely, Thanks again, Looking forward to your reply,"
-).split(", ")
-_NAMES = (
-    "Tom Anna Priya Marek Chloe Wei Fatima Jose Ingrid Kofi Elena Yuki Omar Sean Linh Pavel Amara Diego Smith Novak Okafor "
-    "Garcia Nguyen Rossi Kowalski Khan Tanaka Ibrahim Larsen Dubois Brown Patel Schmidt Andersson Mbeki Haddad Ivanova Costa"
-).split()
+_GREETINGS, _NAMES = column("greetings.txt"), words("names")
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,7 @@ class PairMaker:
         if self._courteous and rng.random() < _POLISH_SHARE:
             return self._polish(rng)
         if rng.random() < _GREETING_SHARE:
-            good = rng.choice(_GREETINGS).rstrip(",").format(rng.choice(_NAMES)) + ","
+            good = rng.choice(_GREETINGS).format(rng.choice(_NAMES)) + ","
             return Pair(corrupt(good, rng, 0.0) if rng.random() < 0.4 else good, good)
         texts = self._email if self._email and rng.random() < _EMAIL_SHARE else self._general
         if self._runs and rng.random() < _RUN_SHARE:

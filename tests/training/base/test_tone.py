@@ -13,7 +13,7 @@ import torch
 
 from space.errors import UserError
 from space.proofread.classifiers.tone import LABELS, Heads
-from training.base import hardware, tone, tone_emails, tone_figures, tone_rows
+from training.base import hardware, tone, tone_figures, tone_rows
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_equal_texts_are_never_on_two_sides() -> None:
 
 
 def test_email_sentences_are_balanced_and_apart() -> None:
-    train, check = (list(tone_emails.rows(part)) for part in ("train", "check"))
+    train, check = (list(tone_rows.email_rows(part)) for part in ("train", "check"))
     assert not {text.lower() for text, *_ in train} & {text.lower() for text, *_ in check}
     assert len({text for text, *_ in train}) == len(train) > 250
     for rows in (train, check):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.corrupt import _MISTAKES, _TOKEN, KINDS, blunt, corrupt, wrong_words
+from training.data.corrupt import _MISTAKES, _TOKEN, KINDS, blunt, corrupt
 
 TEXTS = {
     "spelling": "We received the necessary documents yesterday.",
@@ -57,9 +57,7 @@ def test_numbers_and_links_survive() -> None:
 
 @given(st.text(max_size=80), st.integers(0, 100))
 def test_any_text_can_be_given(text: str, seed: int) -> None:
-    bad = corrupt(text, random.Random(seed))
-    for start, end, wrong in wrong_words(bad, text):
-        assert bad[start:end] and isinstance(wrong, bool)
+    assert isinstance(corrupt(text, random.Random(seed)), str)
 
 
 @pytest.mark.parametrize(
@@ -73,17 +71,3 @@ def test_any_text_can_be_given(text: str, seed: int) -> None:
 )
 def test_courtesy_can_be_taken_away(courteous: str, plain: str | None) -> None:
     assert blunt(courteous, random.Random(0)) == plain
-
-
-@pytest.mark.parametrize(
-    ("bad", "good", "wrong"),
-    [
-        ("He go home.", "He goes home.", ["go"]),
-        ("He went home", "He went home.", ["home"]),
-        ("He went to to work.", "He went to work.", ["to"]),
-        ("I am in office.", "I am in the office.", ["office"]),
-        ("All is well.", "All is well.", []),
-    ],
-)
-def test_wrong_words_are_marked(bad: str, good: str, wrong: list[str]) -> None:
-    assert [bad[start:end] for start, end, label in wrong_words(bad, good) if label] == wrong
