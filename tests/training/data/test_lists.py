@@ -58,5 +58,5 @@ def test_every_turn_can_be_read() -> None:
 
 
 def test_a_turn_goes_wrong_in_a_sentence() -> None:
-    found = {mistake("I agree, but please explain it to me.", random.Random(seed)) for seed in range(2000)}
-    assert {"I am agree, but please explain it to me.", "I agree, but please explain it me."} <= found
+    found = {mistake("I agree, but please explain it to me.", random.Random(seed)) for seed in range(500)}
+    assert {"I am agree, but please explain it to me.", "I agree, but please explain me it."} <= found
