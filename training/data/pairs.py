@@ -80,7 +80,7 @@ class PairMaker:
     ) -> None:
         self._general, self._email, self._identity_share = general, email, identity_share
         self._runs = runs
-        self._courteous = [text for text in email if blunt(text, random.Random(0))]
+        self._courteous = [text for text in email if blunt(text)]
 
     def draw(self, rng: random.Random) -> Pair:
         """One pair; some are identities, about a tenth lose their courtesy instead or as well."""
@@ -110,7 +110,7 @@ class PairMaker:
             good = rng.choice(self._email)
             return Pair(good if rng.random() < 0.4 else corrupt(good, rng), good, "polish")
         good = rng.choice(self._courteous)
-        bad = blunt(good, rng) or good
+        bad = blunt(good) or good
         return Pair(corrupt(bad, rng) if rng.random() < 0.5 else bad, good, "polish")
 
 
@@ -140,7 +140,7 @@ _Scored = tuple[str, float]
 def _simulated_tone(pair: Pair, rng: random.Random) -> tuple[_Scored | None, _Scored | None]:
     if pair.mode == "proofread" and rng.random() < _NO_TONE:
         return None, None
-    blunted = pair.mode == "polish" and blunt(pair.good, rng) is not None and pair.bad != pair.good
+    blunted = pair.mode == "polish" and blunt(pair.good) is not None and pair.bad != pair.good
     labels = _POLITENESS[:2] if blunted else _POLITENESS[1:] if pair.mode == "polish" else _POLITENESS
     return (rng.choice(_SENTIMENTS), rng.uniform(0.4, 1.0)), (rng.choice(labels), rng.uniform(0.4, 1.0))
 
