@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,8 @@ def run(args: argparse.Namespace) -> None:
     parameters = sum(p.numel() for p in model.parameters())
     print(
         f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, "
-        f"{len(real):,} real pairs, {len(plain):,} documents"
+        f"{len(real):,} real pairs, {len(plain):,} documents",
+        file=sys.stderr,
     )
 
     optimizers = _optimizers(model, args.learning_rate, from_scratch=not args.model)
@@ -171,7 +173,7 @@ Rows = list[tuple[list[int], list[float]]]  # token ids, and the weights of the 
 
 
 class Pools:
-    """Pools of batches of about `batch_tokens` padded tokens, rows of like length together."""
+    """Pools of batches of about `batch_tokens` padded tokens, length-bucketed."""
 
     def __init__(
         self,
@@ -190,7 +192,7 @@ class Pools:
         """The batches of one pool."""
         rng = random.Random(f"{self._seed}/{number}")
         rows = [row for row in self._rows(rng) if len(row[0]) <= _MAX_TOKENS]
-        batches = loop.of_like_length(rows, [len(ids) for ids, _ in rows], self._batch_tokens)
+        batches = loop.length_bucketed(rows, [len(ids) for ids, _ in rows], self._batch_tokens)
         rng.shuffle(batches)
         pad = self._tokenizer.pad_token_id
         return [

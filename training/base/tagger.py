@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from space.errors import UserError
 from space.proofread.classifiers.encoder import FEATURES, encode, features
 from space.proofread.classifiers.tags import KEEP, WRONG, tag_of
 from training.base import hardware, loop
-from training.base.tone import prune
+from training.base.tone_model import prune
 from training.data.align import fixes
 from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts
 
@@ -260,7 +261,7 @@ def _tags(path: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
                 seen[tag_of(pair.bad[start:end], fix)] += 1
         common = [tag for tag, count in seen.most_common() if count >= _RAREST and tag not in (KEEP, WRONG)]
         covered = sum(seen[tag] for tag in common[: size - 2]) / (seen.total() - seen[KEEP])
-        print(f"{len(common[: size - 2]) + 2} tags make {covered:.0%} of the corrections")
+        print(f"{len(common[: size - 2]) + 2} tags make {covered:.0%} of the corrections", file=sys.stderr)
         _write_tags(path, [KEEP, WRONG, *common[: size - 2]])
     return list(json.loads(path.read_text("utf-8"))["tags"])
 
@@ -272,7 +273,7 @@ def _draw(maker: PairMaker, rng: random.Random) -> Pair:
 
 
 class Pools:
-    """Pools of batches of about `batch_tokens` padded tokens, texts of like length together."""
+    """Pools of batches of about `batch_tokens` padded tokens, length-bucketed."""
 
     def __init__(
         self, maker: PairMaker, learner: Sequence[Pair], tokenizer: Any, tags: Sequence[str], seed: int,
@@ -289,7 +290,7 @@ class Pools:
         ends = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
         drawn = (row_of(self._pair(rng), self._tokenize, self._number, *ends) for _ in range(loop.POOL))
         rows = [row for row in drawn if row]
-        batches = loop.of_like_length(rows, [len(row.ids) for row in rows], self._batch_tokens)
+        batches = loop.length_bucketed(rows, [len(row.ids) for row in rows], self._batch_tokens)
         rng.shuffle(batches)
         pad = self._tokenizer.pad_token_id
         return [
