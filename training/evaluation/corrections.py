@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from space.proofread.prompt import WORDS
+from training.data.align import fixes
 from training.data.corpus import detokenize
-from training.data.corrupt import wrong_words
 from training.evaluation import metrics
 from training.evaluation.metrics import Edit, Match, interval, percent
 from training.evaluation.noise import Slip, spoil, typo
@@ -197,7 +197,7 @@ def _overlap(edit: Edit, start: int, end: int) -> bool:
 
 
 def _wrong_words(text: str, good: str) -> int:
-    return sum(wrong for *_, wrong in wrong_words(text, good))
+    return sum(fix is not None for *_, fix in fixes(text, good))
 
 
 # ---- robustness --------------------------------------------------------------------------------------------
