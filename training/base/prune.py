@@ -168,14 +168,14 @@ def keep_tokens(
     room = vocab_size - len(SPECIAL_TOKENS)
     kept = {token for token in words if token not in made_of}  # single bytes
     for token in (names[i] for i, _ in used.most_common() if i in names):
-        wanted, todo = set(), [token]
+        needed, todo = set(), [token]
         while todo:
             part = todo.pop()
-            if part not in kept and part not in wanted:
-                wanted.add(part)
+            if part not in kept and part not in needed:
+                needed.add(part)
                 todo += made_of[part]
-        if len(kept) + len(wanted) <= room:
-            kept |= wanted
+        if len(kept) + len(needed) <= room:
+            kept |= needed
     end = tokenizer.eos_token_id
     stands_for = {BEGIN: end, END: end, PAD: end} | {
         mark: old.get(mark.strip("<|>"), end) for mark in SPECIAL_TOKENS if mark not in (BEGIN, END, PAD)

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for encoder/, heads.json, figures.json and checkpoints",
     )
     model.add_argument(
-        "--frozen-layers", type=int, default=2, help="lowest encoder layers kept as they are (default 2)"
+        "--frozen-layers", type=int, default=2, help="lowest encoder layers that are not trained (default 2)"
     )
     model.add_argument("--epochs", type=int, default=2, help="passes over the data (default 2)")
     model.add_argument(

@@ -102,8 +102,8 @@ def prune(encoder: Any, tokenizer: Any) -> Any:
     }
     spec = json.loads(tokenizer.backend_tokenizer.to_str())
     old = spec["model"]["vocab"]
-    kept = [token for token in sorted(old, key=old.__getitem__) if serves_english(token)]
-    new = {token: i for i, token in enumerate(kept)}
+    tokens = [token for token in sorted(old, key=old.__getitem__) if serves_english(token)]
+    new = {token: i for i, token in enumerate(tokens)}
     spec["model"]["vocab"] = new
     spec["added_tokens"] = [{**added, "id": new[added["content"]]} for added in spec["added_tokens"]]
     spec["post_processor"] = None
@@ -112,9 +112,9 @@ def prune(encoder: Any, tokenizer: Any) -> Any:
     backend.post_processor = TemplateProcessing(
         single=f"{cls} $A {sep}", special_tokens=[(cls, new[cls]), (sep, new[sep])]
     )
-    weight = encoder.embeddings.word_embeddings.weight.detach()[[old[token] for token in kept]]
+    weight = encoder.embeddings.word_embeddings.weight.detach()[[old[token] for token in tokens]]
     encoder.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(weight)
-    encoder.config.vocab_size, encoder.config.pad_token_id = len(kept), new[special["pad_token"]]
+    encoder.config.vocab_size, encoder.config.pad_token_id = len(tokens), new[special["pad_token"]]
     return PreTrainedTokenizerFast(tokenizer_object=backend, **special)
 
 

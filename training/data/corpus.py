@@ -29,7 +29,7 @@ from space.proofread.lexicon import WORD, save
 from training.data.confusions import misspellings
 from training.data.lists import column, table
 
-# Spoken English makes poor targets: only this share of its sentences is kept.
+# Spoken English makes poor targets: only this share of its sentences is taken.
 SPOKEN = ("transcripts", "ethereum/pm")
 _SPOKEN_SHARE = 0.25
 _NOVELS = "english_novels"  # old-fashioned: the same share
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     report = {}
     with (args.out / "plain.jsonl").open("w", encoding="utf-8") as plain:
         for name, paths in (("clean", args.prose), ("email", args.email)):
-            kept = 0
+            units = 0
             with (args.out / f"{name}.jsonl").open("w", encoding="utf-8") as out:
                 for row in (row for path in paths for row in read_rows(path)):
                     text, source = renumber(row["text"]), row.get("source", "")
@@ -87,9 +87,9 @@ def run(args: argparse.Namespace) -> None:
                         ):
                             continue
                         seen.add(unit)
-                        kept += 1
+                        units += 1
                         out.write(json.dumps({"text": unit, "source": source}, ensure_ascii=False) + "\n")
-            report[name] = kept
+            report[name] = units
     listed = lexicon(words, known)
     save(listed, args.out / "lexicon.txt")
     save_dialects(dialects(listed), args.out / "dialects.tsv")
@@ -157,7 +157,7 @@ def sentences(paragraph: str) -> list[str]:
 
 
 def is_clean(text: str, known: dict[str, int]) -> bool:
-    """Whether a sentence may be a target of correction: whole, plain, and spelt from known words."""
+    """Whether a sentence may be a target of correction: complete, plain, and spelt from known words."""
     words = WORD.findall(text)
     if not 3 <= len(words) <= 60 or len(text) > 330 or _ODD.search(text) or text[-1] not in ".!?":
         return False
@@ -195,7 +195,7 @@ def lexicon(words: Counter[str], known: dict[str, int]) -> dict[str, int]:
 #   our   -or is -our, with the endings before which it stays so ("humorous" is one word for both)
 #   re    -er is -re; "meter" alone is also a British word, for a device
 #   l     verbs and nouns whose last l is doubled before an ending, although it is not stressed
-#   iz    verbs that no book on either spelling doubts but the word list may lack, and the endings of any verb in -ize
+#   iz    verbs that every book on either spelling has but the word list may lack, and the endings of any verb in -ize
 #   yz    verbs in -yze
 _STEMS = {rule: (stems.split(), endings.split()) for rule, stems, endings in table("spelling_stems.tsv")}
 _NOT_OUR = ("humoral", "humorist", "humorists")

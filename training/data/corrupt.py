@@ -30,23 +30,23 @@ def corrupt(text: str, rng: random.Random, rate: float | None = None) -> str:
     tokens = TOKEN.findall(text)
     if rate is None:
         rate = min(0.3, 0.03 + rng.expovariate(1 / 0.075))
-    wanted = max(1, round(len(tokens) * rate + rng.uniform(-0.5, 0.5)))
+    left = max(1, round(len(tokens) * rate + rng.uniform(-0.5, 0.5)))
     writer = rng.random()
     if writer < 0.04:  # never uses capitals
         tokens = [
             token if token.strip() in {"I"} and rng.random() < 0.3 else token.lower() for token in tokens
         ]
-        wanted -= 1
+        left -= 1
     elif writer < 0.07:  # never uses apostrophes or commas
         tokens = [token.replace("'", "") for token in tokens if token.strip() != ","]
-        wanted -= 1
-    for _ in range(2 * wanted):
-        if wanted <= 0 or not tokens:
+        left -= 1
+    for _ in range(2 * left):
+        if left <= 0 or not tokens:
             break
         kind = rng.choices(KINDS, _WEIGHTS)[0]
         mistake = MISTAKES[kind][0]
         places = 1 if kind == "phrase" else _PLACES
-        wanted -= any(mistake(tokens, rng.randrange(len(tokens)), rng) for _ in range(places) if tokens)
+        left -= any(mistake(tokens, rng.randrange(len(tokens)), rng) for _ in range(places) if tokens)
     return "".join(tokens)
 
 

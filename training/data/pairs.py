@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import zlib
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from training.data.align import fixes
 from training.data.corpus import detokenize, read_rows
 from training.data.corrupt import blunt, corrupt
 from training.data.lists import column, words
+from training.runs import atomic_write
 
 _LEARNER_SHARE = 0.06  # of the rows of the command, real mistakes of learners
 _EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen often, with other mistakes
@@ -36,10 +36,10 @@ _SINGLE_SHARE = 0.35  # of the sentences with mistakes, those with one alone
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
-# A measured classifier misses some mistakes and doubts some good words; pretraining imitates one of unknown quality.
+# A measured classifier misses some mistakes and flags some good words; pretraining imitates one of unknown quality.
 _RECALL = (0.4, 0.98)
 _FALSE_ALARM = (0.0, 0.03)
-_KNOWS = (0.2, 0.95)  # share of the doubts whose suggestion is right
+_KNOWS = (0.2, 0.95)  # share of the flagged mistakes whose suggestion is right
 _NO_EVIDENCE = 0.5  # what a model finds by itself is worth most
 _NO_TONE = (
     0.7  # the scores say nothing of mistakes: most pairs do without them, which saves a sixth of the tokens
@@ -66,7 +66,7 @@ class PairMaker:
 
     `general` and `email` are texts of one or two sentences. `identity_share` of the pairs are left as they are, so that
     the model learns to leave good text alone; a model that is given doubtful text only needs fewer. With `runs` some
-    texts are whole paragraphs, in which one writer errs often and another hardly ever: who reads them learns that a
+    texts are paragraphs, in which one writer errs often and another hardly ever: who reads them learns that a
     text without mistakes so far has few.
     """
 
@@ -220,16 +220,8 @@ def run(args: argparse.Namespace) -> None:
     if args.rows < 1:
         raise UserError(f"--rows {args.rows}: give 1 or more")
     pairs = make_pairs(args.email, args.clean, args.learner, args.rows, args.seed)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    whole = args.out.with_name(f".{args.out.name}.{os.getpid()}")
-    try:
-        with whole.open("w", encoding="utf-8") as out:
-            for pair in pairs:
-                row = {"draft": pair.bad, "corrected": pair.good, "mode": pair.mode}
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        os.replace(whole, args.out)
-    finally:
-        whole.unlink(missing_ok=True)
+    rows = ({"draft": pair.bad, "corrected": pair.good, "mode": pair.mode} for pair in pairs)
+    atomic_write.write(args.out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     print(json.dumps({"rows": len(pairs), "unchanged": sum(pair.bad == pair.good for pair in pairs)}))
 
 
