@@ -39,58 +39,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data (JSON lines)")
     data.add_argument("--politeness", type=Path, required=True, help='rows of {"text", "score", "community"}')
     data.add_argument(
-        "--sentiment",
-        type=Path,
-        required=True,
+        "--sentiment", type=Path, required=True,
         help='rows of {"text", "label", "split"}; split "reviews" has no neutral',
-    )
-    data.add_argument(
-        "--review-rows", type=int, default=5_000, help="reviews taken from --sentiment (default 5000)"
-    )
+    )  # fmt: skip
     model = parser.add_argument_group("model and training")
     model.add_argument(
-        "--base",
-        default="sentence-transformers/all-MiniLM-L6-v2",
+        "--base", default="sentence-transformers/all-MiniLM-L6-v2",
         help="folder or Hub id of a BERT encoder, or the --out of an earlier run to train further",
-    )
+    )  # fmt: skip
     model.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs/tone"),
-        help="folder for encoder/, heads.json, figures.json and checkpoints",
-    )
-    model.add_argument(
-        "--frozen-layers", type=int, default=2, help="lowest encoder layers that are not trained (default 2)"
-    )
-    model.add_argument("--epochs", type=int, default=2, help="passes over the data (default 2)")
-    model.add_argument(
-        "--learning-rate",
-        type=float,
-        default=1.5e-4,
-        help="peak rate of the encoder (default 1.5e-4); heads get ten times that",
-    )
-    model.add_argument(
-        "--email-repeats",
-        type=int,
-        default=4,
-        help="times each email sentence is seen in an epoch (default 4)",
-    )
-    model.add_argument(
-        "--checkpoint-every", type=int, default=100, help="steps between checkpoints (default 100)"
-    )
-    model.add_argument("--threads", type=int, default=2, help="CPU threads (default 2)")
-    model.add_argument("--seed", type=int, default=0)
-    model.add_argument(
-        "--politeness-repeats",
-        type=int,
-        default=2,
-        help="times each politeness row is seen in an epoch (default 2)",
-    )
+        "--out", type=Path, default=Path("runs/tone"),
+        help="folder for encoder/, heads.json, figures.json and the checkpoint",
+    )  # fmt: skip
+    for name, kind, default, text in (
+        ("review-rows", int, 5_000, "reviews taken from --sentiment"),
+        ("frozen-layers", int, 2, "lowest encoder layers that are not trained"),
+        ("epochs", int, 2, "passes over the data"),
+        ("learning-rate", float, 1.5e-4, "peak rate of the encoder; heads get ten times that"),
+        ("email-repeats", int, 4, "times each email sentence is seen in an epoch"),
+        ("politeness-repeats", int, 2, "times each politeness row is seen in an epoch"),
+        ("checkpoint-every", int, 100, "steps between checkpoints"),
+        ("threads", int, 2, "CPU threads"),
+        ("seed", int, 0, "of splits, heads and batches"),
+    ):
+        model.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (default %(default)s)")
     parser.add_argument(
-        "--measure",
-        type=Path,
+        "--measure", type=Path,
         help="train nothing: measure this folder of encoder.gguf and heads.json on the held-out rows",
-    )
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> None:
