@@ -12,6 +12,7 @@ import argparse
 import collections
 import concurrent.futures
 import multiprocessing
+import random
 import signal
 import sys
 import threading
@@ -242,6 +243,19 @@ def length_bucketed(rows: Sequence[Any], lengths: Sequence[int], batch_tokens: i
             batches.append([])
         batches[-1].append(rows[i])
     return batches
+
+
+def shuffled_batches(
+    rows: Sequence[Any],
+    tokens: Callable[[Any], int],
+    collate: Callable[[Sequence[Any]], tuple[np.ndarray, ...]],
+    batch_tokens: int,
+    rng: random.Random,
+) -> list[Batch]:
+    """The rows in length-bucketed batches, in random order; `tokens` counts those of a row."""
+    chosen = length_bucketed(rows, [tokens(row) for row in rows], batch_tokens)
+    rng.shuffle(chosen)
+    return [Batch(collate(part), len(part), sum(map(tokens, part))) for part in chosen]
 
 
 _pools: Pools

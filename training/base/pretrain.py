@@ -12,6 +12,7 @@ import json
 import random
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,13 +193,8 @@ class Pools:
         """The batches of one pool."""
         rng = random.Random(f"{self._seed}/{number}")
         rows = [row for row in self._rows(rng) if len(row[0]) <= _MAX_TOKENS]
-        batches = loop.length_bucketed(rows, [len(ids) for ids, _ in rows], self._batch_tokens)
-        rng.shuffle(batches)
-        pad = self._tokenizer.pad_token_id
-        return [
-            loop.Batch(collate(batch, pad), len(batch), sum(len(ids) for ids, _ in batch))
-            for batch in batches
-        ]
+        collated = partial(collate, pad_token_id=self._tokenizer.pad_token_id)
+        return loop.shuffled_batches(rows, lambda row: len(row[0]), collated, self._batch_tokens, rng)
 
     def _rows(self, rng: random.Random) -> Rows:
         plain = [self._excerpt(rng) for _ in range(int(loop.POOL * _PLAIN_SHARE))]

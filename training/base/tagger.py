@@ -20,6 +20,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -290,13 +291,8 @@ class Pools:
         ends = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
         drawn = (row_of(self._pair(rng), self._tokenize, self._number, *ends) for _ in range(loop.POOL))
         rows = [row for row in drawn if row]
-        batches = loop.length_bucketed(rows, [len(row.ids) for row in rows], self._batch_tokens)
-        rng.shuffle(batches)
-        pad = self._tokenizer.pad_token_id
-        return [
-            loop.Batch(collate(batch, pad), len(batch), sum(len(row.ids) for row in batch))
-            for batch in batches
-        ]
+        collated = partial(collate, pad_token_id=self._tokenizer.pad_token_id)
+        return loop.shuffled_batches(rows, lambda row: len(row.ids), collated, self._batch_tokens, rng)
 
     def _pair(self, rng: random.Random) -> Pair:
         if self._learner and rng.random() < _LEARNER_SHARE:

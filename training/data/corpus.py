@@ -6,8 +6,7 @@ Input rows are `{"text", "source"}` (JSON lines, optionally .zst). Output: DIR/c
 two sentences each, targets of correction), DIR/email.jsonl (the same, from business mail), DIR/plain.jsonl (documents
 for language modelling), DIR/lexicon.txt and DIR/dialects.tsv (British and American spellings of its words).
 
-The pairs of spellings are made by the rules and short lists below: derived words where the word list has either side of a
-pair, verbs in all forms. The word list comes from symspellpy's frequency dictionary (MIT) and the corpora. codespell's
+The pairs of spellings are made by training/data/spellings.py. The word list comes from symspellpy's frequency dictionary (MIT) and the corpora. codespell's
 en-GB_to_en-US dictionary (CC BY-SA 3.0) only adds single words to the word list; its pairs are not read for dialects.tsv.
 """
 
@@ -21,13 +20,14 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from space.errors import UserError
 from space.proofread.lexicon import WORD, save
 from training.data.confusions import misspellings
-from training.data.lists import column, table
+from training.data.lists import column
+from training.data.spellings import dialects, save_dialects
 
 # Spoken English makes poor targets: only this share of its sentences is taken.
 SPOKEN = ("transcripts", "ethereum/pm")
@@ -187,78 +187,6 @@ def lexicon(words: Counter[str], known: dict[str, int]) -> dict[str, int]:
         if lower in known or (forms[word] >= 40 and word[:1].isupper()) or forms[lower] >= 100:
             merged[word] = forms.total() + known.get(lower, 0) // 40_000
     return {word: count for word, count in merged.items() if len(word) > 1 or word in {"a", "I", "i"}}
-
-
-# ---- British and American spelling ----
-
-# American stems with the endings that they take, by the rule of their British spelling:
-#   our   -or is -our, with the endings before which it stays so ("humorous" is one word for both)
-#   re    -er is -re; "meter" alone is also a British word, for a device
-#   l     verbs and nouns whose last l is doubled before an ending, although it is not stressed
-#   iz    verbs that every book on either spelling has but the word list may lack, and the endings of any verb in -ize
-#   yz    verbs in -yze
-_STEMS = {rule: (stems.split(), endings.split()) for rule, stems, endings in table("spelling_stems.tsv")}
-_NOT_OUR = ("humoral", "humorist", "humorists")
-# No such verbs, or verbs that differ in more than that letter ("anesthetize" is "anaesthetise").
-_NOT_IZE = re.compile(
-    r"(?:as|cap|down|mid|out|over|re|right|super|under|up)?siz|.*(?:anaesthet|anesthet|color|pr|se|ma|qu)iz"
-    r"|baiz|beliz|biz|cogniz|kustomiz|pfiz"
-)
-
-
-def dialects(words: Collection[str]) -> list[tuple[str, str, str]]:
-    """(British, American, way) of the words that are spelt in two ways, sorted; `words` says which words there are.
-
-    The way is the spelling into which the word may be put without a look at its sentence: american, british or both.
-    """
-    pairs = {(british, american): "both" for british, american in _regular_spellings(words)}
-    pairs |= {(british, american): way for way, american, british in table("spellings.tsv")}
-    return sorted((british, american, way) for (british, american), way in pairs.items())
-
-
-def _regular_spellings(words: Collection[str]) -> Iterator[tuple[str, str]]:
-    """(British, American) by rule: verbs in their four forms, other derivations where `words` has either side."""
-    for british, american in _derivations():
-        if british in words or american in words:
-            yield british, american
-    listed, endings = _STEMS["iz"]
-    pattern = re.compile(rf"(.{{2,}}iz)(?:{'|'.join(endings)})")
-    stems = {match.group(1) for word in words if (match := pattern.fullmatch(word))} | set(listed)
-    for stem in stems:
-        if _NOT_IZE.fullmatch(stem):
-            continue
-        is_verb = stem in listed or f"{stem}e" in words
-        for ending in endings:
-            british, american = f"{stem[:-1]}s{ending}", stem + ending
-            if is_verb and ending in ("e", "es", "ed", "ing") or british in words or american in words:
-                yield british, american
-    for stem in _STEMS["l"][0]:
-        for ending in ("ed", "ing"):
-            yield f"{stem}l{ending}", stem + ending
-
-
-def _derivations() -> Iterator[tuple[str, str]]:
-    """(British, American) of every stem with every ending, words that nobody writes among them."""
-
-    def derived(rule: str) -> Iterator[tuple[str, str]]:
-        stems, endings = _STEMS[rule]
-        return ((stem, ending) for stem in stems for ending in endings)
-
-    for stem, ending in (*((stem, "") for stem in _STEMS["our"][0]), *derived("our")):
-        if stem + ending not in _NOT_OUR:
-            yield f"{stem[:-2]}our{ending}", stem + ending
-    for stem, endings in (*((stem, "/") for stem in _STEMS["re"][0]), *derived("re")):
-        american, british = endings.split("/")
-        yield f"{stem[:-2]}{'r' if british == 'ing' else 're'}{british}", stem + american
-    for stem, ending in derived("l"):
-        yield f"{stem}l{ending}", stem + ending
-    for stem, ending in derived("yz"):
-        yield f"{stem[:-1]}s{ending}", stem + ending
-
-
-def save_dialects(pairs: Iterable[tuple[str, str, str]], path: Path) -> None:
-    """Writes a list for `space.proofread.dialect`, one `british<TAB>american<TAB>way` a line."""
-    path.write_text("".join("\t".join(pair) + "\n" for pair in pairs), encoding="utf-8")
 
 
 def _mid_sentence_words(text: str) -> Iterator[str]:

@@ -409,21 +409,11 @@ def _split(items: list[_Item], share: float, seed: int) -> tuple[list[_Item], li
 
 
 def _groups(items: Sequence[_Item]) -> list[list[int]]:
-    """Indices of items that share a key, be it by way of others: union and find."""
-    above: dict[str, str] = {}
+    """Indices of items that share a key, be it by way of others."""
+    import networkx  # type: ignore[import-untyped]
 
-    def top(key: str) -> str:
-        while above.setdefault(key, key) != key:
-            above[key] = key = above[above[key]]
-        return key
-
-    for item in items:
-        for key in item.keys:
-            above[top(key)] = top(item.keys[0])
-    groups: dict[str, list[int]] = defaultdict(list)
-    for i, item in enumerate(items):
-        groups[top(item.keys[0])].append(i)
-    return list(groups.values())
+    graph = networkx.Graph((i, key) for i, item in enumerate(items) for key in item.keys)
+    return [sorted(i for i in group if isinstance(i, int)) for group in networkx.connected_components(graph)]
 
 
 def _without(items: Sequence[_Item], held: set[str], dropped: list[Dropped]) -> list[_Item]:
