@@ -129,8 +129,8 @@ def made(out: Path, *more: str) -> list[dict[str, str]]:
 def test_the_command_writes_rows(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     units = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email")]
     rows = made(tmp_path / "new" / "pairs.jsonl", *units, "--rows=60")
-    told = json.loads(capsys.readouterr().out)
-    assert told == {"rows": 60, "unchanged": sum(row["draft"] == row["corrected"] for row in rows)}
+    reported = json.loads(capsys.readouterr().out)
+    assert reported == {"rows": 60, "unchanged": sum(row["draft"] == row["corrected"] for row in rows)}
     assert len(rows) == 60 and {row["mode"] for row in rows} == {"proofread", "polish"}
     assert made(tmp_path / "again.jsonl", *units, "--rows=60") == rows
     assert made(tmp_path / "other.jsonl", *units, "--rows=60", "--seed=1") != rows
@@ -148,7 +148,7 @@ def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("option", "content", "told"),
+    ("option", "content", "reported"),
     [
         ("clean", '{"sentence": "Hi."}', "row 1 needs text in these columns: text"),
         ("email", "", "has no row"),
@@ -160,7 +160,7 @@ def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -
 def test_bad_input_is_one_line(
     option: str,
     content: str | None,
-    told: str,
+    reported: str,
     corpus: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -173,7 +173,7 @@ def test_bad_input_is_one_line(
     given = [f"--{name}={path}" for name, path in files.items()]
     assert main(["pairs", f"--out={tmp_path / 'pairs.jsonl'}", *given]) == 2
     said = capsys.readouterr().err
-    assert told in said and said.count("\n") == 1
+    assert reported in said and said.count("\n") == 1
     assert not (tmp_path / "pairs.jsonl").exists()
 
 
