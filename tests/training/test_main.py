@@ -29,7 +29,7 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
         "print(sorted(name for name in sys.modules if name.startswith('training.')), file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ran.stderr.strip() == "['training.__main__', 'training.runs.checkpoints']"
+    assert ran.stderr.strip() == "['training.__main__', 'training.runs', 'training.runs.checkpoints']"
     assert all(f"  {command}" in ran.stdout for command in COMMANDS)
 
 
