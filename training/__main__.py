@@ -107,7 +107,7 @@ def _take_recipe(command: argparse.ArgumentParser, argv: list[str]) -> None:
 
 
 def _is_full_disk(error: BaseException) -> bool:
-    """Whether a write failed for want of room: told by number, by safetensors as text, by torch in riddles."""
+    """Whether a write failed for want of room: True for ENOSPC, EDQUOT, or the disk-full message of safetensors or torch."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return any(words in str(error) for words in _WRITE_FAILED)
@@ -115,8 +115,8 @@ def _is_full_disk(error: BaseException) -> bool:
 
 def _is_full_memory(error: BaseException) -> bool:
     """torch says RuntimeError, of its GPU kind (OutOfMemoryError) or with the words of the CPU's allocator."""
-    told = isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATION_FAILED)
-    return told or isinstance(error, MemoryError)
+    by_torch = isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATION_FAILED)
+    return by_torch or isinstance(error, MemoryError)
 
 
 if __name__ == "__main__":

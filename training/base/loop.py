@@ -1,4 +1,4 @@
-"""The loop that pretraining and the tagger share: steps on batches that other processes make, until the time is over.
+"""The loop that pretraining, tagger and tone share: steps on batches that other processes make, until the time is over.
 
     state = train(model, [optimizer], pools, loss_of, args)
 
@@ -12,7 +12,9 @@ import argparse
 import collections
 import concurrent.futures
 import multiprocessing
+import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from space.errors import UserError
+from training.base import hardware
 from training.runs.checkpoints import Stopped
 
 if TYPE_CHECKING:
@@ -30,9 +33,11 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.pt"
 POOL = 2048  # pairs drawn, sorted by length and cut into batches at a time
-_WARMUP, _DECAY = 0.02, 0.25  # shares of the run
+# Warm-up is counted in steps: a share of the run would come back when --max_minutes of a run that goes on is raised.
+_WARMUP_STEPS = 100
+_DECAY = 0.25  # share of the run
 _CHECKPOINT_SECONDS = 240
-_REPORT_STEPS = 50
+_REPORT_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -79,12 +84,6 @@ def check(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} {getattr(args, name)}: give more than 0")
 
 
-def device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def train(
     model: torch.nn.Module,
     trunk: torch.nn.Module,
@@ -92,36 +91,19 @@ def train(
     pools: Pools,
     loss_of: Callable[..., torch.Tensor],
     args: argparse.Namespace,
+    schedule: Callable[[int, float], float] | None = None,
 ) -> dict[str, Any]:
     """Trains and returns where it came to: step, pool, batch, pairs, tokens (without padding) and seconds.
 
     `loss_of(model, *arrays)` is the mean loss in nats, of the arrays of a batch as tensors on the model's device. `trunk`,
     the part of the model that works on every token, is compiled if --compile says so. A group of an optimiser may have a
-    `share` of the learning rate. checkpoints.Stopped when SIGTERM ended the run, after it has saved.
+    `share` of the learning rate, of which `schedule(step, progress)` gives the part to take; by default that is `wsd`. checkpoints.Stopped when SIGTERM ended the run, after it has saved.
     """
-    import torch
-
     where = next(model.parameters()).device
     if where.type == "cuda" if args.compile is None else args.compile:
         trunk.compile(dynamic=True)
     checkpoint = args.out / CHECKPOINT
-    state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "pairs": 0, "tokens": 0, "seconds": 0.0}
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=where, weights_only=False)
-        model.load_state_dict(saved["model"])
-        for optimizer, of_it in zip(optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(of_it)
-        state |= saved["state"]
-        print(
-            f"resumed at step {state['step']:,}, {state['pairs']:,} pairs, {state['seconds'] / 60:.1f} minutes"
-        )
-
-    def save() -> None:
-        part = checkpoint.with_suffix(".tmp")
-        kept = {"model": model.state_dict(), "optimizers": [each.state_dict() for each in optimizers]}
-        torch.save({**kept, "state": state}, part)
-        part.replace(checkpoint)
-
+    state = _restore(checkpoint, model, optimizers, where)
     report = _Report(trunk, where, state)
     saved_at = time.monotonic()
     began = saved_at - state["seconds"]
@@ -130,15 +112,8 @@ def train(
             progress = max(state["step"] / args.max_steps, state["seconds"] / 60 / args.max_minutes)
             if progress >= 1 or stop.is_set():
                 break
-            for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-                group["lr"] = args.learning_rate * group.get("share", 1.0) * wsd(progress)
-            with torch.autocast(where.type, dtype=torch.bfloat16):
-                loss = loss_of(model, *(torch.from_numpy(array).to(where) for array in batch.arrays))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            rate = args.learning_rate * (schedule or wsd)(state["step"], progress)
+            loss = _step(model, optimizers, batch, loss_of, rate)
             now = time.monotonic()
             state = {
                 "step": state["step"] + 1,
@@ -148,23 +123,81 @@ def train(
                 "tokens": state["tokens"] + batch.tokens,
                 "seconds": now - began,
             }
-            report.add(loss.detach(), state, progress)
+            report.add(loss, state, progress)
             if state["step"] % args.save_steps == 0 or now - saved_at > _CHECKPOINT_SECONDS:
                 saved_at = now
-                save()
-    save()
+                _save(checkpoint, model, optimizers, state)
+    _save(checkpoint, model, optimizers, state)
     if stop.is_set():
         raise Stopped(f"Stopped at step {state['step']} and saved; the same command goes on from there.")
     return state
 
 
-def wsd(progress: float) -> float:
-    """Share of the peak learning rate at `progress` (0 to 1) of the run."""
-    if progress < _WARMUP:
-        return max(progress, 1e-3) / _WARMUP
-    if progress < 1 - _DECAY:
-        return 1.0
-    return max(0.02, (1 - progress) / _DECAY)
+def _step(
+    model: torch.nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    batch: Batch,
+    loss_of: Callable[..., torch.Tensor],
+    rate: float,
+) -> torch.Tensor:
+    """Takes one step at this learning rate and returns the loss, on its device."""
+    import torch
+
+    where = next(model.parameters()).device
+    for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+        group["lr"] = rate * group.get("share", 1.0)
+    with hardware.autocast(where.type):
+        loss = loss_of(model, *(torch.from_numpy(array).to(where) for array in batch.arrays))
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+def _restore(
+    path: Path, model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer], where: torch.device
+) -> dict[str, Any]:
+    """Where the run was, with model and optimisers as they were; its beginning if there is no checkpoint."""
+    import torch
+
+    state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "pairs": 0, "tokens": 0, "seconds": 0.0}
+    if not path.exists():
+        return state
+    saved = torch.load(path, map_location=where, weights_only=False)
+    try:
+        model.load_state_dict(saved["model"])
+        for optimizer, of_it in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(of_it)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"{path} is of another model: delete it or choose another --out") from error
+    state |= saved["state"]
+    _say(f"resumed at step {state['step']:,}, {state['pairs']:,} pairs, {state['seconds'] / 60:.1f} minutes")
+    return state
+
+
+def _save(
+    path: Path,
+    model: torch.nn.Module,
+    optimizers: Sequence[torch.optim.Optimizer],
+    state: dict[str, Any],
+) -> None:
+    import torch
+
+    part = path.with_suffix(".tmp")
+    saved = {"model": model.state_dict(), "optimizers": [each.state_dict() for each in optimizers]}
+    torch.save({**saved, "state": state}, part)
+    part.replace(path)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def wsd(step: int, progress: float) -> float:
+    """Share of the peak learning rate at this step (from 0), which comes at `progress` (0 to 1) of the run."""
+    return min(1.0, (step + 1) / _WARMUP_STEPS, max(0.02, (1 - progress) / _DECAY))
 
 
 class _Report:
@@ -191,10 +224,9 @@ class _Report:
         passed = max(state["seconds"] - self._state["seconds"], 1e-9)
         tokens, pairs = ((state[name] - self._state[name]) / passed for name in ("tokens", "pairs"))
         share = f"  MFU {tokens * self._flops / self._peak:.1%}" if self._peak else ""
-        print(
+        _say(
             f"step {state['step']:,}  loss {mean:.4f}  {state['pairs']:,} pairs  {state['tokens'] / 1e6:.2f} M tokens  "
-            f"{pairs:,.0f} pairs/s  {tokens:,.0f} tokens/s{share}  {progress:.1%} done",
-            flush=True,
+            f"{pairs:,.0f} pairs/s  {tokens:,.0f} tokens/s{share}  {progress:.1%} done"
         )
         self._state = state
         self._losses.clear()
@@ -203,14 +235,27 @@ class _Report:
 # ---- data, and the end ----
 
 
-def of_like_length(rows: Sequence[Any], lengths: Sequence[int], batch_tokens: int) -> list[list[Any]]:
-    """Batches of rows of like length: little padding. With it none has more than `batch_tokens`, but for a longer row."""
+def length_bucketed(rows: Sequence[Any], lengths: Sequence[int], batch_tokens: int) -> list[list[Any]]:
+    """Length-bucketed batches, at most `batch_tokens` tokens with padding; a longer row is a batch of its own."""
     batches: list[list[Any]] = [[]]
     for i in sorted(range(len(rows)), key=lambda i: lengths[i]):
         if batches[-1] and (len(batches[-1]) + 1) * lengths[i] > batch_tokens:
             batches.append([])
         batches[-1].append(rows[i])
     return batches
+
+
+def shuffled_batches(
+    rows: Sequence[Any],
+    tokens: Callable[[Any], int],
+    collate: Callable[[Sequence[Any]], tuple[np.ndarray, ...]],
+    batch_tokens: int,
+    rng: random.Random,
+) -> list[Batch]:
+    """The rows in length-bucketed batches, in random order; `tokens` counts those of a row."""
+    chosen = length_bucketed(rows, [tokens(row) for row in rows], batch_tokens)
+    rng.shuffle(chosen)
+    return [Batch(collate(part), len(part), sum(map(tokens, part))) for part in chosen]
 
 
 _pools: Pools

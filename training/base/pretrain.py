@@ -10,6 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +30,9 @@ from space.proofread.prompt import (
     messages,
     render,
 )
-from training.base import loop
-from training.data.pairs import PairMaker, load_texts, simulated_evidence
+from training.base import hardware, loop
+from training.data.align import changed_words
+from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts, real_pairs, simulated_evidence
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,11 +47,14 @@ PRESETS = {
 }
 _SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _TOKENIZER_TEXTS = 120_000
-_PLAIN_SHARE = 0.06  # of the units: plain documents, for language modelling
+_PLAIN_SHARE = 0.04  # of the units: plain documents, for language modelling
 _PLAIN_TOKENS = 160
 _IDENTITY_SHARE = 0.12  # of the pairs
+_REAL_SHARE = 0.25  # of the pairs: real corrections, where there are some
+_EDITED_WEIGHT = (
+    4.0  # of the loss on words that the answer changes: the rest of it is a copy, which teaches nothing
+)
 _MAX_TOKENS = 320
-_IGNORE = -100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, the same")
     data.add_argument("--plain", type=Path, required=True, help="documents, the same")
+    data.add_argument(
+        "--real", type=Path, nargs="*", default=[],
+        help="real corrections, JSON lines of source and target, with a rule or a repository to hold some back by",
+    )  # fmt: skip
+    data.add_argument("--learner", type=Path, help="tokenised source and corrected columns (ErAConD)")
     data.add_argument("--lexicon", type=Path, default=LEXICON_PATH, help="word list of `training corpus`")
     parser.add_argument("--preset", choices=PRESETS, default="cpu", help="model size")
     parser.add_argument(
@@ -67,33 +79,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     loop.check(args)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))
-    device = loop.device()
+    real = real_pairs(args.real)[0] + (learner_pairs(args.learner) if args.learner else [])
     if args.model:
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(args.model)
-            model = AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).to(device)
-        except OSError as error:
-            raise UserError(f"no model at {args.model}: give --model a folder of training prune") from error
+        model, tokenizer = _pretrained(args.model)
     else:
         tokenizer = _tokenizer(args.out, [*email, *general], PRESETS[args.preset][0], args.seed)
-        model = _model(args.preset, tokenizer).to(device)
+        model = _model(args.preset, tokenizer)
+    device = hardware.device()
+    model.to(device)
     parameters = sum(p.numel() for p in model.parameters())
     print(
-        f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, {len(plain):,} documents"
+        f"{parameters / 1e6:.1f} M parameters on {device}; {len(general):,} + {len(email):,} units, "
+        f"{len(real):,} real pairs, {len(plain):,} documents",
+        file=sys.stderr,
     )
 
     optimizers = _optimizers(model, args.learning_rate, from_scratch=not args.model)
     maker = PairMaker(general, email, _IDENTITY_SHARE)
-    pools = Pools(tokenizer, maker, plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens)
+    pools = Pools(tokenizer, maker, real, plain, Lexicon.load(args.lexicon), args.seed, args.batch_tokens)
     state = loop.train(model, model.model, optimizers, pools, target_loss, args)
     save_model(args.out / "model", model, tokenizer)
     print(json.dumps({"out": str(args.out / "model"), "parameters": parameters, **state}))
+
+
+def _pretrained(path: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), tokenizer
+    except OSError as error:
+        raise UserError(f"no model at {path}: give --model a folder of training prune") from error
 
 
 def _optimizers(
@@ -118,82 +140,99 @@ def _optimizers(
     ]
 
 
-def target_loss(model: LlamaForCausalLM, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy (nats) of the labelled positions; logits are computed for those alone.
+def target_loss(model: LlamaForCausalLM, input_ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean cross-entropy (nats) of the tokens with a weight; logits are computed for those alone.
 
-    Both are (B, T); labels are -100 where there is nothing to predict. No mask is needed: padding stands on the right,
+    Both are (B, T); a weight is 0 where there is nothing to predict. No mask is needed: padding stands on the right,
     where causal attention does not look, and without one the attention kernel skips half of its work.
     """
     import torch
 
-    input_ids, labels = input_ids.long(), labels.long()
+    input_ids, weights = input_ids.long(), weights[:, 1:]
     hidden = model.model(input_ids=input_ids).last_hidden_state[:, :-1]
-    wanted = labels[:, 1:] != _IGNORE
-    logits = model.lm_head(hidden[wanted])
-    return torch.nn.functional.cross_entropy(logits.float(), labels[:, 1:][wanted])
+    counted = weights > 0
+    logits = model.lm_head(hidden[counted])
+    losses = torch.nn.functional.cross_entropy(logits.float(), input_ids[:, 1:][counted], reduction="none")
+    return (losses * weights[counted]).sum() / weights[counted].sum()
 
 
 def collate(rows: Rows, pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pads rows to (B, T) input_ids and labels."""
+    """Pads rows to (B, T) input_ids and weights."""
     import numpy as np
 
     length = max(len(ids) for ids, _ in rows)
     length = -(-length // 8) * 8
     input_ids = np.full((len(rows), length), pad_token_id, np.int32)
-    labels = np.full((len(rows), length), _IGNORE, np.int32)
-    for i, (ids, target) in enumerate(rows):
+    weights = np.zeros((len(rows), length), np.float32)
+    for i, (ids, weight) in enumerate(rows):
         input_ids[i, : len(ids)] = ids
-        labels[i, target : len(ids)] = ids[target:]
-    return input_ids, labels
+        weights[i, len(ids) - len(weight) : len(ids)] = weight
+    return input_ids, weights
 
 
-Rows = list[tuple[list[int], int]]  # token ids, and the index where the target begins
+Rows = list[tuple[list[int], list[float]]]  # token ids, and the weights of the last of them
 
 
 class Pools:
-    """Pools of batches of about `batch_tokens` padded tokens, rows of like length together."""
+    """Pools of batches of about `batch_tokens` padded tokens, length-bucketed."""
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerFast,
         pairs: PairMaker,
+        real: Sequence[Pair],
         plain: list[str],
         lexicon: Lexicon,
         seed: int,
         batch_tokens: int,
     ) -> None:
-        self._tokenizer, self._pairs, self._plain = tokenizer, pairs, plain
+        self._tokenizer, self._pairs, self._real, self._plain = tokenizer, pairs, real, plain
         self._lexicon, self._seed, self._batch_tokens = lexicon, seed, batch_tokens
 
     def pool(self, number: int) -> list[loop.Batch]:
         """The batches of one pool."""
         rng = random.Random(f"{self._seed}/{number}")
         rows = [row for row in self._rows(rng) if len(row[0]) <= _MAX_TOKENS]
-        batches = loop.of_like_length(rows, [len(ids) for ids, _ in rows], self._batch_tokens)
-        rng.shuffle(batches)
-        pad = self._tokenizer.pad_token_id
-        return [
-            loop.Batch(collate(batch, pad), len(batch), sum(len(ids) for ids, _ in batch))
-            for batch in batches
-        ]
+        collated = partial(collate, pad_token_id=self._tokenizer.pad_token_id)
+        return loop.shuffled_batches(rows, lambda row: len(row[0]), collated, self._batch_tokens, rng)
 
     def _rows(self, rng: random.Random) -> Rows:
         plain = [self._excerpt(rng) for _ in range(int(loop.POOL * _PLAIN_SHARE))]
-        pairs = [self._pairs.draw(rng) for _ in range(loop.POOL - len(plain))]
+        pairs = [self._pair(rng) for _ in range(loop.POOL - len(plain))]
         prompts = [render(messages(p.bad, simulated_evidence(p, self._lexicon, rng), p.mode)) for p in pairs]
         encode = self._tokenizer.backend_tokenizer.encode_batch
         begin = self._tokenizer.convert_tokens_to_ids(BEGIN)
-        rows = [([begin, *e.ids[:_PLAIN_TOKENS]], 1) for e in encode(plain, add_special_tokens=False)]
+        excerpts = [e.ids[:_PLAIN_TOKENS] for e in encode(plain, add_special_tokens=False)]
+        rows = [([begin, *ids], [1.0] * len(ids)) for ids in excerpts]
         targets = encode([pair.good + END for pair in pairs], add_special_tokens=False)
-        for prompt, target in zip(encode(prompts, add_special_tokens=False), targets, strict=True):
-            rows.append((prompt.ids + target.ids, len(prompt.ids)))
+        encoded = zip(pairs, encode(prompts, add_special_tokens=False), targets, strict=True)
+        for pair, prompt, target in encoded:
+            rows.append((prompt.ids + target.ids, token_weights(pair.bad, pair.good, target.offsets)))
         return rows
+
+    def _pair(self, rng: random.Random) -> Pair:
+        if self._real and rng.random() < _REAL_SHARE:
+            pair = rng.choice(self._real)
+            return Pair(pair.good, pair.good) if rng.random() < _IDENTITY_SHARE else pair
+        return self._pairs.draw(rng)
 
     def _excerpt(self, rng: random.Random) -> str:
         text = rng.choice(self._plain)
         at = rng.randrange(max(1, len(text) - 900))
         at = text.find(" ", at) + 1 if at else 0
         return text[at : at + 900]
+
+
+def token_weights(bad: str, good: str, offsets: Sequence[tuple[int, int]]) -> list[float]:
+    """The weight of each token of the answer, by its span of characters: _EDITED_WEIGHT in a changed word, else 1.
+
+    That a word is left out shows in the next one, which has the weight instead.
+    """
+    changed = changed_words(bad, good)
+    return [
+        _EDITED_WEIGHT if any(start < high and low < end for low, high in changed) else 1.0
+        for start, end in offsets
+    ]
 
 
 def _tokenizer(out: Path, texts: list[str], vocab_size: int, seed: int) -> PreTrainedTokenizerFast:

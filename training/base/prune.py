@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
 from space.proofread.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
+from training.base import hardware
 from training.base.pretrain import collate, save_model, split_like_llama3, target_loss
 from training.data.pairs import load_texts
 
@@ -117,10 +118,10 @@ def _loss(model: LlamaForCausalLM, rows: Sequence[list[int]], skipped: int | Non
     if skipped is not None:
         keep_layers(model, [i for i in range(len(layers)) if i != skipped])
     total = count = 0.0
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), hardware.autocast("cpu"):
         for i in range(0, len(rows), _AT_ONCE):
-            batch = [(row, 1) for row in rows[i : i + _AT_ONCE]]
-            tokens = sum(len(row) - 1 for row, _ in batch)
+            batch = [(row, [1.0] * (len(row) - 1)) for row in rows[i : i + _AT_ONCE]]
+            tokens = sum(len(weights) for _, weights in batch)
             total += target_loss(model, *map(torch.from_numpy, collate(batch, 0))).item() * tokens
             count += tokens
     if skipped is not None:
@@ -167,14 +168,14 @@ def keep_tokens(
     room = vocab_size - len(SPECIAL_TOKENS)
     kept = {token for token in words if token not in made_of}  # single bytes
     for token in (names[i] for i, _ in used.most_common() if i in names):
-        wanted, todo = set(), [token]
+        needed, todo = set(), [token]
         while todo:
             part = todo.pop()
-            if part not in kept and part not in wanted:
-                wanted.add(part)
+            if part not in kept and part not in needed:
+                needed.add(part)
                 todo += made_of[part]
-        if len(kept) + len(wanted) <= room:
-            kept |= wanted
+        if len(kept) + len(needed) <= room:
+            kept |= needed
     end = tokenizer.eos_token_id
     stands_for = {BEGIN: end, END: end, PAD: end} | {
         mark: old.get(mark.strip("<|>"), end) for mark in SPECIAL_TOKENS if mark not in (BEGIN, END, PAD)

@@ -15,18 +15,20 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
 from space.proofread.classifiers.encoder import FEATURES, encode, features
 from space.proofread.classifiers.tags import KEEP, WRONG, tag_of
-from training.base import loop
-from training.base.tone import prune
+from training.base import hardware, loop
+from training.base.tone_model import prune
 from training.data.align import fixes
 from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts
 
@@ -100,7 +102,7 @@ def _train(
     import torch
 
     learner = learner_pairs(args.learner) if args.learner else []
-    model.to(loop.device())
+    model.to(hardware.device())
     learning = [p for p in model.encoder.parameters() if p.requires_grad]
     groups = [{"params": learning, "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}]
     optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.01, fused=True)
@@ -195,7 +197,7 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
 
     # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
     # costs less, without gradients of the embeddings.
-    attention = "eager" if loop.device() == "cpu" else "sdpa"
+    attention = "eager" if hardware.device() == "cpu" else "sdpa"
     try:
         encoder = AutoModel.from_pretrained(
             base, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention
@@ -260,7 +262,7 @@ def _tags(path: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
                 seen[tag_of(pair.bad[start:end], fix)] += 1
         common = [tag for tag, count in seen.most_common() if count >= _RAREST and tag not in (KEEP, WRONG)]
         covered = sum(seen[tag] for tag in common[: size - 2]) / (seen.total() - seen[KEEP])
-        print(f"{len(common[: size - 2]) + 2} tags make {covered:.0%} of the corrections")
+        print(f"{len(common[: size - 2]) + 2} tags make {covered:.0%} of the corrections", file=sys.stderr)
         _write_tags(path, [KEEP, WRONG, *common[: size - 2]])
     return list(json.loads(path.read_text("utf-8"))["tags"])
 
@@ -272,7 +274,7 @@ def _draw(maker: PairMaker, rng: random.Random) -> Pair:
 
 
 class Pools:
-    """Pools of batches of about `batch_tokens` padded tokens, texts of like length together."""
+    """Pools of batches of about `batch_tokens` padded tokens, length-bucketed."""
 
     def __init__(
         self, maker: PairMaker, learner: Sequence[Pair], tokenizer: Any, tags: Sequence[str], seed: int,
@@ -289,13 +291,8 @@ class Pools:
         ends = self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
         drawn = (row_of(self._pair(rng), self._tokenize, self._number, *ends) for _ in range(loop.POOL))
         rows = [row for row in drawn if row]
-        batches = loop.of_like_length(rows, [len(row.ids) for row in rows], self._batch_tokens)
-        rng.shuffle(batches)
-        pad = self._tokenizer.pad_token_id
-        return [
-            loop.Batch(collate(batch, pad), len(batch), sum(len(row.ids) for row in batch))
-            for batch in batches
-        ]
+        collated = partial(collate, pad_token_id=self._tokenizer.pad_token_id)
+        return loop.shuffled_batches(rows, lambda row: len(row.ids), collated, self._batch_tokens, rng)
 
     def _pair(self, rng: random.Random) -> Pair:
         if self._learner and rng.random() < _LEARNER_SHARE:

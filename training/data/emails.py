@@ -22,12 +22,11 @@ from space.errors import UserError
 from training.data.corpus import sentences
 from training.data.email_grammar import Alternative, Node, Rules, Scenario, rules, scenarios
 from training.data.email_grammar.slots import Forms, Voice, americanised, fill
+from training.data.lists import words
 
 _REGISTER_SHARES = {"f": 0.3, "n": 0.45, "i": 0.25}  # where a scenario has all three
 _DUPLICATES_IN_A_ROW = 1000  # so many mean that the grammar has nothing new to say
-_DOUBLING = frozenset(
-    "get set put plan forget let run stop begin shop log reset submit cancel cut transfer swap sit".split()
-)
+_DOUBLING = words("doubling verbs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,15 +40,15 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--count {args.count}: ask for at least one email")
     if not args.out.parent.is_dir():
         raise UserError(f"{args.out.parent} is not a folder: make it, or write --out elsewhere")
-    words = 0
+    count = 0
     distinct: set[str] = set()
     with args.out.open("w", encoding="utf-8") as out:
         for text in distinct_emails(args.count, random.Random(args.seed)):
             out.write(json.dumps({"text": text, "source": "generated"}, ensure_ascii=False) + "\n")
-            words += len(text.split())
+            count += len(text.split())
             distinct.update(sentence for line in text.split("\n") if line for sentence in sentences(line))
-    report = {"emails": args.count, "distinct_sentences": len(distinct), "words": words}
-    print(json.dumps(report | {"words_per_email": round(words / args.count, 1)}))
+    report = {"emails": args.count, "distinct_sentences": len(distinct), "words": count}
+    print(json.dumps(report | {"words_per_email": round(count / args.count, 1)}))
 
 
 def distinct_emails(count: int, rng: random.Random) -> Iterator[str]:

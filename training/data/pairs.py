@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from space.errors import UserError
 from space.proofread.classifiers.tags import Doubt
@@ -23,6 +24,8 @@ from space.proofread.prompt import Evidence
 from training.data.align import fixes
 from training.data.corpus import detokenize, read_rows
 from training.data.corrupt import blunt, corrupt
+from training.data.lists import column, words
+from training.runs import atomic_write
 
 _LEARNER_SHARE = 0.06  # of the rows of the command, real mistakes of learners
 _EMAIL_SHARE = 0.3  # of the units, from business mail: scarce, so each is seen often, with other mistakes
@@ -33,28 +36,20 @@ _SINGLE_SHARE = 0.35  # of the sentences with mistakes, those with one alone
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
-# A measured classifier misses some mistakes and doubts some good words; pretraining imitates one of unknown quality.
+# A measured classifier misses some mistakes and flags some good words; pretraining imitates one of unknown quality.
 _RECALL = (0.4, 0.98)
 _FALSE_ALARM = (0.0, 0.03)
-_KNOWS = (0.2, 0.95)  # share of the doubts whose suggestion is right
-_NO_EVIDENCE = 0.1
+_KNOWS = (0.2, 0.95)  # share of the flagged mistakes whose suggestion is right
+_NO_EVIDENCE = 0.5  # what a model finds by itself is worth most
 _NO_TONE = (
     0.7  # the scores say nothing of mistakes: most pairs do without them, which saves a sixth of the tokens
 )
 
+_HELD_BACK = 15  # percent of the origins of real pairs
+
 _SENTIMENTS = ("negative", "neutral", "positive")
 _POLITENESS = ("impolite", "neutral", "polite")
-
-
-_GREETINGS = (
-    "Hi {}, Hello {}, Dear {}, Good morning {}, Good afternoon {}, Dear Mr. {}, Dear Ms. {}, Dear Dr. {}, Hi all, Hi everyone, "
-    "Hello everyone, Dear team, Dear all, Dear colleagues, Dear Sir or Madam, Dear customer, Dear hiring manager, Hi there, "
-    "Best regards, Kind regards, Best wishes, Many thanks, Yours sincerely, Sincerely, Thanks again, Looking forward to your reply,"
-).split(", ")
-_NAMES = (
-    "Tom Anna Priya Marek Chloe Wei Fatima Jose Ingrid Kofi Elena Yuki Omar Sean Linh Pavel Amara Diego Smith Novak Okafor "
-    "Garcia Nguyen Rossi Kowalski Khan Tanaka Ibrahim Larsen Dubois Brown Patel Schmidt Andersson Mbeki Haddad Ivanova Costa"
-).split()
+_GREETINGS, _NAMES = column("greetings.txt"), words("names")
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,7 @@ class PairMaker:
 
     `general` and `email` are texts of one or two sentences. `identity_share` of the pairs are left as they are, so that
     the model learns to leave good text alone; a model that is given doubtful text only needs fewer. With `runs` some
-    texts are whole paragraphs, in which one writer errs often and another hardly ever: who reads them learns that a
+    texts are paragraphs, in which one writer errs often and another hardly ever: who reads them learns that a
     text without mistakes so far has few.
     """
 
@@ -85,14 +80,14 @@ class PairMaker:
     ) -> None:
         self._general, self._email, self._identity_share = general, email, identity_share
         self._runs = runs
-        self._courteous = [text for text in email if blunt(text, random.Random(0))]
+        self._courteous = [text for text in email if blunt(text)]
 
     def draw(self, rng: random.Random) -> Pair:
         """One pair; some are identities, about a tenth lose their courtesy instead or as well."""
         if self._courteous and rng.random() < _POLISH_SHARE:
             return self._polish(rng)
         if rng.random() < _GREETING_SHARE:
-            good = rng.choice(_GREETINGS).rstrip(",").format(rng.choice(_NAMES)) + ","
+            good = rng.choice(_GREETINGS).format(rng.choice(_NAMES)) + ","
             return Pair(corrupt(good, rng, 0.0) if rng.random() < 0.4 else good, good)
         texts = self._email if self._email and rng.random() < _EMAIL_SHARE else self._general
         if self._runs and rng.random() < _RUN_SHARE:
@@ -115,7 +110,7 @@ class PairMaker:
             good = rng.choice(self._email)
             return Pair(good if rng.random() < 0.4 else corrupt(good, rng), good, "polish")
         good = rng.choice(self._courteous)
-        bad = blunt(good, rng) or good
+        bad = blunt(good) or good
         return Pair(corrupt(bad, rng) if rng.random() < 0.5 else bad, good, "polish")
 
 
@@ -145,7 +140,7 @@ _Scored = tuple[str, float]
 def _simulated_tone(pair: Pair, rng: random.Random) -> tuple[_Scored | None, _Scored | None]:
     if pair.mode == "proofread" and rng.random() < _NO_TONE:
         return None, None
-    blunted = pair.mode == "polish" and blunt(pair.good, rng) is not None and pair.bad != pair.good
+    blunted = pair.mode == "polish" and blunt(pair.good) is not None and pair.bad != pair.good
     labels = _POLITENESS[:2] if blunted else _POLITENESS[1:] if pair.mode == "polish" else _POLITENESS
     return (rng.choice(_SENTIMENTS), rng.uniform(0.4, 1.0)), (rng.choice(labels), rng.uniform(0.4, 1.0))
 
@@ -164,18 +159,40 @@ def _bad_advice(word: str, lexicon: Lexicon, rng: random.Random) -> str | None:
 
 def load_texts(path: Path) -> list[str]:
     """The `text` column of a file of JSON lines. UserError if it has none, or cannot be read."""
-    return [text for (text,) in _columns(path, "text")]
+    return [row["text"] for row in _rows(path, "text")]
 
 
-def _columns(path: Path, *names: str) -> list[list[str]]:
+def learner_pairs(path: Path) -> list[Pair]:
+    """Pairs of a file with tokenised `source` and `corrected` columns, as plain text. UserError if it has none."""
+    return [
+        Pair(detokenize(row["source"]), detokenize(row["corrected"]))
+        for row in _rows(path, "source", "corrected")
+    ]
+
+
+def real_pairs(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
+    """Real corrections to train on, and those held back: 15 % of the repositories or rules that they come from.
+
+    Files of JSON lines with `source` and `target`, and `rule` or `repository`; a row with neither is its own origin.
+    """
+    parts: tuple[list[Pair], list[Pair]] = ([], [])
+    for path in paths:
+        for row in _rows(path, "source", "target"):
+            origin = row.get("rule") or row.get("repository") or row["target"]
+            parts[zlib.crc32(str(origin).encode()) % 100 < _HELD_BACK].append(
+                Pair(row["source"], row["target"])
+            )
+    return parts
+
+
+def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
+    """The rows of a file, which have text in these columns. UserError if one has not, or there is none."""
     found = []
     try:
         for number, row in enumerate(read_rows(path), 1):
-            values = [row.get(name) for name in names] if isinstance(row, dict) else []
-            texts = [value for value in values if isinstance(value, str)]
-            if len(texts) < len(names):
-                raise UserError(f"{path}: row {number} needs text in these columns: {', '.join(names)}")
-            found.append(texts)
+            if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in columns):
+                raise UserError(f"{path}: row {number} needs text in these columns: {', '.join(columns)}")
+            found.append(row)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not found:
@@ -203,16 +220,8 @@ def run(args: argparse.Namespace) -> None:
     if args.rows < 1:
         raise UserError(f"--rows {args.rows}: give 1 or more")
     pairs = make_pairs(args.email, args.clean, args.learner, args.rows, args.seed)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    whole = args.out.with_name(f".{args.out.name}.{os.getpid()}")
-    try:
-        with whole.open("w", encoding="utf-8") as out:
-            for pair in pairs:
-                row = {"draft": pair.bad, "corrected": pair.good, "mode": pair.mode}
-                out.write(json.dumps(row, ensure_ascii=False) + "\n")
-        os.replace(whole, args.out)
-    finally:
-        whole.unlink(missing_ok=True)
+    rows = ({"draft": pair.bad, "corrected": pair.good, "mode": pair.mode} for pair in pairs)
+    atomic_write.write(args.out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     print(json.dumps({"rows": len(pairs), "unchanged": sum(pair.bad == pair.good for pair in pairs)}))
 
 
@@ -226,8 +235,3 @@ def make_pairs(email: Path, clean: Path, learner: Path | None, count: int, seed:
         for _ in range(int(count * _LEARNER_SHARE)):
             pairs[rng.randrange(count)] = rng.choice(real)
     return pairs
-
-
-def learner_pairs(path: Path) -> list[Pair]:
-    """Pairs of a file with tokenised `source` and `corrected` columns, as plain text. UserError if it has none."""
-    return [Pair(*map(detokenize, row)) for row in _columns(path, "source", "corrected")]

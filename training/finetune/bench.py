@@ -145,7 +145,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def save_model(folder: Path, shape: Mapping[str, Any]) -> Any:
     """Writes a Llama with random weights (bf16, as Llama 3.2 has them) and the tokenizer below, and returns that. A
-    vocabulary of which 256 are used costs as much as one that is used whole."""
+    vocabulary of which 256 are used costs as much as one that is used entirely."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
@@ -203,8 +203,8 @@ def count_tokens(rows: Sequence[Mapping[str, Any]], tokenizer: Any) -> tuple[int
         text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=ask)
         return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    whole = sum(length([*row["prompt"], *row["completion"]], False) for row in rows)
-    return whole, whole - sum(length(row["prompt"], True) for row in rows)
+    total = sum(length([*row["prompt"], *row["completion"]], False) for row in rows)
+    return total, total - sum(length(row["prompt"], True) for row in rows)
 
 
 # ---- FLOPs -------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ _OUTPUTS = ("completion", "corrected", "output", "response", "answer", "target",
 _SPEAKERS = {"human": "user", "gpt": "assistant"}  # roles in chats of from and value, as ShareGPT has them
 _SUFFIXES = (".csv", ".json", ".jsonl", ".zst", ".parquet")
 
-_TOLD = 20  # indices of dropped rows in one message
+_LISTED = 20  # indices of dropped rows in one message
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--split", default="train", help="of a Hub data set (default train)")
     data.add_argument(
-        "--mixture_weights",
-        type=float,
-        nargs="+",
-        metavar="WEIGHT",
+        "--mixture_weights", type=float, nargs="+", metavar="WEIGHT",
         help="share of each --dataset; as many rows as the shares allow without taking one twice",
-    )
+    )  # fmt: skip
     data.add_argument(
-        "--task",
-        choices=("proofread", "chat"),
-        default="proofread",
+        "--task", choices=("proofread", "chat"), default="proofread",
         help="proofread: drafts and corrected texts; chat: anything else (default proofread)",
-    )
+    )  # fmt: skip
     data.add_argument(
         "--input_column",
         nargs="+",
@@ -113,11 +108,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--validation_split", default="validation", help="of a Hub data set (default validation)"
     )
     held.add_argument(
-        "--validation_share",
-        type=float,
-        default=0.2,
+        "--validation_share", type=float, default=0.2,
         help="of the rows, drawn with --seed; 0 for none (default 0.2)",
-    )
+    )  # fmt: skip
     selected = parser.add_argument_group("selection of rows")
     selected.add_argument("--min_tokens", type=int, default=0, help="a row shorter than this is left out")
     selected.add_argument("--max_tokens", type=int, help="a row longer than this is left out")
@@ -139,7 +132,7 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase, folder: P
     """Reads, cleans, mixes, splits and selects what the options name.
 
     In the task "proofread" rows longer than `args.max_length` are left out, where there is such an option: half of a
-    corrected text teaches to stop in the middle. What is measured on drafts is kept in `folder`, if there is one, and found
+    corrected text teaches to stop in the middle. What is measured on drafts is stored in `folder`, if there is one, and found
     there again. UserError for data that cannot be read or has no usable row.
     """
     _check(args)
@@ -158,7 +151,7 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase, folder: P
         for item, chat in zip(drafts, chats, strict=True):
             item.prompt = chat
         train, validation = (_bounded(part, args, tokenizer, dropped) for part in (train, validation))
-    _tell(dropped)
+    _report(dropped)
     if not train:
         raise UserError("no row is left to learn from: they were all too long, or held out")
     rows = [
@@ -213,7 +206,7 @@ def _clean(
             dropped.append((name, index, made))
     items = _bounded(items, args, tokenizer, dropped)
     if not items:
-        _tell(dropped[before:])
+        _report(dropped[before:])
         raise UserError(f"{name} has no usable row: {len(rows):,} read, {len(dropped) - before:,} left out")
     return items
 
@@ -344,7 +337,7 @@ def _bounded(
 
     limit = getattr(args, "max_length", None)
     longest = min(filter(None, [args.max_tokens, limit if args.task == "proofread" else None]), default=None)
-    kept = []
+    usable = []
     for item in items:
         prompt = item.prompt
         if isinstance(prompt, str):
@@ -364,8 +357,8 @@ def _bounded(
         elif limit and asked >= limit:
             dropped.append((item.source, item.index, f"its prompt alone has {limit} tokens or more"))
         else:
-            kept.append(item)
-    return kept
+            usable.append(item)
+    return usable
 
 
 def count_tokens(tokenizer: PreTrainedTokenizerBase, chat: list[dict[str, str]], *, ask: bool = False) -> int:
@@ -374,13 +367,13 @@ def count_tokens(tokenizer: PreTrainedTokenizerBase, chat: list[dict[str, str]],
     return len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _tell(dropped: Sequence[Dropped]) -> None:
+def _report(dropped: Sequence[Dropped]) -> None:
     """Says on stderr how many rows of which data set were left out, which and why."""
     reasons: dict[tuple[str, str], list[int]] = defaultdict(list)
     for name, index, why in dropped:
         reasons[name, why].append(index)
     for (name, why), indices in reasons.items():
-        listed = ", ".join(map(str, indices[:_TOLD])) + (", ..." if len(indices) > _TOLD else "")
+        listed = ", ".join(map(str, indices[:_LISTED])) + (", ..." if len(indices) > _LISTED else "")
         print(f"{name}: {len(indices):,} rows left out ({why}): {listed}", file=sys.stderr)
 
 
@@ -392,11 +385,11 @@ def _mixed(sets: Sequence[list[_Item]], weights: Sequence[float] | None, seed: i
     if not weights:
         return [item for items in sets for item in items]
     rng = random.Random(seed)
-    whole = min(len(items) / weight for items, weight in zip(sets, weights, strict=True) if weight)
+    total = min(len(items) / weight for items, weight in zip(sets, weights, strict=True) if weight)
     return [
         item
         for items, weight in zip(sets, weights, strict=True)
-        for item in rng.sample(items, min(len(items), round(whole * weight)))
+        for item in rng.sample(items, min(len(items), round(total * weight)))
     ]
 
 
@@ -405,9 +398,9 @@ def _split(items: list[_Item], share: float, seed: int) -> tuple[list[_Item], li
     groups = _groups(items)
     random.Random(seed).shuffle(groups)
     held: set[int] = set()
-    wanted = round(share * len(items))
+    size = round(share * len(items))
     for group in groups:
-        if len(held) + len(group) <= wanted:
+        if len(held) + len(group) <= size:
             held.update(group)
     sides: tuple[list[_Item], list[_Item]] = ([], [])
     for i, item in enumerate(items):
@@ -416,31 +409,21 @@ def _split(items: list[_Item], share: float, seed: int) -> tuple[list[_Item], li
 
 
 def _groups(items: Sequence[_Item]) -> list[list[int]]:
-    """Indices of items that share a key, be it by way of others: union and find."""
-    above: dict[str, str] = {}
+    """Indices of items that share a key, be it by way of others."""
+    import networkx  # type: ignore[import-untyped]
 
-    def top(key: str) -> str:
-        while above.setdefault(key, key) != key:
-            above[key] = key = above[above[key]]
-        return key
-
-    for item in items:
-        for key in item.keys:
-            above[top(key)] = top(item.keys[0])
-    groups: dict[str, list[int]] = defaultdict(list)
-    for i, item in enumerate(items):
-        groups[top(item.keys[0])].append(i)
-    return list(groups.values())
+    graph = networkx.Graph((i, key) for i, item in enumerate(items) for key in item.keys)
+    return [sorted(i for i in group if isinstance(i, int)) for group in networkx.connected_components(graph)]
 
 
 def _without(items: Sequence[_Item], held: set[str], dropped: list[Dropped]) -> list[_Item]:
-    kept = []
+    usable = []
     for item in items:
         if held.isdisjoint(item.keys):
-            kept.append(item)
+            usable.append(item)
         else:
             dropped.append((item.source, item.index, "it is among the held-out rows"))
-    return kept
+    return usable
 
 
 def _selected(items: list[_Item], args: argparse.Namespace) -> list[_Item]:

@@ -18,6 +18,47 @@ from training.runs import checkpoints, experiments
 ADAPTER = "adapter"  # its folder in that of the run
 
 
+# ---- options ----
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `sft` and `prefer` have in common, with the defaults of `sft`."""
+    adapter = parser.add_argument_group("LoRA (of a new adapter)")
+    rate = parser.add_argument_group("optimisation")
+    steps = parser.add_argument_group("steps between")
+    for group, name, kind, default, text in (
+        (adapter, "lora_r", int, 32, "rank"),
+        (adapter, "lora_alpha", int, 64, "the update is scaled by alpha / r"),
+        (adapter, "lora_dropout", float, 0.0, "share of the inputs of the adapter"),
+        (rate, "learning_rate", float, 1e-3, "at its peak"),
+        (rate, "lr_scheduler_type", str, "cosine", "as transformers calls it"),
+        (rate, "warmup_steps", float, 0.03, "below 1 a share of all"),
+        (rate, "weight_decay", float, 0.0, "of AdamW"),
+        (rate, "per_device_train_batch_size", int, 32, "rows"),
+        (rate, "gradient_accumulation_steps", int, 1, "batches a step"),
+        (rate, "num_train_epochs", float, 1.0, "passes over the rows"),
+        (rate, "max_steps", int, -1, "instead of epochs, if above 0"),
+        (rate, "max_length", int, 384, "tokens of a row"),
+        (steps, "logging_steps", int, 10, "lines of the log"),
+        (steps, "save_steps", int, 100, "checkpoints, of which the last two stay"),
+    ):
+        group.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (default %(default)s)")
+    adapter.add_argument(
+        "--target_modules", nargs="+", default=["all-linear"], metavar="NAME", help="layers, or all-linear"
+    )
+    rate.add_argument(
+        "--gradient_checkpointing", action=argparse.BooleanOptionalAction, default=False,
+        help="less memory, a third more time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--recipe",
+        metavar="FILE",
+        help="YAML with any of these options, or a name in training/finetune/recipes",
+    )
+    parser.add_argument("--model", help="base: a folder or a Hub repo id")
+    parser.add_argument("--seed", type=int, default=0)
+
+
 # ---- before ----
 
 
@@ -139,19 +180,18 @@ def train(trainer: Any, newest: Path | None) -> None:
 
 
 def progress(
-    experiment: experiments.Experiment, told: Mapping[str, str], kept: Collection[str] | None = None
+    experiment: experiments.Experiment, printed: Mapping[str, str], logged: Collection[str] | None = None
 ) -> Any:
-    """A callback that passes figures on to the experiment, all of them or those `kept`, and prints those `told` (name: as
-    the line calls it) with tokens/s, where tokens are counted, and the time that is left."""
+    """A callback that logs figures, all or those named, and prints some of them with tokens/s and the time that is left.
+
+    `printed` is the name of each in the line by its own; tokens are printed where they are counted.
+    """
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.began, self.first, self.tokens = (
-                time.monotonic(),
-                state.global_step,
-                state.num_input_tokens_seen,
-            )
+            self.began, self.first = time.monotonic(), state.global_step
+            self.tokens = state.num_input_tokens_seen
 
         def on_log(
             self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
@@ -159,16 +199,16 @@ def progress(
             figures = {
                 name: float(value)
                 for name, value in (logs or {}).items()
-                if isinstance(value, (int, float)) and (kept is None or name in kept)
+                if isinstance(value, (int, float)) and (logged is None or name in logged)
             }
-            if not state.is_world_process_zero or not figures.keys() & told.keys():
+            if not state.is_world_process_zero or not figures.keys() & printed.keys():
                 return
             tokens, seconds = state.num_input_tokens_seen, max(time.monotonic() - self.began, 1e-9)
             experiment.log(state.global_step, figures | ({"tokens": tokens} if tokens else {}))
             left = (state.max_steps - state.global_step) * seconds / max(state.global_step - self.first, 1)
             said = [
                 f"step {state.global_step:,}/{state.max_steps:,}",
-                *(f"{called} {figures[name]:.4f}" for name, called in told.items() if name in figures),
+                *(f"{called} {figures[name]:.4f}" for name, called in printed.items() if name in figures),
                 *([f"{(tokens - self.tokens) / seconds:,.0f} tokens/s"] if tokens else []),
                 f"{left / 60:.1f} minutes left",
             ]
@@ -188,7 +228,7 @@ def mean_loss(history: Sequence[Mapping[str, Any]]) -> float:
 
 
 def save(trainer: Any, folder: Path, *, proofreads: bool) -> Path:
-    """Writes the adapter into the folder of the run, whole or not at all, and returns where it is.
+    """Writes the adapter into the folder of the run, complete or not at all, and returns where it is.
 
     Every process of a training must come here. One that `proofreads` carries the keys of a proofreader.
     """

@@ -1,15 +1,15 @@
-"""LoRA training on preferences, by trl: what users wanted against what they rejected.
+"""LoRA training on preferences, by trl: what users chose against what they rejected.
 
     python -m training prefer --model DIR/model --adapter runs/sft/adapter --dataset rows/preferences.jsonl \\
         --output_dir runs/prefer
 
 `--dataset` is the preferences.jsonl of `python -m feedback export` (prompt, chosen, rejected), or that export's folder;
-repeat it for more. The prompt there is a whole draft, but the model is given one sentence at a time: the three texts are
+repeat it for more. The prompt there is a complete draft, but the model is given one sentence at a time: the three texts are
 cut into the draft's sentences, those that were chosen and rejected alike are left out, and each prompt gets the evidence
 that `space` measures on it. `--adapter` goes on with that adapter, which is also what the policy is held to; without it
 a new one begins on the base. DPO (Rafailov et al. 2023, arXiv:2305.18290) by default, KTO (Ethayarajh et al. 2024,
 arXiv:2402.01306) with --method kto. Several processes share the work as in `training sft`. A run that was stopped goes
-on from its newest whole checkpoint in --output_dir.
+on from its newest complete checkpoint in --output_dir.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from space.errors import UserError
 from space.proofread.prompt import Evidence, messages
+from training.base import hardware
 from training.finetune import lora, memory
 from training.finetune.dataset import Repeated, chat_of, count_tokens, read
 from training.finetune.prompts import TAGGER, forget, prompts
@@ -35,7 +36,7 @@ METHODS = ("dpo", "kto")
 COLUMNS = ("prompt", "chosen", "rejected")
 _FILE = "preferences.jsonl"  # of an export's folder
 _FEWEST_HELD_OUT = 10  # pairs; fewer say nothing of the others
-_TOLD = {"loss": "loss", "rewards/margins": "margin"}
+_PRINTED = {"loss": "loss", "rewards/margins": "margin"}
 
 # What cannot change when a run goes on; how long it is and how often it reports can.
 _FIXED = (
@@ -47,12 +48,16 @@ Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe",
-        metavar="FILE",
-        help="YAML with any of these options, or a name in training/finetune/recipes",
+    lora.add_arguments(parser)
+    # A learning rate ten times trl's 1e-6 for DPO of all weights: LoRA takes ten times as much.
+    parser.set_defaults(
+        lora_r=16,
+        lora_alpha=32,
+        learning_rate=1e-5,
+        warmup_steps=0.1,
+        per_device_train_batch_size=8,
+        max_length=512,
     )
-    parser.add_argument("--model", help="base: a folder or a Hub repo id")
     parser.add_argument("--adapter", type=Path, help="LoRA adapter of that base to go on with (from sft)")
     parser.add_argument("--output_dir", type=Path, help="folder for checkpoints, log and adapter")
     data = parser.add_argument_group("data")
@@ -68,9 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--validation_share", type=float, default=0.1, help="of the pairs, to measure and not to train on"
     )
-    data.add_argument("--max_length", type=int, default=512, help="tokens; what is longer is cut")
     loss = parser.add_argument_group("loss")
-    loss.add_argument("--method", choices=METHODS, default="dpo")
+    loss.add_argument("--method", choices=METHODS, default="dpo", help="a row of kto is a text, not a pair")
     loss.add_argument(
         "--beta", type=float, default=0.1, help="how firmly the policy is held to its beginning"
     )
@@ -79,33 +83,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the likelihood of the chosen text beside the DPO loss: a chosen and a rejected text that differ in a word "
         "or two would both become unlikely without it (Pal et al. 2024, arXiv:2402.13228)",
     )  # fmt: skip
-    lora = parser.add_argument_group("LoRA (of a new adapter)")
-    lora.add_argument("--lora_r", type=int, default=16)
-    lora.add_argument("--lora_alpha", type=int, default=32)
-    lora.add_argument("--lora_dropout", type=float, default=0.0)
-    lora.add_argument(
-        "--target_modules", nargs="+", default=["all-linear"], help="names of layers, or all-linear"
-    )
-    optimisation = parser.add_argument_group("optimisation")
-    optimisation.add_argument(
-        "--learning_rate", type=float, default=1e-5,
-        help="ten times trl's 1e-6 for DPO of all weights: LoRA takes ten times as much",
-    )  # fmt: skip
-    optimisation.add_argument(
-        "--per_device_train_batch_size", type=int, default=8, help="pairs; with kto texts"
-    )
-    optimisation.add_argument("--gradient_accumulation_steps", type=int, default=1)
-    optimisation.add_argument("--num_train_epochs", type=float, default=1.0)
-    optimisation.add_argument("--max_steps", type=int, default=-1, help="instead of epochs, if above 0")
-    optimisation.add_argument("--lr_scheduler_type", default="cosine")
-    optimisation.add_argument("--warmup_steps", type=float, default=0.1, help="steps, or a share below 1")
-    optimisation.add_argument("--weight_decay", type=float, default=0.0)
-    optimisation.add_argument(
-        "--gradient_checkpointing", action=argparse.BooleanOptionalAction, default=False
-    )
-    optimisation.add_argument("--logging_steps", type=int, default=10)
-    optimisation.add_argument("--save_steps", type=int, default=100)
-    optimisation.add_argument("--seed", type=int, default=0)
     experiments.add_arguments(parser)
 
 
@@ -134,7 +111,8 @@ def prefer(args: argparse.Namespace) -> Row:
     newest = checkpoints.newest(args.output_dir)
     if newest:
         experiments.require_same(args.output_dir, args, _FIXED, data)
-    # What can be wrong with model and options comes first, or it would be told after all pairs have been measured.
+    # What can be wrong with model and options comes first,
+    # before all pairs are measured.
     config, tokenizer = lora.config_and_tokenizer(args.model)
     if not tokenizer.chat_template:
         raise UserError(f"--model {args.model} has no chat template: give an instruct model")
@@ -150,23 +128,20 @@ def prefer(args: argparse.Namespace) -> Row:
         args.output_dir, "prefer", experiments.parameters(args), data, price_per_hour=args.price_per_hour,
         tracker=args.tracker, resumed=newest is not None, name=args.run_name,
     )  # fmt: skip
-    trainer.add_callback(lora.progress(experiment, _TOLD))
+    trainer.add_callback(lora.progress(experiment, _PRINTED))
     with experiment.ending():
         lora.train(trainer, newest)
         path = lora.save(trainer, args.output_dir, proofreads=True)
         measured = trainer.evaluate() if validation else {}
-    result = {
-        "adapter": str(path),
-        "pairs": len(pairs),
-        "steps": trainer.state.global_step,
+    figures = {
         "loss": lora.mean_loss(trainer.state.log_history),
         "margin": _margin(measured),
         "accuracy": _rounded(measured.get("eval_rewards/accuracies")),
-        "seconds": round(time.monotonic() - began, 1),
     }
-    experiment.finish({name: result[name] for name in ("loss", "margin", "accuracy")})
+    experiment.finish(figures)
     forget(args.output_dir)
-    return result
+    counts = {"pairs": len(pairs), "steps": trainer.state.global_step}
+    return {"adapter": str(path), **counts, **figures, "seconds": round(time.monotonic() - began, 1)}
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -220,7 +195,7 @@ def _divided(pairs: list[Row], share: float, seed: int) -> tuple[list[Row], list
 
 
 def chats(rows: Sequence[Row], task: str, tagger: Path = TAGGER, folder: Path | None = None) -> list[Row]:
-    """trl's preference rows: chats, of drafts with the evidence that is measured on them and kept in a folder."""
+    """trl's preference rows: chats, of drafts with the evidence that is measured on them and stored in a folder."""
     if task == "proofread":
         asked = prompts([(row["prompt"], row["mode"]) for row in rows], tagger, folder)
     else:
@@ -295,11 +270,11 @@ def _policy(args: argparse.Namespace) -> Any:
 
 def _settings(args: argparse.Namespace) -> Any:
     """Of trl's trainer for the method."""
-    import torch
     from trl import DPOConfig, KTOConfig
 
     # A margin is the difference of two sums of logs: on a CPU bf16 is not worth the rounding.
-    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    device = hardware.device()
+    bf16 = device == "cuda" and hardware.is_bf16(device)
     given = lora.settings(args, args.output_dir, beta=args.beta, bf16=bf16)
     try:
         if args.method == "kto":

@@ -2,7 +2,7 @@
 
     chats = prompts([("He go.", "proofread")], folder=Path("runs/sft"))
 
-Nothing before a training takes longer, so what was measured is kept in the folder of the run until `forget`: a run that
+Nothing before a training takes longer, so what was measured is stored in the folder of the run until `forget`: a run that
 goes on after a kill does not measure again, and of the processes of one training the first of each machine measures
 while the others wait for its file. Machines that share the folder measure at the same time and write the same.
 """
@@ -42,18 +42,18 @@ def prompts(drafts: Sequence[Draft], tagger: Path | None = None, folder: Path | 
         return []
     if folder is None:
         return _measure(drafts, tagger)
-    kept = folder / f"evidence-{_key(drafts, tagger)[:16]}.json"
+    stored = folder / f"evidence-{_key(drafts, tagger)[:16]}.json"
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # as torchrun and accelerate set it
-    while (chats := _read(kept, drafts)) is None:
+    while (chats := _read(stored, drafts)) is None:
         if first:
-            _keep(kept, _measure(drafts, tagger))
+            _store(stored, _measure(drafts, tagger))
         else:  # if the first one fails, whatever launched both ends this one
             time.sleep(_POLL_SECONDS)
     return chats
 
 
 def forget(folder: Path) -> None:
-    """Takes away what was kept for a run: it is over, and some words of the drafts are in it."""
+    """Deletes what was stored for a run: it is over, and some words of the drafts are in it."""
     for path in folder.glob("evidence-*.json"):
         path.unlink(missing_ok=True)
 
@@ -64,8 +64,10 @@ def _measure(drafts: Sequence[Draft], folder: Path) -> list[Chat]:
     for start in range(0, len(drafts), _AT_ONCE):
         batch = drafts[start : start + _AT_ONCE]
         texts = [text for text, _ in batch]
-        for (text, mode), scores, doubts in zip(batch, tone.score(texts), tagger.tag(texts), strict=True):
-            chats.append(messages(text, evidence(text, scores, doubts, lexicon), mode))
+        for (text, mode), scores, suggestions in zip(
+            batch, tone.score(texts), tagger.tag(texts), strict=True
+        ):
+            chats.append(messages(text, evidence(text, scores, suggestions, lexicon), mode))
         print(f"evidence measured on {len(chats):,} of {len(drafts):,} drafts", file=sys.stderr)
     return chats
 
@@ -78,7 +80,7 @@ def _key(drafts: Sequence[Draft], tagger: Path) -> str:
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def _keep(path: Path, chats: Sequence[Chat]) -> None:
+def _store(path: Path, chats: Sequence[Chat]) -> None:
     """What is said of each draft, without the drafts, for this user alone."""
     asked = [chat[:-1] for chat in chats]
     with write_errors(path):
@@ -87,9 +89,9 @@ def _keep(path: Path, chats: Sequence[Chat]) -> None:
 
 def _read(path: Path, drafts: Sequence[Draft]) -> list[Chat] | None:
     """The prompts, or None where there is no file or a crash of the machine has torn it."""
-    kept = read_json(path)
-    asked = kept.get("asked")
-    if asked is None or kept.get("check") != _check(asked):
+    stored = read_json(path)
+    asked = stored.get("asked")
+    if asked is None or stored.get("check") != _check(asked):
         return None
     return [[*each, {"role": "user", "content": text}] for each, (text, _) in zip(asked, drafts, strict=True)]
 

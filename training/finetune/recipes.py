@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.runs import atomic_write
 
 FOLDER = Path(__file__).parent / "recipes"
 
@@ -40,18 +40,11 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def write(path: str | Path, recipe: Mapping[str, Any]) -> None:
-    """Writes the options that have a value; the file is there as a whole or not at all."""
+    """Writes the options that have a value; the file is complete or not there."""
     import yaml
 
     plain = {name: _plain(value) for name, value in recipe.items() if value is not None}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        whole.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
-        os.replace(whole, path)
-    finally:
-        whole.unlink(missing_ok=True)
+    atomic_write.write(Path(path), yaml.safe_dump(plain, sort_keys=False))
 
 
 def arguments(recipe: Mapping[str, Any]) -> argparse.Namespace:

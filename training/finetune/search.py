@@ -15,7 +15,7 @@ the same run as one that was never stopped.
 Trials run in Ray Tune (training/finetune/trials.py): on this machine, or with --ray_address on a cluster whose nodes have this
 folder, the model and --output_dir at the same paths (its token, if it asks for one, is taken from RAY_AUTH_TOKEN, with
 RAY_AUTH_MODE=token). A trial that is killed goes on from its newest checkpoint, and
-so does a whole search when the same command is given again. --output_dir gets results.json, search.html, losses.png,
+so does a search when the same command is given again. --output_dir gets results.json, search.html, losses.png,
 seconds.png and winner.yaml, which `python -m training sft --recipe` takes; each trial has its folder in trials/.
 """
 
@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _same() -> set[str]:
-    """Options that are not a trial's own: rows, length of the training, where it is kept."""
+    """Options that are not a trial's own: rows, length of the training, where it is written."""
     parser = argparse.ArgumentParser()
     dataset.add_arguments(parser)
     experiments.add_arguments(parser)
@@ -183,7 +183,7 @@ def _value(text: str) -> Any:
 
 
 def draw(values: Values, rng: random.Random) -> Any:
-    """One of the values, or a number of the range, with three digits (whole where both ends are)."""
+    """One of the values, or a number of the range, with three digits (an integer where both ends are)."""
     if isinstance(values, list):
         return rng.choice(values)
     low, high, logarithmic = values
@@ -218,7 +218,7 @@ def ranking(results: Mapping[str, Figures], by: Sequence[str]) -> list[str]:
     ['b', 'a']
     """
     keys = {RANKED[each][0] for each in ("loss", *by)}
-    whole = {
+    complete = {
         name: figures
         for name, figures in results.items()
         if all(isinstance(figures.get(key), (int, float)) and math.isfinite(figures[key]) for key in keys)
@@ -228,10 +228,12 @@ def ranking(results: Mapping[str, Figures], by: Sequence[str]) -> list[str]:
         """How many are better than it, over all figures."""
         signs = [RANKED[each] for each in by]
         return sum(
-            sign * other[key] < sign * whole[name][key] for key, sign in signs for other in whole.values()
+            sign * other[key] < sign * complete[name][key]
+            for key, sign in signs
+            for other in complete.values()
         )
 
-    return sorted(whole, key=lambda name: (better(name), whole[name]["eval_loss"]))
+    return sorted(complete, key=lambda name: (better(name), complete[name]["eval_loss"]))
 
 
 def survivors(order: Sequence[str], eta: int) -> list[str]:

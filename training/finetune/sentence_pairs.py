@@ -14,8 +14,8 @@ from feedback.export import fault
 from space.proofread.dialect import respellings
 from space.proofread.edits import Edit, apply, diff
 from space.proofread.email import EDITABLE, Part, sentences, split
-from space.proofread.lexicon import WORD
 from space.proofread.prompt import MODES
+from space.proofread.words import WORD
 
 Row = dict[str, Any]
 

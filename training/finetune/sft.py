@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.base import hardware
 from training.finetune import dataset, lora, memory, prompts, sft_trainer
 from training.runs import atomic_write, checkpoints, experiments, pictures
 
@@ -29,81 +30,35 @@ _FIXED = (
     "per_device_train_batch_size", "gradient_accumulation_steps", "completion_only_loss", "neftune_noise_alpha",
     "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay",  # which checkpoints hold, and put back
 )  # fmt: skip
-_KEPT = ("loss", "eval_loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy", "entropy")
-_TOLD = {"loss": "loss", "eval_loss": "eval_loss"}
+_LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy", "entropy")
+_PRINTED = {"loss": "loss", "eval_loss": "eval_loss"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe",
-        metavar="FILE",
-        help="YAML with any of these options, or a name in training/finetune/recipes",
-    )
-    parser.add_argument("--output_dir", metavar="DIR", help="of the run, or hub:owner/name")
-    parser.add_argument("--seed", type=int, default=0)
-    dataset.add_arguments(parser)
     flag = argparse.BooleanOptionalAction
+    parser.add_argument("--output_dir", metavar="DIR", help="of the run, or hub:owner/name")
+    dataset.add_arguments(parser)
+    lora.add_arguments(parser)
     model = parser.add_argument_group("model")
-    model.add_argument("--model", help="base: a folder or a Hub repo id")
     model.add_argument(
         "--chat_template_path", type=Path, help="Jinja file, for a model without a chat template"
     )
     model.add_argument("--attn_implementation", help="sdpa, eager, flash_attention_2 (default: the model's)")
-    model.add_argument("--bf16", action=flag, default=True, help="compute in bfloat16")
+    model.add_argument("--bf16", action=flag, help="compute in bfloat16 (default: where it is faster here)")
     model.add_argument(
         "--load_in_4bit", action="store_true", help="QLoRA: frozen weights in 4 bits, by bitsandbytes"
     )
-    model.add_argument(
-        "--gradient_checkpointing", action=flag, default=False, help="less memory, a third more time"
-    )
-    lora = parser.add_argument_group("LoRA")
-    lora.add_argument("--lora_r", type=int, default=32, help="rank (default 32)")
-    lora.add_argument(
-        "--lora_alpha", type=int, default=64, help="the update is scaled by alpha / r (default 64)"
-    )
-    lora.add_argument("--lora_dropout", type=float, default=0.0)
-    lora.add_argument(
-        "--target_modules", nargs="+", default=["all-linear"], metavar="NAME", help="default all-linear"
-    )
-    optimisation = parser.add_argument_group("optimisation")
-    optimisation.add_argument("--learning_rate", type=float, default=1e-3, help="at its peak (default 1e-3)")
-    optimisation.add_argument(
-        "--lr_scheduler_type", default="cosine", help="as transformers calls it (default cosine)"
-    )
-    optimisation.add_argument(
-        "--warmup_steps", type=float, default=0.03, help="below 1 a share of all (default 0.03)"
-    )
-    optimisation.add_argument("--weight_decay", type=float, default=0.0)
-    optimisation.add_argument("--per_device_train_batch_size", type=int, default=32, help="rows (default 32)")
-    optimisation.add_argument(
-        "--per_device_eval_batch_size", type=int, help="rows (default: as for training)"
-    )
-    optimisation.add_argument(
-        "--gradient_accumulation_steps", type=int, default=1, help="batches a step (default 1)"
-    )
-    optimisation.add_argument("--num_train_epochs", type=float, default=1.0, help="default 1")
-    optimisation.add_argument("--max_steps", type=int, default=-1, help="instead of epochs")
-    optimisation.add_argument("--max_length", type=int, default=384, help="tokens of a row (default 384)")
-    optimisation.add_argument(
-        "--packing", action="store_true", help="several rows in one of --max_length tokens"
-    )
-    optimisation.add_argument(
-        "--completion_only_loss", action=flag, default=True, help="no loss on the prompt"
-    )
-    optimisation.add_argument("--neftune_noise_alpha", type=float, help="noise on the embeddings, such as 5")
-    optimisation.add_argument(
-        "--early_stopping_patience",
-        type=int,
-        metavar="N",
+    training = parser.add_argument_group("training")
+    training.add_argument("--per_device_eval_batch_size", type=int, help="rows (default: as for training)")
+    training.add_argument("--packing", action="store_true", help="several rows in one of --max_length tokens")
+    training.add_argument("--completion_only_loss", action=flag, default=True, help="no loss on the prompt")
+    training.add_argument("--neftune_noise_alpha", type=float, help="noise on the embeddings, such as 5")
+    training.add_argument(
+        "--early_stopping_patience", type=int, metavar="N",
         help="stop after N evaluations without a lower loss",
-    )
-    steps = parser.add_argument_group("steps between")
-    steps.add_argument("--logging_steps", type=int, default=10, help="lines of the log (default 10)")
-    steps.add_argument(
-        "--eval_steps", type=int, default=100, help="evaluations on held-out rows (default 100)"
-    )
-    steps.add_argument(
-        "--save_steps", type=int, default=100, help="checkpoints, the last two are kept (default 100)"
+    )  # fmt: skip
+    training.add_argument(
+        "--eval_steps", type=int, default=100, help="between evaluations on held-out rows (default 100)"
     )
     experiments.add_arguments(parser)
 
@@ -122,6 +77,8 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
     than the stopped run had. UserError for bad input, checkpoints.Stopped when SIGTERM ended it.
     """
     _check(args)
+    if args.bf16 is None:
+        args.bf16 = hardware.is_bf16(hardware.device())
     folder, hub = _place(args.output_dir)
     config, tokenizer = config_and_tokenizer(args)
     adapter = lora.new_adapter(args)
@@ -142,7 +99,7 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
         folder, "sft", experiments.parameters(args), _described(args, rows), price_per_hour=args.price_per_hour,
         tracker=args.tracker, resumed=newest is not None, name=args.run_name,
     )  # fmt: skip
-    trainer.add_callback(lora.progress(experiment, _TOLD, _KEPT))
+    trainer.add_callback(lora.progress(experiment, _PRINTED, _LOGGED))
     try:
         with experiment.ending():
             lora.train(trainer, newest)
@@ -151,21 +108,29 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
     finally:
         if hub:
             hub.wait()
-    result = {
-        "adapter": str(path),
-        "steps": trainer.state.global_step,
-        "loss": lora.mean_loss(trainer.state.log_history),
-        "eval_loss": eval_loss,
-        "tokens": int(trainer.state.num_input_tokens_seen),
-    }
-    figures = {name: value for name, value in result.items() if isinstance(value, (int, float))}
-    result["seconds"] = experiment.finish(figures)["seconds"]
+    result = _finished(trainer, experiment, path, eval_loss)
     prompts.forget(folder)
     if trainer.is_world_process_zero():
         _draw(folder, rows.lengths)
         if hub:
             hub.push(path, lora.ADAPTER, "Adapter", wait=True)
     return result
+
+
+def _finished(
+    trainer: Any, experiment: experiments.Experiment, adapter: Path, eval_loss: float | None
+) -> dict[str, Any]:
+    """What `fine_tune` returns, once the experiment has its figures."""
+    figures = {
+        "steps": trainer.state.global_step,
+        "loss": lora.mean_loss(trainer.state.log_history),
+        "eval_loss": eval_loss,
+        "tokens": int(trainer.state.num_input_tokens_seen),
+    }
+    seconds = experiment.finish({name: value for name, value in figures.items() if value is not None})[
+        "seconds"
+    ]
+    return {"adapter": str(adapter), **figures, "seconds": seconds}
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -212,7 +177,7 @@ def config_and_tokenizer(args: argparse.Namespace) -> tuple[Any, Any]:
 
 
 def _eval_loss(trainer: Any) -> float:
-    """Of the adapter that is kept: evaluates where the last evaluation was of other weights."""
+    """Of the adapter that is saved: evaluates where the last evaluation was of other weights."""
     state = trainer.state
     if state.best_metric is not None:  # of early stopping
         return state.best_metric

@@ -102,18 +102,18 @@ def train_rung(
     """The figures of each trial after this rung (the first is 0); a line on stderr for each that is done."""
     from ray import tune
 
-    class Told(tune.Callback):
+    class Progress(tune.Callback):
         def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **_: Any) -> None:
             figures = {key: value for key, value in trial.last_result.items() if key in FIGURES}
-            told = "  ".join(f"{key} {value}" for key, value in figures.items() if value is not None)
-            print(f"{trial.config['name']}: {told}", file=sys.stderr, flush=True)
+            line = "  ".join(f"{key} {value}" for key, value in figures.items() if value is not None)
+            print(f"{trial.config['name']}: {line}", file=sys.stderr, flush=True)
 
     tuner = tune.Tuner(
         tune.with_resources(trial, dict(resources)),
         param_space={"name": tune.grid_search(list(names)), "out": str(out), "rung": rung},
         run_config=tune.RunConfig(
             name=f"rung-{rung + 1}-{time.time_ns()}", storage_path=str(out / "ray"), verbose=0,
-            callbacks=[Told()], failure_config=tune.FailureConfig(max_failures=_KILLS),
+            callbacks=[Progress()], failure_config=tune.FailureConfig(max_failures=_KILLS),
         ),
     )  # fmt: skip
     try:

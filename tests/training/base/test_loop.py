@@ -28,18 +28,31 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 
 def test_sigterm_saves_first(corpus: Path, tmp_path: Path) -> None:
-    small = "import sys; from training import __main__, loop; loop.POOL = 64; sys.exit(__main__.main())"
+    small = (
+        "import sys; from training import __main__; from training.base import loop; loop.POOL = 64; "
+        "sys.exit(__main__.main())"
+    )
     command = [sys.executable, "-c", small, *arguments(corpus, tmp_path, "--max_minutes=60")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        assert run.stdout and run.stderr
-        while not (line := run.stdout.readline()).startswith("step 50 "):
-            assert line, run.stderr.read()
+        assert run.stderr
+        while not (line := run.stderr.readline()).startswith("step 50 "):
+            assert line
         run.send_signal(signal.SIGTERM)
         _, error = run.communicate(timeout=60)
-    told = re.fullmatch(r"Stopped at step (\d+) and saved; the same command goes on from there\.\n", error)
-    assert run.returncode == 143 and told, error
+    stopped = re.search(r"Stopped at step (\d+) and saved; the same command goes on from there\.\n\Z", error)
+    assert run.returncode == 143 and stopped, error
     state = torch.load(tmp_path / loop.CHECKPOINT, weights_only=False)["state"]
-    assert state["step"] == int(told[1]) >= 50
+    assert state["step"] == int(stopped[1]) >= 50
+
+
+def test_a_checkpoint_of_another_model_is_one_line(
+    corpus: Path, pruned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(corpus, tmp_path, "--max_steps=1")) == 0
+    capsys.readouterr()
+    assert main(arguments(corpus, tmp_path, "--max_steps=2", f"--model={pruned}")) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == f"{tmp_path / loop.CHECKPOINT} is of another model: delete it or choose another --out"
 
 
 def test_workers_change_nothing(corpus: Path, tmp_path: Path) -> None:
@@ -72,19 +85,18 @@ def test_an_option_out_of_range_is_one_line(
 
 @pytest.mark.slow
 def test_a_compiled_model_learns_the_same(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loop, "_REPORT_STEPS", 10)
     losses = {}
     for how in ("--compile", "--no-compile"):
         assert main(arguments(corpus, tmp_path / how, "--max_steps=20", how)) == 0
-        losses[how] = [float(loss) for loss in re.findall(r"loss (\S+)", capsys.readouterr().out)]
+        losses[how] = [float(loss) for loss in re.findall(r"loss (\S+)", capsys.readouterr().err)]
     assert len(losses["--compile"]) == 2
     assert losses["--compile"] == pytest.approx(losses["--no-compile"], abs=0.02)
     assert weights(tmp_path / "--compile").keys() == weights(tmp_path / "--no-compile").keys()
 
 
-def test_rows_of_like_length_fill_the_batches() -> None:
+def test_batches_are_length_bucketed_and_full() -> None:
     lengths = [5, 1, 9, 3, 30, 2]
-    batches = loop.of_like_length("abcdef", lengths, batch_tokens=10)
+    batches = loop.length_bucketed("abcdef", lengths, batch_tokens=10)
     assert batches == [["b", "f", "d"], ["a"], ["c"], ["e"]]

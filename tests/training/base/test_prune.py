@@ -30,16 +30,16 @@ def test_the_layer_that_does_nothing_goes(
 ) -> None:
     arguments = ["prune", f"--model={pretrained}", f"--texts={half_corpus}", f"--out={tmp_path / 'base'}"]
     assert main([*arguments, "--num_hidden_layers=3", "--vocab_size=400"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["layers"] == [i for i in range(4) if i != IDLE_LAYER]
-    assert told["nats_per_token_without_layers"] == told["nats_per_token"]
-    rises = told["loss_rise_by_layer"]
-    assert rises[str(IDLE_LAYER)] == 0 < min(rises[str(i)] for i in told["layers"])
+    reported = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert reported["layers"] == [i for i in range(4) if i != IDLE_LAYER]
+    assert reported["nats_per_token_without_layers"] == reported["nats_per_token"]
+    rises = reported["loss_rise_by_layer"]
+    assert rises[str(IDLE_LAYER)] == 0 < min(rises[str(i)] for i in reported["layers"])
 
     assert main([*arguments, "--num_hidden_layers=1", "--vocab_size=400"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told["layers"] == [max(range(4), key=lambda i: rises[str(i)])]
-    assert told["nats_per_token_without_layers"] > told["nats_per_token"]
+    reported = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert reported["layers"] == [max(range(4), key=lambda i: rises[str(i)])]
+    assert reported["nats_per_token_without_layers"] > reported["nats_per_token"]
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "base").config.num_hidden_layers == 1
 
 

@@ -65,11 +65,15 @@ def arguments(bert: Path, corpus: Path, out: Path, steps: int) -> list[str]:
 def trained(bert: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run of 150 steps; log.txt holds what it printed."""
     out = tmp_path_factory.mktemp("tagger")
-    log = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(log):
+    log, out_lines = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out_lines),
+        contextlib.redirect_stderr(log),
+    ):
         clock(patch)
         assert main(arguments(bert, corpus, out, 150)) == 0
-    (out / "log.txt").write_text(log.getvalue())
+    (out / "log.txt").write_text(log.getvalue() + out_lines.getvalue())
     return out
 
 
@@ -77,8 +81,8 @@ def test_the_loss_falls(trained: Path) -> None:
     log = (trained / "log.txt").read_text()
     first, *_, last = map(float, re.findall(r"loss (\d+\.\d+)", log))
     assert last < 0.8 * first
-    told = json.loads(log.splitlines()[-1])
-    assert told["step"] == 150 and 0 < told["precision"] <= 1 and 0 < told["recall"] <= 1
+    figures = json.loads(log.splitlines()[-1])
+    assert figures["step"] == 150 and 0 < figures["precision"] <= 1 and 0 < figures["recall"] <= 1
 
 
 def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(
@@ -98,7 +102,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(
     clock(monkeypatch)
     capsys.readouterr()
     assert main(arguments(bert, corpus, tmp_path / "killed", 40)) == 0
-    assert "resumed at step 30" in capsys.readouterr().out
+    assert "resumed at step 30" in capsys.readouterr().err
     whole, resumed = (
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=False) for name in ("whole", "killed")
     )
@@ -225,8 +229,9 @@ def test_llama_cpp_doubts_what_torch_does(trained: Path, bert: Path, tmp_path: P
 
 def test_a_missing_base_is_one_line(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(tmp_path / "nothing", corpus, tmp_path / "out", 1)) == 2
-    error = capsys.readouterr().err
-    assert str(tmp_path / "nothing") in error and error.count("\n") == 1
+    *notes, error = capsys.readouterr().err.splitlines()
+    assert len(notes) == 1 and "tags make" in notes[0]
+    assert str(tmp_path / "nothing") in error and "give --base" in error
 
 
 def test_runs_that_began_as_one_are_averaged(

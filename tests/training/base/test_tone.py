@@ -13,7 +13,7 @@ import torch
 
 from space.errors import UserError
 from space.proofread.classifiers.tone import LABELS, Heads
-from training.base import tone, tone_emails, tone_figures, tone_rows
+from training.base import hardware, loop, tone, tone_figures, tone_model, tone_rows
 
 
 @pytest.fixture
@@ -51,31 +51,33 @@ class Killed(Exception):
     pass
 
 
-def trained(args: argparse.Namespace, kill_at: int | None = None) -> dict[str, torch.Tensor]:
+def trained(args: argparse.Namespace) -> dict[str, torch.Tensor]:
     torch.set_num_threads(1)
     model, tokenizer = tone.build(args.base, args.seed)
-
-    def after_step(step: int) -> None:
-        if step == kill_at:
-            raise Killed
-
-    tone.train(
-        model,
-        tokenizer,
-        tone_rows.split_rows(tone_rows.load_rows(args), args.seed)["train"],
-        args,
-        after_step,
-    )
+    args.out.mkdir(exist_ok=True)
+    rows = tone_rows.split_rows(tone_rows.load_rows(args), args.seed)["train"]
+    tone.train(model, tokenizer, rows, args)
     return model.state_dict()
 
 
-def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(args: argparse.Namespace, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_and_ends_as_an_unbroken_one(
+    args: argparse.Namespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = trained(args)
     args.out = tmp_path / "killed"
+    steps, loss_of = iter(range(100)), tone.loss_of
+
+    def killed_at_ten(*given: Any) -> torch.Tensor:
+        if next(steps) == 10:
+            raise Killed
+        return loss_of(*given)
+
+    monkeypatch.setattr(tone, "loss_of", killed_at_ten)
     with pytest.raises(Killed):
-        trained(args, kill_at=10)
-    assert (args.out / "checkpoint" / "last.pt").is_file()
-    (args.out / "checkpoint" / "last.new").write_bytes(b"half a file, as a kill leaves it")
+        trained(args)
+    monkeypatch.setattr(tone, "loss_of", loss_of)
+    assert torch.load(args.out / loop.CHECKPOINT, weights_only=False)["state"]["step"] == 8
+    (args.out / "checkpoint.tmp").write_bytes(b"half a file, as a kill leaves it")
     resumed = trained(args)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -88,7 +90,7 @@ def test_a_run_leaves_an_encoder_heads_and_figures(
     assert figures == json.loads((args.out / "figures.json").read_text())
     assert {"sentiment", "politeness", "politeness, emails check", "sentiment, reviews"} <= set(figures)
     assert figures["politeness"]["ends"] > 0.8  # one word tells them apart
-    assert not (args.out / "checkpoint").exists()
+    assert not (args.out / loop.CHECKPOINT).exists()
 
     from transformers import AutoModel, AutoTokenizer
 
@@ -114,7 +116,7 @@ def test_the_numpy_heads_say_what_the_trained_ones_say(args: argparse.Namespace)
     data = tone.calibrate(model, tokenizer, rows)
     items = tone.examples(rows, tokenizer)
     [logits] = tone.logits_of(model, items, tokenizer.pad_token_id)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode(), hardware.autocast("cpu"):
         hidden = model.encoder(input_ids=torch.tensor([items[0].ids])).last_hidden_state[0].float().numpy()
     heads = Heads(data)
     [predicted] = tone.predict(model, tokenizer, rows, data)
@@ -136,7 +138,8 @@ def test_politeness_labels_are_quartiles_of_the_score() -> None:
 def test_reviews_do_not_touch_the_neutral_logit(args: argparse.Namespace) -> None:
     model, tokenizer = tone.build(args.base, 0)
     rows = tone_rows.sentiment_rows([{"text": "good", "label": "positive", "split": "reviews"}])
-    tone.loss_of(model, tone.collate(tone.examples(rows, tokenizer), 0), tone.class_weights(rows)).backward()
+    arrays = [torch.from_numpy(array) for array in tone.collate(tone.examples(rows, tokenizer), 0)]
+    tone.loss_of(model, arrays, tone.class_weights(rows)).backward()
     gradient = model.tone["sentiment"].weight.grad
     assert gradient[1].abs().max() == 0
     assert gradient[0].abs().max() > 0 and gradient[2].abs().max() > 0
@@ -157,7 +160,7 @@ def test_equal_texts_are_never_on_two_sides() -> None:
 
 
 def test_email_sentences_are_balanced_and_apart() -> None:
-    train, check = (list(tone_emails.rows(part)) for part in ("train", "check"))
+    train, check = (list(tone_rows.email_rows(part)) for part in ("train", "check"))
     assert not {text.lower() for text, *_ in train} & {text.lower() for text, *_ in check}
     assert len({text for text, *_ in train}) == len(train) > 250
     for rows in (train, check):
@@ -172,7 +175,7 @@ def test_batches_hold_every_text_once_within_the_budget(args: argparse.Namespace
     made = tone.batches(items, random.Random(0))
     assert sorted(i for batch in made for i in batch) == list(range(200))
     assert all(
-        len(batch) * max(len(items[i].ids) for i in batch) <= tone.BATCH_TOKENS * 1.2 for batch in made
+        len(batch) * max(len(items[i].ids) for i in batch) <= tone_model.BATCH_TOKENS * 1.2 for batch in made
     )
 
 

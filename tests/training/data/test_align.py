@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from space.proofread.classifiers.encoder import encode
-from space.proofread.prompt import WORDS
+from space.proofread.words import WORDS
 from training.data.align import Span, fixes
 from training.data.corrupt import corrupt
 from training.data.pairs import load_texts

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from space.proofread import dialect, lexicon
 from space.proofread.lexicon import Lexicon
 from training.__main__ import main
-from training.data.corpus import dialects, is_clean, renumber, save_dialects, sentences
+from training.data.corpus import is_clean, renumber, sentences
 
 HELD_OUT = "The annual figures of the northern branch will be published in the second week of March."
 PROSE = f"""Mr. Smith met Dr. Jones at 5 p.m. on Friday. {HELD_OUT} They agreed on a price.
@@ -49,35 +48,6 @@ def test_sentences_end_where_they_end() -> None:
 
 def test_lists_are_numbered_again() -> None:
     assert renumber("1. One\n1. Two\n\n1. Three\nText\n1. New") == "1. One\n2. Two\n\n3. Three\nText\n1. New"
-
-
-def test_verbs_come_in_all_forms_and_the_rest_where_somebody_writes_it() -> None:
-    found = {
-        (british, american): way for british, american, way in dialects({"maximize", "maximization", "size"})
-    }
-    forms = ("e", "es", "ed", "ing")
-    assert all(found["maximis" + form, "maximiz" + form] == "both" for form in forms)
-    assert ("maximisation", "maximization") in found and ("maximisers", "maximizers") not in found
-    assert ("sise", "size") not in found and not any("favour" in british for british, _ in found)
-    assert found["cheque", "check"] == "american" and found["aesthetic", "esthetic"] == "british"
-
-
-def shipped_words() -> set[str]:
-    return {line.split("\t")[0] for line in lexicon.PATH.read_text(encoding="utf-8").splitlines()}
-
-
-def test_each_word_has_one_other_spelling_and_needs_no_second_look() -> None:
-    pairs = dialects(shipped_words())
-    for into, side in (("american", 0), ("british", 1)):
-        of_way = [pair for pair in pairs if pair[2] in (into, "both")]
-        words = [pair[side] for pair in of_way]
-        assert len(words) == len(set(words))
-        assert set(words).isdisjoint(pair[1 - side] for pair in of_way)
-
-
-def test_the_shipped_list_is_what_the_rules_make_of_the_shipped_words(tmp_path: Path) -> None:
-    save_dialects(dialects(shipped_words()), tmp_path / "dialects.tsv")
-    assert (tmp_path / "dialects.tsv").read_bytes() == dialect.PATH.read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.data.corrupt import _MISTAKES, _TOKEN, KINDS, blunt, corrupt, wrong_words
+from training.data.corrupt import KINDS, blunt, corrupt
+from training.data.mistakes import MISTAKES, TOKEN
 
 TEXTS = {
     "spelling": "We received the necessary documents yesterday.",
@@ -35,9 +36,9 @@ def test_every_kind_of_mistake_can_be_made(kind: str) -> None:
     good = TEXTS[kind]
     made = set()
     for seed in range(400):
-        tokens = _TOKEN.findall(good)
+        tokens = TOKEN.findall(good)
         rng = random.Random(seed)
-        if _MISTAKES[kind][0](tokens, rng.randrange(len(tokens)), rng):
+        if MISTAKES[kind][0](tokens, rng.randrange(len(tokens)), rng):
             made.add("".join(tokens))
     assert made and good not in made
 
@@ -57,9 +58,7 @@ def test_numbers_and_links_survive() -> None:
 
 @given(st.text(max_size=80), st.integers(0, 100))
 def test_any_text_can_be_given(text: str, seed: int) -> None:
-    bad = corrupt(text, random.Random(seed))
-    for start, end, wrong in wrong_words(bad, text):
-        assert bad[start:end] and isinstance(wrong, bool)
+    assert isinstance(corrupt(text, random.Random(seed)), str)
 
 
 @pytest.mark.parametrize(
@@ -72,18 +71,4 @@ def test_any_text_can_be_given(text: str, seed: int) -> None:
     ],
 )
 def test_courtesy_can_be_taken_away(courteous: str, plain: str | None) -> None:
-    assert blunt(courteous, random.Random(0)) == plain
-
-
-@pytest.mark.parametrize(
-    ("bad", "good", "wrong"),
-    [
-        ("He go home.", "He goes home.", ["go"]),
-        ("He went home", "He went home.", ["home"]),
-        ("He went to to work.", "He went to work.", ["to"]),
-        ("I am in office.", "I am in the office.", ["office"]),
-        ("All is well.", "All is well.", []),
-    ],
-)
-def test_wrong_words_are_marked(bad: str, good: str, wrong: list[str]) -> None:
-    assert [bad[start:end] for start, end, label in wrong_words(bad, good) if label] == wrong
+    assert blunt(courteous) == plain

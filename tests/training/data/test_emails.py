@@ -217,12 +217,12 @@ def test_the_command_writes_distinct_rows_and_reports(
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "reported"),
     [(["--out", "none/e.jsonl"], "none is not a folder"), (["--count", "0", "--out", "e"], "at least one")],
 )
 def test_bad_input_is_told_in_one_line(
-    args: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    args: list[str], reported: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["emails", *args]) == 2
     error = capsys.readouterr().err
-    assert told in error and error.count("\n") == 1
+    assert reported in error and error.count("\n") == 1

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from space.errors import UserError
 from space.proofread.lexicon import Lexicon
 from space.proofread.prompt import Evidence
 from training.__main__ import main
 from training.data.corpus import detokenize
-from training.data.pairs import Pair, PairMaker, load_texts, simulated_evidence
+from training.data.pairs import Pair, PairMaker, load_texts, real_pairs, simulated_evidence
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +37,9 @@ def test_pairs_hold_identities_and_both_modes(corpus: Path) -> None:
 
 def test_imitated_evidence_suggests_what_the_word_list_does(lexicon: Lexicon) -> None:
     seen = imitations(Pair("I recieve it.", "I receive it."), lexicon)
-    told = [doubt.fix for evidence in seen for doubt in evidence.doubts if doubt.text == "recieve"]
-    assert set(told) == {"receive"} and 0.8 < len(told) / len(seen) < 1
+    found = [doubt.fix for evidence in seen for doubt in evidence.doubts if doubt.text == "recieve"]
+    assert set(found) == {"receive"}
+    assert 0.4 < len(found) / len(seen) < 0.6  # half of the pairs have no evidence
 
 
 def test_doubts_stand_where_their_words_do_in_order(lexicon: Lexicon) -> None:
@@ -52,14 +54,14 @@ def test_doubts_stand_where_their_words_do_in_order(lexicon: Lexicon) -> None:
 def test_a_mistake_is_mostly_found_and_often_known(lexicon: Lexicon) -> None:
     seen = imitations(Pair("They goes home.", "They go home."), lexicon)
     fixes = [doubt.fix for evidence in seen for doubt in evidence.doubts if doubt.text == "goes"]
-    assert 0.3 < len(fixes) / len(seen) < 0.9
+    assert 0.25 < len(fixes) / len(seen) < 0.45
     assert 0.4 < fixes.count("go") / len(fixes) < 0.8
 
 
 def test_right_words_are_rarely_doubted_and_advice_on_them_is_another_word(lexicon: Lexicon) -> None:
     text = "They went home to see their friends."
-    doubts = [doubt for evidence in imitations(Pair(text, text), lexicon) for doubt in evidence.doubts]
-    assert 0 < len(doubts) / (300 * 8) < 0.05
+    doubts = [doubt for evidence in imitations(Pair(text, text), lexicon, 900) for doubt in evidence.doubts]
+    assert 0 < len(doubts) / (900 * 8) < 0.05
     assert None in {doubt.fix for doubt in doubts} and len({doubt.fix for doubt in doubts}) > 5
     assert all(doubt.fix != doubt.text for doubt in doubts)
 
@@ -80,6 +82,42 @@ def test_a_courteous_text_is_not_called_impolite_in_polish_mode(lexicon: Lexicon
     assert {e.politeness[0] for e in seen if e.politeness} == {"neutral", "polite"}
 
 
+# ---- real corrections ----
+
+
+def test_real_pairs_are_held_back_by_origin(tmp_path: Path) -> None:
+    paths = tmp_path / "rules.jsonl", tmp_path / "commits.jsonl"
+    for path, origin in zip(paths, ("rule", "repository"), strict=True):
+        rows = [
+            {"source": f"a{i}", "target": f"{path.stem}{i}", origin: f"{origin} {i % 200}"}
+            for i in range(600)
+        ]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    train, held = real_pairs(paths)
+    assert (train, held) == real_pairs(paths) and len(train) + len(held) == 1200
+    assert 0.1 < len(held) / 1200 < 0.2
+
+    def origins(pairs: list[Pair]) -> set[tuple[str, int]]:
+        return {(pair.good.rstrip("0123456789"), int(pair.bad[1:]) % 200) for pair in pairs}
+
+    assert not origins(train) & origins(held)
+    assert len(origins(train)) + len(origins(held)) == 400
+
+
+def test_real_pairs_without_an_origin_are_held_back_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "real.jsonl"
+    path.write_text("".join(json.dumps({"source": "a", "target": f"text {i}"}) + "\n" for i in range(400)))
+    train, held = real_pairs([path])
+    assert 30 < len(held) < 90 and len(train) + len(held) == 400
+
+
+def test_a_row_without_a_target_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "real.jsonl"
+    path.write_text('{"source": "a", "corrected": "b"}\n')
+    with pytest.raises(UserError, match="row 1 needs text in these columns: source, target"):
+        real_pairs([path])
+
+
 # ---- the command ----
 
 
@@ -91,8 +129,8 @@ def made(out: Path, *more: str) -> list[dict[str, str]]:
 def test_the_command_writes_rows(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     units = [f"--{name}={corpus / name}.jsonl" for name in ("clean", "email")]
     rows = made(tmp_path / "new" / "pairs.jsonl", *units, "--rows=60")
-    told = json.loads(capsys.readouterr().out)
-    assert told == {"rows": 60, "unchanged": sum(row["draft"] == row["corrected"] for row in rows)}
+    reported = json.loads(capsys.readouterr().out)
+    assert reported == {"rows": 60, "unchanged": sum(row["draft"] == row["corrected"] for row in rows)}
     assert len(rows) == 60 and {row["mode"] for row in rows} == {"proofread", "polish"}
     assert made(tmp_path / "again.jsonl", *units, "--rows=60") == rows
     assert made(tmp_path / "other.jsonl", *units, "--rows=60", "--seed=1") != rows
@@ -110,7 +148,7 @@ def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("option", "content", "told"),
+    ("option", "content", "reported"),
     [
         ("clean", '{"sentence": "Hi."}', "row 1 needs text in these columns: text"),
         ("email", "", "has no row"),
@@ -122,7 +160,7 @@ def test_mistakes_of_learners_are_among_the_rows(corpus: Path, tmp_path: Path) -
 def test_bad_input_is_one_line(
     option: str,
     content: str | None,
-    told: str,
+    reported: str,
     corpus: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -135,7 +173,7 @@ def test_bad_input_is_one_line(
     given = [f"--{name}={path}" for name, path in files.items()]
     assert main(["pairs", f"--out={tmp_path / 'pairs.jsonl'}", *given]) == 2
     said = capsys.readouterr().err
-    assert told in said and said.count("\n") == 1
+    assert reported in said and said.count("\n") == 1
     assert not (tmp_path / "pairs.jsonl").exists()
 
 

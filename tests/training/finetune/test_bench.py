@@ -99,16 +99,22 @@ def test_rows_are_the_same_again_and_fit() -> None:
 def test_all_contenders_train_the_same_rows(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--size=tiny", "--rows=16", "--rounds=1"]) == 0
     out, err = capsys.readouterr()
-    told = json.loads(out)
-    assert told["size"] == "tiny" and told["rows"] == 16 and told["tokens"] > told["labelled_tokens"] > 0
+    reported = json.loads(out)
+    assert (
+        reported["size"] == "tiny"
+        and reported["rows"] == 16
+        and reported["tokens"] > reported["labelled_tokens"] > 0
+    )
     for name in bench.CONTENDERS:
-        figures = told[name]
+        figures = reported[name]
         assert figures["tokens_per_second"] > 0
         # rounded seconds: the epoch's tokens over the time of its steps
-        assert figures["tokens_per_second"] * figures["seconds"] == pytest.approx(told["tokens"], rel=0.01)
-    assert [told[name]["steps"] for name in bench.CONTENDERS] == [1, 2, 1]  # 32, 8 and packed rows a step
-    assert told["ours_over"]["trl"] == pytest.approx(
-        told["ours"]["tokens_per_second"] / told["trl"]["tokens_per_second"], abs=1e-3
+        assert figures["tokens_per_second"] * figures["seconds"] == pytest.approx(
+            reported["tokens"], rel=0.01
+        )
+    assert [reported[name]["steps"] for name in bench.CONTENDERS] == [1, 2, 1]  # 32, 8 and packed rows a step
+    assert reported["ours_over"]["trl"] == pytest.approx(
+        reported["ours"]["tokens_per_second"] / reported["trl"]["tokens_per_second"], abs=1e-3
     )
     assert [line.split()[0] for line in err.splitlines()[-3:]] == ["ours", "trl", "trl"]
 
@@ -126,7 +132,8 @@ def test_a_gpu_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     assert main(["bench", "--size=tiny", "--rows=64", "--rounds=1", "--peak_tflops=100"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    reported = json.loads(capsys.readouterr().out)
     assert all(
-        told[name]["peak_memory_gib"] > 0 and told[name]["mfu_percent"] > 0 for name in bench.CONTENDERS
+        reported[name]["peak_memory_gib"] > 0 and reported[name]["mfu_percent"] > 0
+        for name in bench.CONTENDERS
     )

@@ -26,7 +26,7 @@ def tokenizer(tiny_llama: Path) -> Any:
 
 @pytest.fixture
 def load(tokenizer: Any) -> Load:
-    """`load(file, file, option=value)`: chat rows, none held out, unless told otherwise."""
+    """`load(file, file, option=value)`: chat rows, none held out, by default."""
 
     def loaded(*datasets: Path | str, **options: Any) -> dataset.Data:
         parser = argparse.ArgumentParser()
@@ -262,7 +262,7 @@ def test_rows_that_do_not_fit_are_left_out(load: Load, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "options", "told"),
+    ("rows", "options", "reported"),
     [
         ([{"a": "x", "b": "y"}], {}, "say with --input_column which column it is; its columns are: a, b"),
         (
@@ -278,15 +278,15 @@ def test_rows_that_do_not_fit_are_left_out(load: Load, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_line(
-    rows: list[dict[str, Any]], options: dict[str, Any], told: str, load: Load, tmp_path: Path
+    rows: list[dict[str, Any]], options: dict[str, Any], reported: str, load: Load, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as error:
         load(write(tmp_path / "rows.jsonl", rows), **options)
-    assert told in str(error.value) and "\n" not in str(error.value)
+    assert reported in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "reported"),
     [
         ("rows.jsonl", "{", "line 1 is not JSON"),
         ("rows.json", "{", "cannot be read"),
@@ -298,9 +298,11 @@ def test_what_cannot_be_used_is_one_line(
         ("rows.txt", "a", "rows.txt is no file of rows: they are read from .csv"),
     ],
 )
-def test_broken_files_are_one_line(name: str, content: str, told: str, load: Load, tmp_path: Path) -> None:
+def test_broken_files_are_one_line(
+    name: str, content: str, reported: str, load: Load, tmp_path: Path
+) -> None:
     (tmp_path / name).write_bytes(content.encode("latin-1"))
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=reported) as error:
         load(tmp_path / name)
     assert "\n" not in str(error.value)
 

@@ -22,7 +22,7 @@ def test_needs_are_weights_adapter_and_activations() -> None:
     # q and o 16 x 16, k and v 16 x 8, three of 16 x 32; two norms a layer, one at the end
     linear, others = 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 32), 100 * 16 + 5 * 16
     adapter = 2 * 4 * (2 * (16 + 16) + 2 * (16 + 8) + 3 * (16 + 32))
-    given = {"lora_r": 4, "per_device_train_batch_size": 3}
+    given = {"lora_r": 4, "per_device_train_batch_size": 3, "bf16": True}
     fixed, read = 4 * (linear + others) + 16 * adapter, 3 * 50 * 16
     plain, saving = (recipes.arguments(given | {"gradient_checkpointing": each}) for each in (False, True))
     new = lora.new_adapter(plain)

@@ -128,10 +128,10 @@ def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     assert main(arguments(tiny_llama, preferences, whole, *more, "--max_steps=4")) == 0
     assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=2")) == 0
     assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=4")) == 0
-    _, once_told, _, told = map(json.loads, capsys.readouterr().out.splitlines())
-    assert told["steps"] == 4 and told["loss"] == once_told["loss"] > 0
+    _, once_told, _, reported = map(json.loads, capsys.readouterr().out.splitlines())
+    assert reported["steps"] == 4 and reported["loss"] == once_told["loss"] > 0
     assert main(arguments(tiny_llama, preferences, parts, *more, "--max_steps=4")) == 0  # it had ended
-    assert json.loads(capsys.readouterr().out)["loss"] == told["loss"]
+    assert json.loads(capsys.readouterr().out)["loss"] == reported["loss"]
     begun, once, resumed = (
         load_file(folder / "adapter" / "adapter_model.safetensors") for folder in (first, whole, parts)
     )
@@ -173,8 +173,8 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_a_record_that_says_so(
     (run / "checkpoint-4" / "optimizer.pt").symlink_to("/dev/full")
     given = arguments(tiny_llama, preferences, run, "--max_steps=4", "--save_steps=2")
     assert main(given) == 1
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1] == "The disk is full: make room, then give the same command again."
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[-1] == "The disk is full: make room, then give the same command again."
     assert [path.name for path in run.glob("checkpoint-*")] == ["checkpoint-2"]
     assert experiments.read(run)["status"] == "failed" and not (run / "adapter").exists()
     assert main(given) == 0
@@ -272,16 +272,16 @@ def test_bad_options_are_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     assert main(arguments(tiny_llama, preferences, tmp_path / "run", option)) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert said in told[-1] and not (tmp_path / "run").exists()
+    reported = capsys.readouterr().err.splitlines()
+    assert said in reported[-1] and not (tmp_path / "run").exists()
 
 
 def test_prompts_without_room_for_an_answer_are_one_line(
     tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(tiny_llama, preferences, tmp_path / "run", "--max_length=9")) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1] == "no pair is left: every prompt alone has --max_length 9 tokens or more"
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[-1] == "no pair is left: every prompt alone has --max_length 9 tokens or more"
 
 
 @pytest.mark.parametrize("method", ["dpo", "kto"])
@@ -289,9 +289,9 @@ def test_a_model_that_does_not_fit_is_told_before_anything_is_measured(
     method: str, giant: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(giant, preferences, tmp_path / "run", f"--method={method}")) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert re.search(r"giant does not fit: about \d{4,}\.\d GB needed, \d+\.\d GB free; try", told)
-    assert "--load_in_4bit" not in told and not (tmp_path / "run").exists()
+    (reported,) = capsys.readouterr().err.splitlines()
+    assert re.search(r"giant does not fit: about \d{4,}\.\d GB needed, \d+\.\d GB free; try", reported)
+    assert "--load_in_4bit" not in reported and not (tmp_path / "run").exists()
 
 
 def test_a_row_that_the_chat_template_refuses_is_one_line(
@@ -305,8 +305,8 @@ def test_a_row_that_the_chat_template_refuses_is_one_line(
     said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
     path = written(tmp_path / "rows.jsonl", [{"prompt": said, "chosen": "Hi.", "rejected": "No."}])
     assert main(arguments(model, path, tmp_path / "run", "--task=chat")) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told == "the chat template of the --model refuses a row: no system role"
+    (reported,) = capsys.readouterr().err.splitlines()
+    assert reported == "the chat template of the --model refuses a row: no system role"
 
 
 def test_a_chat_is_no_draft(tmp_path: Path) -> None:

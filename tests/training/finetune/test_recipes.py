@@ -69,7 +69,7 @@ def test_a_shipped_recipe_is_known_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "told"),
+    ("recipe", "reported"),
     [
         ({"lora_rank": 4}, "there is no option 'lora_rank'; did you mean 'lora_r'?"),
         ({"zzz": 4}, "there is no option 'zzz'; see --help"),
@@ -82,18 +82,19 @@ def test_a_shipped_recipe_is_known_by_its_name() -> None:
         ({"task": "sing"}, "task: 'sing' is none of proofread, chat"),
     ],
 )
-def test_what_does_not_fit_is_one_line(recipe: dict[str, Any], told: str) -> None:
+def test_what_does_not_fit_is_one_line(recipe: dict[str, Any], reported: str) -> None:
     with pytest.raises(UserError) as error:
         recipes.arguments(recipe)
-    assert told in str(error.value) and "\n" not in str(error.value)
+    assert reported in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("content", "told"), [("a: [", "cannot be read as YAML"), ("- a", "is no recipe"), ("", "is no recipe")]
+    ("content", "reported"),
+    [("a: [", "cannot be read as YAML"), ("- a", "is no recipe"), ("", "is no recipe")],
 )
-def test_broken_files_are_one_line(content: str, told: str, tmp_path: Path) -> None:
+def test_broken_files_are_one_line(content: str, reported: str, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(content)
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=reported) as error:
         recipes.read(tmp_path / "recipe.yaml")
     assert "\n" not in str(error.value)
 

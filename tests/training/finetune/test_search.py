@@ -166,7 +166,7 @@ def test_a_number_is_drawn_with_three_digits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "vary", "told"),
+    ("method", "vary", "reported"),
     [
         ("halving", ["lora_r=4"], "--method random or factor"),
         ("factor", ["lora_r=4:8"], "ranges are for --method random"),
@@ -177,8 +177,8 @@ def test_a_number_is_drawn_with_three_digits() -> None:
         ("random", ["max_tokens=4,8"], "the same for all trials"),
     ],
 )
-def test_what_cannot_be_searched_is_one_line(method: str, vary: list[str], told: str) -> None:
-    with pytest.raises(UserError, match=told) as raised:
+def test_what_cannot_be_searched_is_one_line(method: str, vary: list[str], reported: str) -> None:
+    with pytest.raises(UserError, match=reported) as raised:
         candidates(method, [], vary, 8, 0)
     assert "\n" not in str(raised.value)
 
@@ -265,7 +265,7 @@ def test_what_a_model_writes_is_scored(tiny_llama: Path, command: list[str], tmp
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         (["--rungs", "160", "80"], "--rungs are growing"),
         (["--validation_share=0"], "ranked on held-out rows"),
@@ -276,10 +276,10 @@ def test_what_a_model_writes_is_scored(tiny_llama: Path, command: list[str], tmp
     ],
 )
 def test_bad_input_is_one_line(
-    given: list[str], told: str, command: list[str], capsys: pytest.CaptureFixture[str]
+    given: list[str], reported: str, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*command, *given]) == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    assert reported in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_an_address_without_a_cluster_is_told_at_once(
@@ -289,8 +289,8 @@ def test_an_address_without_a_cluster_is_told_at_once(
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         assert main([*command, f"--ray_address={address}"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1] == f"no Ray cluster answers at {address}; `ray start --head` starts one"
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[-1] == f"no Ray cluster answers at {address}; `ray start --head` starts one"
     assert main([*command, "--ray_address=nonsense"]) == 2
     assert "no Ray cluster answers at nonsense" in capsys.readouterr().err
 
@@ -386,14 +386,14 @@ def test_a_search_survives_kills_and_leaves_nothing_running(
     ]
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
-    told, notes = second.communicate(timeout=600)
+    reported, notes = second.communicate(timeout=600)
     assert second.returncode == 0, notes
     assert workers and "Going on from" in (running / "trial.log").read_text()
     assert marked(mark) == [] and not (out / "ray").exists()
     assert {path: path.stat().st_mtime_ns for path in done} == done  # what was finished was left alone
 
     # wild is best, and two of three went on.
-    report = json.loads(told)
+    report = json.loads(reported)
     assert report["winner"] == "wild" and report["steps"] == 24
     results = json.loads((out / "results.json").read_text())["results"]
     assert [(row["rung"], row["trial"]) for row in results[3:]] == [(2, "wild"), (2, "mild")]
@@ -418,11 +418,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, value)
     with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp", ignore_cleanup_errors=True) as short_folder:
         log = Path(short_folder, "log")
-        with log.open("w") as told:
+        with log.open("w") as reported:
             head = subprocess.Popen(
                 [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", f"--port={port}", "--num-cpus=1",
                  f"--temp-dir={short_folder}", "--include-dashboard=false", "--object-store-memory=100000000"],
-                stdout=told, stderr=told, start_new_session=True,
+                stdout=reported, stderr=reported, start_new_session=True,
             )  # fmt: skip
         try:
             until(lambda: "Ray runtime started" in log.read_text() or head.poll() is not None)

@@ -140,8 +140,8 @@ def test_a_torn_checkpoint_is_skipped(
     torn = tmp_path / "checkpoint-4" / "optimizer.pt"
     torn.write_bytes(torn.read_bytes()[:100])
     sft.fine_tune(recipes.arguments(given))
-    told = capsys.readouterr().err
-    assert "checkpoint-4 is torn and was skipped" in told and "Going on from" in told
+    reported = capsys.readouterr().err
+    assert "checkpoint-4 is torn and was skipped" in reported and "Going on from" in reported
     assert checkpoints.newest(tmp_path) == tmp_path / "checkpoint-4"
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
 
@@ -196,8 +196,8 @@ def test_a_full_disk_leaves_no_half_checkpoint(
     (tmp_path / "checkpoint-4").mkdir()
     (tmp_path / "checkpoint-4" / "optimizer.pt").symlink_to("/dev/full")
     assert main(words(options(tiny_llama, questions, tmp_path))) == 1
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1] == "The disk is full: make room, then give the same command again."
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[-1] == "The disk is full: make room, then give the same command again."
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-2"]
     assert main(words(options(tiny_llama, questions, tmp_path))) == 0
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
@@ -221,8 +221,8 @@ def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(
     finally:
         ended.set()
         waiting.join()
-    told = capsys.readouterr().err.splitlines()
-    assert told[-1].startswith("Stopped. What was saved stays") and "Traceback" not in "".join(told)
+    reported = capsys.readouterr().err.splitlines()
+    assert reported[-1].startswith("Stopped. What was saved stays") and "Traceback" not in "".join(reported)
     assert experiments.read(tmp_path)["status"] == "stopped"
     assert all(checkpoints.is_complete(path) for path in tmp_path.glob("checkpoint-*"))
 
@@ -278,8 +278,8 @@ def test_a_run_that_goes_on_measures_no_draft_again(
         sft.fine_tune(recipes.arguments(given), [crash_at(3)])
     assert "evidence measured on 10 of 10" in capsys.readouterr().err
     sft.fine_tune(recipes.arguments(given))
-    told = capsys.readouterr().err
-    assert "Going on from" in told and "evidence measured" not in told
+    reported = capsys.readouterr().err
+    assert "Going on from" in reported and "evidence measured" not in reported
     assert not list((tmp_path / "run").glob("evidence-*"))
 
 
@@ -340,7 +340,7 @@ def test_a_recipe_gives_way_to_the_command_line(
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         ({"model": "no/such-model"}, "no/such-model cannot be loaded as a language model"),
         ({"model": None}, "--model is missing"),
@@ -365,11 +365,11 @@ def test_a_recipe_gives_way_to_the_command_line(
     ],
 )
 def test_bad_options_are_one_line(
-    wrong: dict[str, Any], told: str, tiny_llama: Path, questions: Path, tmp_path: Path
+    wrong: dict[str, Any], reported: str, tiny_llama: Path, questions: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as error:
         sft.fine_tune(recipes.arguments(options(tiny_llama, questions, tmp_path) | wrong))
-    assert told in str(error.value) and "\n" not in str(error.value)
+    assert reported in str(error.value) and "\n" not in str(error.value)
     assert not list(tmp_path.glob("*/"))
 
 
@@ -381,10 +381,10 @@ def test_a_model_that_does_not_fit_is_told_before_it_is_loaded(
 
 
 @pytest.mark.parametrize(
-    ("how", "told"), [("torn", "torn cannot be loaded"), ("other", "t5 is no causal language model")]
+    ("how", "reported"), [("torn", "torn cannot be loaded"), ("other", "t5 is no causal language model")]
 )
 def test_a_model_of_no_use_is_one_line(
-    how: str, told: str, tiny_llama: Path, questions: Path, tmp_path: Path
+    how: str, reported: str, tiny_llama: Path, questions: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / how
     shutil.copytree(tiny_llama, model)
@@ -393,7 +393,7 @@ def test_a_model_of_no_use_is_one_line(
     else:
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps(config | {"model_type": "t5"}))
-    with pytest.raises(UserError, match=told) as error:
+    with pytest.raises(UserError, match=reported) as error:
         sft.fine_tune(recipes.arguments(options(model, questions, tmp_path / "run")))
     assert "\n" not in str(error.value)
 

@@ -102,8 +102,8 @@ def _lines() -> list[str]:
 
 
 def _fits(tags: re.Match[str] | None, voice: Voice) -> bool:
-    wanted = [tag for tag in (tags.group(1).split() if tags else ()) if not tag.startswith("@")]
-    return all(tag == voice.dialect if tag in ("gb", "us") else voice.register in tag for tag in wanted)
+    required = [tag for tag in (tags.group(1).split() if tags else ()) if not tag.startswith("@")]
+    return all(tag == voice.dialect if tag in ("gb", "us") else voice.register in tag for tag in required)
 
 
 def _voiced(text: str, voice: Voice) -> str:

@@ -237,7 +237,7 @@ def _amounts(rng: random.Random, voice: Voice) -> dict[str, Forms]:
     else:
         forms = {name: f"{amount:,.0f}" for name, amount in amounts.items()}
     budget = rng.randint(10, 120) * 1000
-    whole = {
+    round_amounts = {
         "budget": budget,
         "spent": budget * rng.randint(2, 8) // 10,
         "salary": rng.randint(52, 190) * 500,
@@ -245,7 +245,7 @@ def _amounts(rng: random.Random, voice: Voice) -> dict[str, Forms]:
         "rate": rng.randint(6, 25) * 10,
         "fee": rng.randint(2, 12) * 5,
     }
-    forms |= {name: f"{amount:,}" for name, amount in whole.items()}
+    forms |= {name: f"{amount:,}" for name, amount in round_amounts.items()}
     return {name: {"": currency + amount} for name, amount in forms.items()}
 
 
