@@ -246,7 +246,7 @@ class Proofreader:
         shifted = [replace(span, start=span.start - unit.start, end=span.end - unit.start) for span in spans]
         checked = []
         for edit in edits:
-            (placed,) = list(unit.place([edit])) or [None]
+            placed = next(unit.place([edit]), None)
             if placed is None:
                 continue  # it would lose a line break
             inside = replace(placed, start=placed.start - unit.start, end=placed.end - unit.start)
