@@ -23,7 +23,8 @@ from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
 from space.proofread.lexicon import Lexicon
-from space.proofread.llm.engine import Engine, Sampling, open_engine
+from space.proofread.llm.engine import Engine, Sampling
+from space.proofread.llm.models import open_engine
 from space.proofread.policy import Thresholds, decide
 from space.proofread.polish import is_faithful
 from space.proofread.prompt import messages

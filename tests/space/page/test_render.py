@@ -17,7 +17,6 @@ from space.page.choices import chosen_text, offered
 from space.proofread.classifiers.tone import LABELS, Score, Tone
 from space.proofread.edits import SOURCES, STATUSES, Edit, apply, diff
 from space.proofread.pipeline import Proofread, Skipped
-from space.proofread.reasons import reason
 
 
 class Shown(HTMLParser):
