@@ -23,6 +23,7 @@ COMMANDS = {
     "prefer": ("finetune", "DPO or KTO from rows of preferences"),
     "search": ("finetune", "hyperparameters by successive halving, random search or sweeps"),
     "evaluate": ("evaluation", "scores on held-out sets"),
+    "calibrate": ("evaluation", "thresholds of what is proposed, from held-back corrections"),
     "compare": ("evaluation", "runs and models side by side"),
     "judge": ("evaluation", "win rate of one model over another, by a language model"),
     "benchmarks": ("evaluation", "general benchmarks by lm-evaluation-harness"),

@@ -105,19 +105,30 @@ def _known(word: TaggedWord, lexicon: Lexicon) -> str | None:
     return word.after if all(map(lexicon.knows, WORD.findall(word.after))) else None
 
 
-def _least(word: TaggedWord, thresholds: Thresholds) -> float:
-    """The score that the fix of a listed word needs; inf means never."""
+def kind_of_fix(word: TaggedWord) -> str | None:
+    """Which threshold decides about the fix of a listed word, by its name in `Thresholds`; None: it is never proposed."""
     before, after = word.text.lower(), (word.after or "").lower()
     if cut := re.match(r"[.,;:!?]+ ", after):  # before the word: at the beginning there is nothing to part
-        return math.inf if word.start == 0 else thresholds.sentence_end if "." in cut[0] else thresholds.fix
+        return None if word.start == 0 else "sentence_end" if "." in cut[0] else "fix"
     if before == after:
-        return thresholds.capitals
+        return "capitals"
     if before in _ARTICLES and after in _ARTICLES:
-        return thresholds.article
-    if before in _PREPOSITIONS and after in _PREPOSITIONS:
-        return thresholds.preposition
-    # Of a word that is surely wrong the likeliest fix is proposed: it can hardly be worse.
-    return thresholds.fix_of_surely_wrong if word.wrong >= thresholds.surely_wrong else thresholds.fix
+        return "article"
+    return "preposition" if before in _PREPOSITIONS and after in _PREPOSITIONS else "fix"
+
+
+def _least(word: TaggedWord, thresholds: Thresholds) -> float:
+    """The score that the fix of a listed word needs; inf means never."""
+    kind = kind_of_fix(word)
+    if kind is None:
+        return math.inf
+    if (
+        kind == "fix"
+        and word.wrong >= thresholds.surely_wrong
+        and not re.match(r"[.,;:!?]+ ", word.after or "")
+    ):
+        return thresholds.fix_of_surely_wrong  # the likeliest fix can hardly be worse than what stands there
+    return float(getattr(thresholds, kind))
 
 
 def _is_slip(word: str, guess: str | None) -> bool:
