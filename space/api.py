@@ -26,7 +26,7 @@ from space.errors import UserError
 from space.page import render, strings
 from space.proofread.classifiers.tone import ToneClassifier
 from space.proofread.dialect import DIALECTS
-from space.proofread.llm.models import ModelSwitcher
+from space.proofread.llm.switcher import ModelSwitcher
 from space.proofread.pipeline import Proofread, spoken
 
 # No `from __future__ import annotations`: Gradio reads what an endpoint returns, and no types as strings.

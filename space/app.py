@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 if TYPE_CHECKING:
     import gradio as gr
 
-    from space.proofread.llm.models import ModelSwitcher
+    from space.proofread.llm.switcher import ModelSwitcher
     from space.settings import Settings
 
 # Before gradio is imported: it reads this once, and an email proofreader tells nobody that it was started.
@@ -71,7 +71,7 @@ def build(settings: Settings, stored_where: Callable[[], str]) -> tuple[gr.Block
     from space.errors import UserError
     from space.page import ui
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.proofread.llm.models import ModelSwitcher
+    from space.proofread.llm.switcher import ModelSwitcher
     from space.proofread.pipeline import load_proofreader
 
     models, tone, problem = None, None, ""

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from space.mail import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
-    from space.proofread.llm.models import ModelSwitcher
+    from space.proofread.llm.switcher import ModelSwitcher
 
 TOOLS = ("proofread", "tone")  # not flag: feedback is a person's, and so is the consent to keep it
 MAX_WAITING = 32  # requests, a page's included; at about a second each the last of them waits half a minute

@@ -29,14 +29,6 @@ HEAVY = {"gradio", "llama_cpp", "torch", "transformers", "huggingface_hub", "dat
 # The rooms of training from the bottom up: none imports one that comes later.
 TRAINING = ("runs", "data", "base", "finetune", "evaluation", "release")
 # Modules in a circle that is known and is going to be opened, and imports that still point up.
-KNOWN_CIRCLES = [
-    {"space.proofread.llm.engine", "space.proofread.llm.openai_server"},
-    {
-        "training.base.loop", "training.base.pretrain", "training.finetune.bench", "training.finetune.lora",
-        "training.finetune.recipes", "training.finetune.sft", "training.finetune.sft_trainer",
-    },
-]  # fmt: skip
-KNOWN_UPWARD = {("training.base.loop", "training.finetune.bench")}
 LARGEST_FILE = 50_000_000  # bytes
 
 
@@ -159,7 +151,7 @@ def test_a_circle_is_found() -> None:
 def test_modules_import_each_other_one_way() -> None:
     graph = import_graph()
     assert len(graph) > 100 and "training.runs.experiments" in graph["training.finetune.sft"]
-    assert [circle for circle in circles(graph) if not any(circle <= known for known in KNOWN_CIRCLES)] == []
+    assert circles(graph) == []
 
 
 def test_the_rooms_of_training_import_downwards() -> None:
@@ -173,7 +165,7 @@ def test_the_rooms_of_training_import_downwards() -> None:
         for name in names
         if 0 <= floor(module) < floor(name)
     }
-    assert upward - KNOWN_UPWARD == set()
+    assert upward == set()
 
 
 def test_only_the_page_knows_gradio() -> None:

@@ -25,7 +25,7 @@ from space.proofread.pipeline import Progress, Proofread, spoken
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Tone, ToneClassifier
-    from space.proofread.llm.models import ModelSwitcher
+    from space.proofread.llm.switcher import ModelSwitcher
 
 
 class Handlers:

@@ -14,7 +14,7 @@ from space.page.feedback_form import FeedbackForm
 from space.proofread.pipeline import MAX_WORDS
 
 if TYPE_CHECKING:
-    from space.proofread.llm.models import ModelSwitcher
+    from space.proofread.llm.switcher import ModelSwitcher
 
 CSS = Path(__file__).with_name("ui.css")
 SCRIPT = Path(__file__).with_name("ui.js")

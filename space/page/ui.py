@@ -18,7 +18,7 @@ from space.page.layout import Layout
 if TYPE_CHECKING:
     from feedback.journal import Journal
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.proofread.llm.models import ModelSwitcher
+    from space.proofread.llm.switcher import ModelSwitcher
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _WITH_CHOICES: dict[str, Any] = _QUIET | {"js": "proofreader.withChoices"}  # fills in the last input

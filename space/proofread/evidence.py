@@ -142,9 +142,9 @@ def _measured(
             regrets.pop(0)
     plain = tuple(with_respellings(proposals, respellings))
     edits = tuple(with_respellings(kinder, respellings)) if kinder else plain
-    scores = [(score.label, score.score) for score in (tone.sentiment, tone.politeness)]
+    sentiment, politeness = ((score.label, score.score) for score in (tone.sentiment, tone.politeness))
     return Measured(
-        unit, tone, Evidence(*scores, edits), "polish" if blunt else "proofread", kinder is not None,
+        unit, tone, Evidence(sentiment, politeness, edits), "polish" if blunt else "proofread", kinder is not None,
         tuple(respellings), (*refused, *also), plain,
     )  # fmt: skip
 
@@ -153,11 +153,11 @@ def _unprotected(unit: Unit, edits: Sequence[Edit], spans: Sequence[Span]) -> tu
     """The edits that leave the protected words, and those that do not, as refused edits of the draft."""
     free, refused = [], []
     for edit in edits:
-        (placed,) = list(unit.place([edit])) or [None]
-        span = placed and next((s for s in spans if _changes(placed, s)), None)
-        if not span:
+        placed = next(unit.place([edit]), None)
+        span = next((each for each in spans if placed and _changes(placed, each)), None)
+        if placed is None or span is None:
             free.append(edit)
-        elif placed is not None:
+        else:
             what = "a name" if span.what == "a name" else "a protected term"
             change = f"changed to {edit.after.strip()}" if edit.after.strip() else "removed"
             refused.append(replace(placed, status="refused", reason=f"{what}, so it was not {change}"))

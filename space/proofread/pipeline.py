@@ -23,7 +23,8 @@ from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
 from space.proofread.lexicon import Lexicon
-from space.proofread.llm.engine import Engine, Sampling, open_engine
+from space.proofread.llm.engine import Engine, Sampling
+from space.proofread.llm.models import open_engine
 from space.proofread.policy import Thresholds, decide
 from space.proofread.polish import is_faithful
 from space.proofread.prompt import messages
@@ -246,7 +247,7 @@ class Proofreader:
         shifted = [replace(span, start=span.start - unit.start, end=span.end - unit.start) for span in spans]
         checked = []
         for edit in edits:
-            (placed,) = list(unit.place([edit])) or [None]
+            placed = next(unit.place([edit]), None)
             if placed is None:
                 continue  # it would lose a line break
             inside = replace(placed, start=placed.start - unit.start, end=placed.end - unit.start)

@@ -182,7 +182,7 @@ def _blanked(text: str, spans: Iterable[Span]) -> str:
 def occurrences(text: str, terms: Iterable[str], lexicon: Lexicon) -> list[tuple[int, int]]:
     """Where the terms stand as words: (start, end). One that is also an ordinary word counts only as it is written."""
     longest_first = sorted({term.strip() for term in terms if term.strip()}, key=len, reverse=True)
-    found = []
+    found: list[tuple[int, int]] = []
     for term in longest_first:
         flags = re.IGNORECASE if lexicon.count(term) < _RARE else 0
         pattern = rf"(?<!\w){re.escape(term)}(?!\w)"

@@ -153,7 +153,9 @@ def _is_english(parts: Sequence[Part], lexicon: Lexicon) -> bool:
 
 
 def _units(parts: Iterable[Part], unit: str) -> tuple[list[Unit], list[Skipped], list[str]]:
-    units, skipped, words = [], [], 0
+    units: list[Unit] = []
+    skipped: list[Skipped] = []
+    words = 0
     for part in parts:
         if part.kind not in (*EDITABLE, "line"):
             continue

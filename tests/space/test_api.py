@@ -31,7 +31,7 @@ from space import api, app, server
 from space.api import error_line
 from space.errors import UserError
 from space.page import strings
-from space.proofread.llm.models import ModelSwitcher
+from space.proofread.llm.switcher import ModelSwitcher
 from space.proofread.pipeline import Progress, Proofreader
 from space.settings import Settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -57,3 +58,22 @@ def autocast(device: str) -> Any:
     import torch
 
     return torch.autocast(device, dtype=torch.bfloat16, enabled=is_bf16(device))
+
+
+# Peak of dense bf16 in FLOP/s, from NVIDIA's data sheets (half of what they print with sparsity); the first name that is
+# part of the card's is taken. V100 and T4 have no bf16: fp16.
+PEAKS = {
+    "B200": 2250e12, "GH200": 989e12, "H200": 989e12, "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12,
+    "H800": 989e12, "A100": 312e12, "A800": 312e12, "L40S": 362e12, "L40": 181e12, "L4": 121e12, "A10G": 70e12,
+    "A10": 125e12, "A40": 150e12, "A6000": 155e12, "RTX 4090": 165e12, "RTX 3090": 71e12, "V100": 125e12,
+    "T4": 65e12,
+}  # fmt: skip
+
+
+def peak_flops(card: str | None) -> float | None:
+    """Of a card by its name, None if it is not known.
+
+    >>> peak_flops("NVIDIA H100 80GB HBM3"), peak_flops("NVIDIA A100-SXM4-40GB"), peak_flops(None)
+    (989000000000000.0, 312000000000000.0, None)
+    """
+    return next((peak for name, peak in PEAKS.items() if card and re.search(rf"\b{name}\b", card)), None)

@@ -206,10 +206,8 @@ class _Report:
     def __init__(self, trunk: torch.nn.Module, where: torch.device, state: dict[str, Any]) -> None:
         import torch
 
-        from training.finetune.bench import peak_flops
-
         card = torch.cuda.get_device_name(where) if where.type == "cuda" else None
-        self._peak = peak_flops(card)
+        self._peak = hardware.peak_flops(card)
         # Forward and backward take 6 FLOPs a token and weight of a matrix (Kaplan et al. 2020, arXiv:2001.08361, table 1);
         # the head, and attention's products, are not counted: the figure is low rather than high.
         matrices = [m.weight.numel() for m in trunk.modules() if isinstance(m, torch.nn.Linear)]

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from space.proofread.classifiers.tags import Doubt
+from space.proofread.classifiers.tags import replacement
+from space.proofread.edits import Edit
+from space.proofread.evidence import Evidence
 from space.proofread.lexicon import Lexicon
-from space.proofread.prompt import Evidence
 from training.data.align import fixes
 from training.data.corpus import detokenize, read_rows
 from training.data.corrupt import blunt, corrupt
@@ -121,17 +122,21 @@ def simulated_evidence(pair: Pair, lexicon: Lexicon, rng: random.Random) -> Evid
         return Evidence(sentiment, politeness)
     recall, false_alarm, knows = rng.uniform(*_RECALL), rng.uniform(*_FALSE_ALARM), rng.uniform(*_KNOWS)
     listed = dict(lexicon.unknown(pair.bad))
-    doubts: list[Doubt] = []
+    edits: list[Edit] = []
     for start, end, right in fixes(pair.bad, pair.good):
         word = pair.bad[start:end]
         guess = listed.get(word)
         if right is not None and (word in listed or rng.random() < recall):
-            doubts.append(Doubt(start, end, word, fix=right if rng.random() < knows else guess))
+            after = right if rng.random() < knows else guess
         elif word in listed:
-            doubts.append(Doubt(start, end, word, fix=guess))
-        elif rng.random() < false_alarm:
-            doubts.append(Doubt(start, end, word, fix=_bad_advice(word, lexicon, rng)))
-    return Evidence(sentiment, politeness, tuple(doubts))
+            after = guess
+        else:
+            after = _bad_advice(word, lexicon, rng) if rng.random() < false_alarm else None
+        if after is not None and after != word:
+            first, last = replacement(pair.bad, start, end, after)
+            first = max(first, edits[-1].end if edits else 0)
+            edits.append(Edit(first, last, pair.bad[first:last], after))
+    return Evidence(sentiment, politeness, tuple(edits))
 
 
 _Scored = tuple[str, float]

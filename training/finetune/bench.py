@@ -40,7 +40,6 @@ import io
 import json
 import math
 import random
-import re
 import statistics
 import sys
 import tempfile
@@ -51,16 +50,8 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.base.hardware import peak_flops
 from training.finetune import recipes
-
-# Peak of dense bf16 in FLOP/s, from NVIDIA's data sheets (half of what they print with sparsity); the first name that is
-# part of the card's is taken. V100 and T4 have no bf16: fp16.
-PEAKS = {
-    "B200": 2250e12, "GH200": 989e12, "H200": 989e12, "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12,
-    "H800": 989e12, "A100": 312e12, "A800": 312e12, "L40S": 362e12, "L40": 181e12, "L4": 121e12, "A10G": 70e12,
-    "A10": 125e12, "A40": 150e12, "A6000": 155e12, "RTX 4090": 165e12, "RTX 3090": 71e12, "V100": 125e12,
-    "T4": 65e12,
-}  # fmt: skip
 
 SIZES: dict[str, dict[str, Any]] = {
     # meta-llama/Llama-3.2-1B, config.json
@@ -233,15 +224,6 @@ def lora_flops(counts: Mapping[str, int], tokens: int, labelled: int) -> float:
     1780
     """
     return tokens * (4 * counts["layers"] + 6 * counts["adapter"]) + labelled * 4 * counts["head"]
-
-
-def peak_flops(card: str | None) -> float | None:
-    """Of a card by its name, None if it is not known.
-
-    >>> peak_flops("NVIDIA H100 80GB HBM3"), peak_flops("NVIDIA A100-SXM4-40GB"), peak_flops(None)
-    (989000000000000.0, 312000000000000.0, None)
-    """
-    return next((peak for name, peak in PEAKS.items() if card and re.search(rf"\b{name}\b", card)), None)
 
 
 # ---- the contenders ----------------------------------------------------------------------------------------

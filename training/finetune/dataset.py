@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from space.errors import UserError
 from space.proofread.prompt import MODES, Evidence, messages
 from training.data.corpus import read_rows
-from training.finetune.prompts import prompts
+from training.finetune.prompts import Draft, prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -68,6 +68,7 @@ class _Item:
     completion: str
     mode: str
     keys: tuple[str, ...]  # rows that share one never stand on both sides of a split
+    email: str = ""  # that the draft is a sentence of, if it is known
     tokens: int = 0  # of prompt and completion
     answer: int = 0  # of the completion
 
@@ -147,7 +148,9 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase, folder: P
     train = _selected(train, args)
     drafts = [item for item in (*train, *validation) if isinstance(item.prompt, str)]
     if drafts:  # evidence takes time, so only what was selected gets it; it may make a row too long
-        chats = prompts([(str(item.prompt), item.mode) for item in drafts], args.tagger, folder)
+        chats = prompts(
+            [Draft(str(item.prompt), item.mode, item.email) for item in drafts], args.tagger, folder
+        )
         for item, chat in zip(drafts, chats, strict=True):
             item.prompt = chat
         train, validation = (_bounded(part, args, tokenizer, dropped) for part in (train, validation))
@@ -302,7 +305,7 @@ def _item(
     mode = _text(row.get("mode")) or MODES[0]
     if mode not in MODES:
         return f"unknown mode {mode!r}"
-    return _Item(name, index, draft, completion, mode, (draft, completion))
+    return _Item(name, index, draft, completion, mode, (draft, completion), _text(row.get("email")))
 
 
 def _chat_item(name: str, index: int, chat: list[dict[str, str]], completion: str, task: str) -> _Item:

@@ -28,7 +28,7 @@ from space.proofread.prompt import Evidence, messages
 from training.base import hardware
 from training.finetune import lora, memory
 from training.finetune.dataset import Repeated, chat_of, count_tokens, read
-from training.finetune.prompts import TAGGER, forget, prompts
+from training.finetune.prompts import TAGGER, Draft, forget, prompts
 from training.finetune.sentence_pairs import by_sentence
 from training.runs import checkpoints, experiments
 
@@ -197,7 +197,9 @@ def _divided(pairs: list[Row], share: float, seed: int) -> tuple[list[Row], list
 def chats(rows: Sequence[Row], task: str, tagger: Path = TAGGER, folder: Path | None = None) -> list[Row]:
     """trl's preference rows: chats, of drafts with the evidence that is measured on them and stored in a folder."""
     if task == "proofread":
-        asked = prompts([(row["prompt"], row["mode"]) for row in rows], tagger, folder)
+        asked = prompts(
+            [Draft(row["prompt"], row["mode"], row.get("email", "")) for row in rows], tagger, folder
+        )
     else:
         asked = [_said(row["prompt"], "user") for row in rows]
     return [

@@ -1,6 +1,8 @@
 """Drafts as the model is asked about them, with what the shipped classifiers say of each: measured once for a run.
 
-    chats = prompts([("He go.", "proofread")], folder=Path("runs/sft"))
+    chats = prompts([Draft("He go.", "proofread")], folder=Path("runs/sft"))
+
+A draft that is a sentence of a known email is measured within that email, by the very call that serving makes.
 
 Nothing before a training takes longer, so what was measured is stored in the folder of the run until `forget`: a run that
 goes on after a kill does not measure again, and of the processes of one training the first of each machine measures
@@ -14,25 +16,37 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from space.proofread.classifiers.tagger import Tagger
-from space.proofread.classifiers.tone import MODELS, ToneClassifier
-from space.proofread.lexicon import PATH as LEXICON_PATH
-from space.proofread.lexicon import Lexicon
-from space.proofread.prompt import PROMPT_VERSION, evidence, messages
+from space.proofread.classifiers.tone import MODELS
+from space.proofread.email import Part
+from space.proofread.evidence import Classifiers, Measured, Options, measure
+from space.proofread.names import names
+from space.proofread.pipeline import load_classifiers
+from space.proofread.prompt import PROMPT_VERSION, messages
+from space.proofread.units import Email, Unit
 from training.runs import atomic_write
 from training.runs.atomic_write import write_errors
 from training.runs.steps import fingerprint, read_json
 
 TAGGER = MODELS / "tagger"
 
-Draft = tuple[str, str]  # and its mode
 Chat = list[dict[str, str]]
 
-_AT_ONCE = 256  # texts per call of the classifiers
+_REPORTED = 256  # drafts between two lines of progress
 _POLL_SECONDS = 0.2
+
+
+class Draft(NamedTuple):
+    """A text to correct, the mode, and the email that it is a sentence of ("": it stands alone)."""
+
+    text: str
+    mode: str
+    email: str = ""
 
 
 def prompts(drafts: Sequence[Draft], tagger: Path | None = None, folder: Path | None = None) -> list[Chat]:
@@ -59,22 +73,43 @@ def forget(folder: Path) -> None:
 
 
 def _measure(drafts: Sequence[Draft], folder: Path) -> list[Chat]:
-    tone, tagger, lexicon = ToneClassifier.load(), Tagger.load(folder), Lexicon.load()
-    chats = []
-    for start in range(0, len(drafts), _AT_ONCE):
-        batch = drafts[start : start + _AT_ONCE]
-        texts = [text for text, _ in batch]
-        for (text, mode), scores, suggestions in zip(
-            batch, tone.score(texts), tagger.tag(texts), strict=True
-        ):
-            chats.append(messages(text, evidence(text, scores, suggestions, lexicon), mode))
-        print(f"evidence measured on {len(chats):,} of {len(drafts):,} drafts", file=sys.stderr)
+    classifiers = load_classifiers()
+    classifiers = replace(classifiers, tagger=Tagger.load(folder, lexicon=classifiers.lexicon))
+    chats: list[Chat] = []
+    email: tuple[str, str] | None = None
+    measured: dict[str, Measured] = {}
+    for draft in drafts:
+        if (
+            draft.email or draft.text,
+            draft.mode,
+        ) != email:  # the sentences of an email mostly follow one another
+            email = (draft.email or draft.text, draft.mode)
+            measured = {each.unit.text.strip(): each for each in _units(*email, classifiers)}
+        known = measured.get(draft.text.strip()) or _as_one(draft, classifiers)
+        chats.append(messages(draft.text, known.evidence, known.mode))
+        if len(chats) % _REPORTED == 0 or len(chats) == len(drafts):
+            print(f"evidence measured on {len(chats):,} of {len(drafts):,} drafts", file=sys.stderr)
     return chats
+
+
+def _units(text: str, mode: str, classifiers: Classifiers) -> Iterator[Measured]:
+    return measure(Email.read(text, classifiers.lexicon), classifiers, Options(mode))
+
+
+def _as_one(draft: Draft, classifiers: Classifiers) -> Measured:
+    """A text that serving would cut up or leave alone, as one unit."""
+    unit = Unit(Part("sentence", draft.text, 0))
+    email = Email(draft.text, (), (unit,), frozenset(names(draft.text, classifiers.lexicon)), (), (), ())
+    (measured,) = measure(email, classifiers, Options(draft.mode))
+    return measured
 
 
 def _key(drafts: Sequence[Draft], tagger: Path) -> str:
     """Of all that the prompts depend on."""
-    classifiers = [fingerprint(path) for path in (MODELS / "tone", tagger, LEXICON_PATH)]
+    classifiers = [
+        fingerprint(path)
+        for path in (MODELS / "tone", tagger, MODELS / "lexicon.txt", MODELS / "thresholds.json")
+    ]
     elsewhere = [os.environ.get(name, "") for name in ("SENTIMENT_MODEL", "POLITENESS_MODEL")]
     inputs = [PROMPT_VERSION, classifiers, elsewhere, drafts]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
@@ -93,7 +128,9 @@ def _read(path: Path, drafts: Sequence[Draft]) -> list[Chat] | None:
     asked = stored.get("asked")
     if asked is None or stored.get("check") != _check(asked):
         return None
-    return [[*each, {"role": "user", "content": text}] for each, (text, _) in zip(asked, drafts, strict=True)]
+    return [
+        [*each, {"role": "user", "content": text}] for each, (text, *_) in zip(asked, drafts, strict=True)
+    ]
 
 
 def _check(asked: Sequence[Chat]) -> str:

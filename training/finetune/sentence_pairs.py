@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from feedback.export import fault
-from space.proofread.dialect import respellings
+from space.proofread.dialect import Dialect
 from space.proofread.edits import Edit, apply, diff
 from space.proofread.email import EDITABLE, Part, sentences, split
 from space.proofread.prompt import MODES
@@ -24,7 +24,7 @@ _ENDS = tuple(".!?…:")  # of a sentence
 
 def by_sentence(row: Mapping[str, Any]) -> Iterator[Row]:
     """The sentences of a row of drafts in which the chosen and the rejected text differ."""
-    about = {"mode": mode_of(row), "ids": row.get("ids", [])}
+    about = {"mode": mode_of(row), "ids": row.get("ids", []), "email": row["prompt"]}
     for draft, chosen, rejected in units(row["prompt"], (row["chosen"], row["rejected"]), row.get("dialect")):
         if chosen and rejected and chosen != rejected:
             yield {"prompt": draft, "chosen": chosen, "rejected": rejected, **about}
@@ -46,7 +46,7 @@ def units(draft: str, texts: Sequence[str], dialect: str | None = None) -> Itera
     """
     parts = split(draft)
     spelt = {
-        (change.start, change.end, change.after) for change in respellings(draft, parts, dialect)
+        (edit.start, edit.end, edit.after) for edit in Dialect.load(dialect).respellings(draft, parts)
     } if dialect else set()  # fmt: skip
     changes = [
         [each for each in diff(draft, text) if (each.start, each.end, each.after) not in spelt]

@@ -188,7 +188,8 @@ def _by_sentence(completions: Iterable[Row], excluded: set[str], seed: int) -> l
     for row in completions:
         for draft, corrected in units(row["prompt"], (row["completion"],), row.get("dialect")):
             if corrected and _is_allowed(excluded, draft, corrected):
-                unit = {"draft": draft, "corrected": corrected, "mode": mode_of(row), "ids": row["ids"]}
+                about = {"mode": mode_of(row), "ids": row["ids"], "email": row["prompt"]}
+                unit = {"draft": draft, "corrected": corrected, **about}
                 (same if draft == corrected else changed)[draft, corrected, unit["mode"]] = unit
     count = round(len(changed) * _IDENTITY_SHARE / (1 - _IDENTITY_SHARE))
     return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(count, len(same)))]

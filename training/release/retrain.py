@@ -189,7 +189,7 @@ def _check(args: argparse.Namespace) -> None:
 
 def _places(args: argparse.Namespace) -> tuple[Path, Path]:
     """The file that is served now, and where the new one goes."""
-    from space.proofread.llm.engine import locate
+    from space.proofread.llm.models import locate
     from space.settings import Settings
 
     args.models_dir = args.models_dir or Settings.from_env().models_dir

@@ -18,7 +18,7 @@ from space.page import strings
 from space.page.feedback_form import FeedbackForm
 from space.page.handlers import Handlers, Updates, outcome_line
 from space.page.layout import Layout
-from space.proofread.llm.models import ModelSwitcher
+from space.proofread.llm.switcher import ModelSwitcher
 from space.proofread.pipeline import Progress, Proofread, load_proofreader
 from space.settings import Settings
 from tests.space.page.test_render import KIND, RUDE

@@ -17,7 +17,6 @@ from space.page.choices import chosen_text, offered
 from space.proofread.classifiers.tone import LABELS, Score, Tone
 from space.proofread.edits import SOURCES, STATUSES, Edit, apply, diff
 from space.proofread.pipeline import Proofread, Skipped
-from space.proofread.reasons import reason
 
 
 class Shown(HTMLParser):
@@ -181,11 +180,11 @@ def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
 
 def test_each_change_has_a_card_with_its_kind_and_reason_and_kinds_are_counted() -> None:
     kinds = ("capitals", "spelling", "spelling")
-    edits = [Edit(2 * i, 2 * i + 1, "abc"[i], "x", kind) for i, kind in enumerate(kinds)]
+    edits = [Edit(2 * i, 2 * i + 1, "abc"[i], "x", kind, reason=f"<{i}>") for i, kind in enumerate(kinds)]
     html = render.changes(proofread("a b c", *edits))
     text = Shown(html).text
     assert "3 changes" in text and text.index("spelling 2") < text.index("capitals 1")
-    assert html.count('class="pr-card"') == 3 and all(escape(reason(edit)) in html for edit in edits)
+    assert html.count('class="pr-card"') == 3 and all(escape(edit.reason) in html for edit in edits)
     assert html.count('data-accept="true"') == html.count('data-accept="false"') == 3
     assert "1 change" in Shown(render.changes(proofread("a b c", edits[0]))).text
     assert [render.counted(count) for count in (0, 1, 2)] == ["no changes", "1 change", "2 changes"]

@@ -212,18 +212,18 @@ def test_llama_cpp_doubts_what_torch_does(trained: Path, bert: Path, tmp_path: P
     tags = json.loads((trained / "tags.json").read_text())["tags"]
     model, rows = torch_tagger(trained, bert)
     seen = []
-    for row, doubts in zip(rows, shipped.tag(TEXTS), strict=True):
+    for row, words in zip(rows, shipped.tag(TEXTS), strict=True):
         with torch.inference_mode():
             chances = model(*arrays([row]))[0].softmax(1).numpy()
         wrong = 1 - chances[:, tags.index(KEEP)]
-        assert [doubt.probability for doubt in doubts] == pytest.approx(wrong, abs=0.02)
+        assert [word.wrong for word in words] == pytest.approx(wrong, abs=0.02)
         chances[:, [tags.index(KEEP), tags.index(WRONG)]] = 0
-        assert [doubt.confidence for doubt in doubts] == pytest.approx(chances.max(1), abs=0.02)
-        for doubt, chance in zip(doubts, chances, strict=True):
+        assert [word.score for word in words] == pytest.approx(chances.max(1), abs=0.02)
+        for word, chance in zip(words, chances, strict=True):
             *_, second, first = np.sort(chance)
             if first > second + 0.02:
-                assert doubt.fix == fix_of(doubt.text, tags[chance.argmax()])
-                seen.append(doubt)
+                assert word.after == fix_of(word.text, tags[chance.argmax()])
+                seen.append(word)
     assert seen
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from training.__main__ import main
+from training.base import hardware
 from training.finetune import bench
 
 # peft 0.21.2 reads what transformers 5.23 deprecates
@@ -55,12 +56,12 @@ def test_lora_costs_two_thirds_of_a_full_fine_tuning() -> None:
     ],
 )
 def test_the_peak_of_a_card_is_found_by_its_name(card: str, tflops: int) -> None:
-    assert bench.peak_flops(card) == tflops * 1e12
+    assert hardware.peak_flops(card) == tflops * 1e12
 
 
 def test_a_card_that_is_not_known_has_no_peak() -> None:
-    assert bench.peak_flops("Riva TNT2") is None
-    assert bench.peak_flops("NVIDIA RTX A1000") is None  # and no A100
+    assert hardware.peak_flops("Riva TNT2") is None
+    assert hardware.peak_flops("NVIDIA RTX A1000") is None  # and no A100
 
 
 def test_mfu_is_flops_over_seconds_and_peak() -> None:

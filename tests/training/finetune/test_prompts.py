@@ -10,17 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from space.proofread.pipeline import load_proofreader
+from space.settings import Settings
 from training.finetune import prompts as module
-from training.finetune.prompts import forget, prompts
+from training.finetune.prompts import Draft, forget, prompts
+from training.finetune.sentence_pairs import units
 
-DRAFTS = [("Please recieve my thanks.", "proofread"), ("Send it now.", "polish")]
+DRAFTS = [Draft("Please recieve my thanks.", "proofread"), Draft("Send it now.", "polish")]
 
 
 def test_a_draft_is_asked_about_with_its_evidence_in_its_mode() -> None:
     first, second = prompts(DRAFTS)
     assert first[0]["content"].startswith("Proofread. ") and "recieve = receive" in first[0]["content"]
     assert second[0]["content"].startswith("Polish. ")
-    assert [chat[-1] for chat in (first, second)] == [{"role": "user", "content": text} for text, _ in DRAFTS]
+    assert [chat[-1] for chat in (first, second)] == [
+        {"role": "user", "content": draft.text} for draft in DRAFTS
+    ]
     assert prompts([]) == []
 
 
@@ -32,7 +37,7 @@ def test_a_second_run_does_not_measure_again(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == ""
     (kept,) = tmp_path.iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600 and "thanks" not in kept.read_text()
-    for others in (DRAFTS[::-1], [(DRAFTS[0][0], "polish")]):
+    for others in (DRAFTS[::-1], [Draft(DRAFTS[0].text, "polish")]):
         assert prompts(others, folder=tmp_path) == prompts(others) != first
     forget(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -96,7 +101,20 @@ def test_the_other_processes_of_a_machine_wait_for_the_first(
 
 def test_what_is_kept_is_json(tmp_path: Path) -> None:
     """A lone surrogate, as a broken mail program sends it, can be kept too."""
-    draft = [("A \ud83d b.", "proofread")]
+    draft = [Draft("A \ud83d b.", "proofread")]
     assert prompts(draft, folder=tmp_path) == prompts(draft, folder=tmp_path)
     (kept,) = tmp_path.iterdir()
     assert json.loads(kept.read_text())["asked"][0][0]["role"] == "system"
+
+
+@pytest.mark.parametrize("mode", ["proofread", "polish"])
+def test_a_row_is_asked_byte_for_byte_as_serving_asks(mode: str) -> None:
+    """Joint tagging, names of the whole email, hints to put it kindly: all as in the app."""
+    email = (
+        "Hi Marek,\n\nMarek have sent the invoise on monday. You must send me the list now!\n"
+        "Your team is too slow. He go home to to early.\n\nBest regards,\nAnna\n"
+    )
+    served = load_proofreader(Settings.from_env()).proofread(email, mode).prompts
+    rows = [Draft(text, mode, email) for (text,) in units(email, ())]
+    asked = ["\n".join(f"{m['role']}: {m['content']}" for m in chat) for chat in prompts(rows)]
+    assert len(served) >= 2 and set(served) <= set(asked)

@@ -60,6 +60,14 @@ def test_a_pair_of_emails_becomes_the_sentences_in_which_they_differ() -> None:
             "rejected": "It worked.",
             "mode": "polish",
             "ids": ["a"],
+            "email": row["prompt"],
         },
-        {"prompt": "He go.", "chosen": "He goes.", "rejected": "He go.", "mode": "polish", "ids": ["a"]},
+        {
+            "prompt": "He go.",
+            "chosen": "He goes.",
+            "rejected": "He go.",
+            "mode": "polish",
+            "ids": ["a"],
+            "email": row["prompt"],
+        },
     ]

@@ -10,8 +10,9 @@ import pytest
 from transformers import AutoTokenizer
 
 from space.errors import UserError
-from space.proofread.llm.engine import Sampling, available, open_engine
+from space.proofread.llm.engine import Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
+from space.proofread.llm.models import available, open_engine
 from space.proofread.prompt import Evidence, messages
 from space.settings import Settings
 

@@ -24,8 +24,9 @@ import pytest
 
 from space.errors import UserError
 from space.proofread.edits import apply
-from space.proofread.llm.engine import Sampling, open_engine
+from space.proofread.llm.engine import Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
+from space.proofread.llm.models import open_engine
 from space.proofread.llm.openai_server import RETRIES, Remote
 from space.proofread.pipeline import Proofreader, load_proofreader
 from space.proofread.prompt import Evidence, messages

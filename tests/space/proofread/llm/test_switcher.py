@@ -12,7 +12,7 @@ import pytest
 
 from space.errors import UserError
 from space.proofread.llm.engine import Sampling
-from space.proofread.llm.models import ModelSwitcher, file_digest
+from space.proofread.llm.switcher import ModelSwitcher, file_digest
 from space.proofread.pipeline import load_proofreader
 from space.settings import ROOT, Settings
 
