@@ -28,7 +28,6 @@ MAY_IMPORT = {
 HEAVY = {"gradio", "llama_cpp", "torch", "transformers", "huggingface_hub", "datasets", "peft", "trl"}
 # The rooms of training from the bottom up: none imports one that comes later.
 TRAINING = ("runs", "data", "base", "finetune", "evaluation", "release")
-# Modules in a circle that is known and is going to be opened, and imports that still point up.
 LARGEST_FILE = 50_000_000  # bytes
 
 
@@ -311,7 +310,9 @@ def test_the_layers_in_the_architecture_are_those_of_the_imports() -> None:
         if module.startswith("space.") and module not in packages
     }
     assert set(layers) <= {*graph}, "a layer names no module"
-    upward = {(module, name) for module, names in graph.items() for name in names if layer(module) < layer(name)}
+    upward = {
+        (module, name) for module, names in graph.items() for name in names if layer(module) < layer(name)
+    }
     assert upward == set()
 
 

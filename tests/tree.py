@@ -1,7 +1,7 @@
 """The file trees in README.md and docs/architecture.md, made of the first lines of docstrings.
 
-    python -m tests.tree             names the documents whose tree is out of date
-    python -m tests.tree --write     puts it right
+python -m tests.tree             names the documents whose tree is out of date
+python -m tests.tree --write     puts it right
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ OTHERS = {
     "tests": "Mirrors the rooms; tests/bench.py is `make bench`.",
     "docs": "A page each: architecture, deployment, training, evaluation, feedback.",
 }
-_TREE = re.compile(r"(?<=<!-- tree: python -m tests\.tree --write -->\n```\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+_TREE = re.compile(
+    r"(?<=<!-- tree: python -m tests\.tree --write -->\n```\n).*?(?=^```$)", re.DOTALL | re.MULTILINE
+)
 
 
 def summary(path: Path) -> str:
