@@ -1,7 +1,9 @@
 """The file trees in README.md and docs/architecture.md, made of the first lines of docstrings.
 
-python -m tests.tree             names the documents whose tree is out of date
-python -m tests.tree --write     puts it right
+    python -m tests.tree             names the documents whose tree is out of date
+    python -m tests.tree --write     puts it right
+
+What is under its mark in a document is never written by hand.
 """
 
 from __future__ import annotations
@@ -84,7 +86,9 @@ def outdated() -> dict[Path, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.tree", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.tree", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--write", action="store_true", help="write them")
     write = parser.parse_args(argv).write
     found = outdated()

@@ -2,6 +2,8 @@
 
     steps = Steps(folder)
     adapter = steps.run("sft", {"rows": fingerprint(path)}, lambda folder: fine_tune(path, folder))["adapter"]
+
+With other inputs it is run again.
 """
 
 from __future__ import annotations
