@@ -74,7 +74,7 @@ bench: $(RUNTIME)  ## measure speed and memory on this machine
 
 # Each step goes on where it was stopped; its files are under runs/ (about 3 GB). Times are for 2 cores.
 train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a folder: make train DATA=folder
-	$(if $(DATA),,$(error Name the folder of the corpora that the README lists: make train DATA=folder))
+	$(if $(DATA),,$(error Name the folder of the corpora that docs/training.md lists: make train DATA=folder))
 	$(PY) -m training emails --count 60000 --out runs/emails.jsonl
 	$(PY) -m training corpus --out runs/corpus --prose "$(DATA)/prose.jsonl.zst" \
 		--email "$(DATA)/email.jsonl.zst" runs/emails.jsonl \

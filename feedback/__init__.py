@@ -1,1 +1,1 @@
-"""What users flag: recorded durably on this machine, counted, and turned into training rows."""
+"""Keeps: what users say of a result, recorded durably with consent, counted, and turned into training rows."""

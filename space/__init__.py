@@ -1,3 +1,3 @@
-"""The app: it serves what the other folders make."""
+"""Serves: the app, its page, its endpoints and its commands."""
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"

@@ -12,9 +12,12 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from huggingface_hub import SpaceCard, SpaceHardware
 
-ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("space", "feedback", "training", "conversion")
+from space import __version__
+from tests import tree
+from tests.tree import ROOMS, ROOT
+
 MAY_IMPORT = {
     "space": {"space", "feedback"},
     # The value that everything is about, and the judge of what is English: nothing else of the app.
@@ -25,7 +28,6 @@ MAY_IMPORT = {
 HEAVY = {"gradio", "llama_cpp", "torch", "transformers", "huggingface_hub", "datasets", "peft", "trl"}
 # The rooms of training from the bottom up: none imports one that comes later.
 TRAINING = ("runs", "data", "base", "finetune", "evaluation", "release")
-# Modules in a circle that is known and is going to be opened, and imports that still point up.
 LARGEST_FILE = 50_000_000  # bytes
 
 
@@ -220,72 +222,115 @@ def test_help_needs_nothing_heavy(room: str) -> None:
     assert ran.returncode == 0 and ran.stderr == "[]\n" and ran.stdout.startswith("usage: "), ran
 
 
-# ---- what the documents name ----
+# ---- what the documents say ----
+
+DOCUMENTS = sorted(
+    path
+    for path in files()
+    if path.suffix == ".md"
+    and (path.parent in (ROOT, ROOT / "docs") or path.is_relative_to(ROOT / "space" / "models"))
+    and path.name != "CHANGELOG.md"  # it names what there was
+)
+TOPS = {path.relative_to(ROOT).parts[0] for path in files()}
 
 
-def readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
+def paths_in(text: str) -> list[str]:
+    """Paths in code (spans and indented lines) that begin with a file or folder of the root."""
+    code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^ {4,}(.*)", text, re.MULTILINE)
+    words = [word for span in code for word in re.findall(r"(?<![\w./:-])[\w.-]+/[\w./-]*", span)]
+    return [word for word in words if "/" in word.strip("/") and word.split("/")[0] in TOPS]
 
 
-def test_every_path_in_the_readme_exists() -> None:
-    text = readme()
+def documents() -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+
+
+def test_paths_are_found_in_code() -> None:
+    text = "`space/app.py` and `python -m pytest tests/no.py`\n\n    make test ARGS=docs/none.md\n    http://space/x"
+    assert paths_in(text) == ["space/app.py", "tests/no.py", "docs/none.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_path_in_a_document_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
     linked = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text)
-    tops = {path.relative_to(ROOT).parts[0] for path in files()}
-    coded = [
-        word
-        for span in re.findall(r"`([^`\n]+)`", text)
-        for word in re.findall(r"[\w./-]+", span)
-        if "/" in word.strip("/") and word.split("/")[0] in tops
-    ]
-    assert coded, "the README names no file at all"
-    assert [name for name in (*linked, *coded) if not (ROOT / name).exists()] == []
+    missing = [name for name in linked if not (document.parent / name).exists()]
+    assert missing + [name for name in paths_in(text) if not (ROOT / name).exists()] == []
 
 
-def test_the_file_tree_in_the_readme_is_true() -> None:
-    """The block that starts with a folder: two or four blanks, or box-drawing lines, are one level."""
-    blocks = re.findall(r"^```\w*\n(.*?)^```", readme(), re.MULTILINE | re.DOTALL)
-    trees = [
-        block for block in blocks if re.match(r"(?:\./?\n)?[│├└─ ]*(?:space|README\.md|[\w.-]+)/?\s", block)
-    ]
-    trees = [block for block in trees if re.search(r"^[│├└─ ]*space/", block, re.MULTILINE)]
-    assert len(trees) == 1, "the README has one file tree"
-    named: set[str] = set()
-    folders: list[tuple[int, str]] = []
-    for line in trees[0].splitlines():
-        match = re.match(r"([│├└─\s]*)([\w.-]+(?:/[\w.-]+)*/?)", line)
-        if not match or match.group(2) in {".", "./"}:
-            continue
-        depth, name = len(match.group(1)), match.group(2)
-        while folders and folders[-1][0] >= depth:
-            folders.pop()
-        path = "".join(folder for _, folder in folders) + name
-        named.add(path.rstrip("/"))
-        if name.endswith("/"):
-            folders.append((depth, name))
-    assert {name for name in named if not (ROOT / name).exists()} == set()
-    modules = {
-        str(path.relative_to(ROOT))
-        for room in ROOMS
-        for path in python_files(room)
-        if path.name not in {"__init__.py", "__main__.py"}
-    }
-    assert modules - named == set(), "the tree leaves modules out"
+def test_documents_name_paths_and_each_other() -> None:
+    names = {str(path.relative_to(ROOT)) for path in DOCUMENTS}
+    assert {"README.md", "CONTRIBUTING.md", "docs/architecture.md", "space/models/README.md"} <= names
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {name for name in names if name.startswith("docs/")} <= set(re.findall(r"\]\(([^)]+)\)", readme))
+    assert len(paths_in(documents())) > 50
+
+
+def test_the_file_trees_are_those_of_the_files() -> None:
+    assert {path.name for path in tree.outdated()} == set(), "python -m tests.tree --write"
+
+
+def test_every_module_says_in_one_line_what_it_is() -> None:
+    said = {path: tree.summary(path) for room in ROOMS for path in python_files(room)}
+    assert [str(path) for path, line in said.items() if not line.endswith((".", ")"))] == []
 
 
 def test_every_command_in_the_documents_exists() -> None:
+    text = documents()
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:`|^\s*)make ([a-z]+)", readme(), re.MULTILINE)) <= targets
-    text = readme() + run("make", "--dry-run", "train", "DATA=data").stdout
+    made = set(re.findall(r"(?:`|^ {4})(?:[A-Z_]+=\S+ )*make ([a-z]+)", text, re.MULTILINE))
+    assert {"run", "test", "lint", "deploy"} <= made <= targets
+    for module in re.findall(r"-m (tests(?:\.\w+)+)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+    text += run("make", "--dry-run", "train", "DATA=data").stdout
     named: dict[tuple[str, str], set[str]] = {}
     for room, command, rest in re.findall(
-        rf"-m ({'|'.join(ROOMS)}) +([a-z]+)([^\n`#|]*)", text.replace("\\\n", " ")
+        rf"-m(?:odule)? ({'|'.join(ROOMS)}) +([a-z]+)([^\n`#|]*)", text.replace("\\\n", " ")
     ):
         named.setdefault((room, command), set()).update(re.findall(r"(?<!\S)--[\w-]+", rest))
-    assert len(named) > len(ROOMS)
+    assert len(named) > 20
     for (room, command), options in sorted(named.items()):
         ran = run(sys.executable, "-m", room, command, "--help")
         assert ran.returncode == 0 and ran.stdout.startswith("usage: "), (room, command, ran.stderr)
         assert options <= set(re.findall(r"--[\w-]+", ran.stdout)), (room, command)
+
+
+def test_the_layers_in_the_architecture_are_those_of_the_imports() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\d+\. (.*)", text, re.MULTILINE)
+    layers = {name: number for number, line in enumerate(lines) for name in re.findall(r"`([\w.]+)`", line)}
+    packages = {"space", "space.proofread"}
+
+    def layer(module: str) -> int:
+        return layers[max((name for name in layers if f"{module}.".startswith(f"{name}.")), key=len)]
+
+    graph = {
+        module: {name for name in names if name.startswith("space.") and name not in packages}
+        for module, names in import_graph().items()
+        if module.startswith("space.") and module not in packages
+    }
+    assert set(layers) <= {*graph}, "a layer names no module"
+    upward = {
+        (module, name) for module, names in graph.items() for name in names if layer(module) < layer(name)
+    }
+    assert upward == set()
+
+
+def test_the_readme_is_short_and_its_card_complete() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count("\n") <= 130
+    card = SpaceCard(text).data
+    assert {"title", "emoji", "colorFrom", "colorTo", "license", "tags", "models"} <= set(card.to_dict())
+    assert card.sdk == "gradio" and (ROOT / card.app_file).is_file()
+    assert len(card.short_description) <= 60  # the Hub refuses a longer one
+    assert SpaceHardware(card.suggested_hardware) is SpaceHardware.CPU_BASIC
+    (pinned,) = re.findall(r"^gradio==(\d+\.\d+)\.", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert card.sdk_version.startswith(f"{pinned}.")
+
+
+def test_the_changelog_has_this_release() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
 
 
 def test_make_lists_its_commands() -> None:

@@ -1,0 +1,1 @@
+"""The page: components, what each event does, and values as HTML."""

@@ -1,0 +1,1 @@
+"""Long runs on corpora: the classifiers, and the small Llama under the language model."""

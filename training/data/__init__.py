@@ -1,0 +1,1 @@
+"""From corpora to pairs of wrong and right text."""

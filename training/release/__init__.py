@@ -1,0 +1,1 @@
+"""From feedback to a new model, which replaces the served one only if it is better."""

@@ -1,0 +1,1 @@
+"""What every run leaves: its record, checkpoints, complete files, pictures."""

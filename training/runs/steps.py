@@ -1,8 +1,9 @@
-"""A long command as resumable steps: each leaves a folder and a note with its result, and is not run again while its
-inputs stay.
+"""A long command as resumable steps: each leaves a folder and a note of its result, and is run once for its inputs.
 
     steps = Steps(folder)
     adapter = steps.run("sft", {"rows": fingerprint(path)}, lambda folder: fine_tune(path, folder))["adapter"]
+
+With other inputs it is run again.
 """
 
 from __future__ import annotations
