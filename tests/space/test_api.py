@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 60  # for anything that must happen; the machine may be busy
 WAITING = 4  # requests that the queue takes here
 SECRET = "Zanzibar"  # stands in what is sent, and must never be in what is logged
-LONG = " ".join(f"She have recieved the {number} letters." for number in range(20))
+LONG = " ".join(f"She have recieved the {number} letters." for number in range(60))
 
 Events = list[tuple[str, Any]]
 
@@ -468,7 +468,7 @@ def test_a_client_that_goes_away_frees_its_place(http: httpx.Client, served: Ser
     answered = events(http, join(http, "proofread", text="He have it."))
     assert answered[-1][0] == "complete"
     assert run.end == "cut"
-    assert 0 < run.seen < run.total == 20
+    assert 0 < run.seen < run.total == 60
 
 
 def test_a_full_queue_says_so(http: httpx.Client, client: gradio_client.Client, served: Served) -> None:

@@ -99,10 +99,7 @@ def test_line_ends_stay(proofreader: Proofreader) -> None:
     ],
 )  # fmt: skip
 def test_odd_input_comes_back_whole(proofreader: Proofreader, draft: str) -> None:
-    text = proofreader.proofread(draft).text
-    assert text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass") == text
-    if not re.search("recieved", draft):
-        assert text == draft
+    assert proofreader.proofread(draft).text in (draft, draft.replace("recieved", "received"))
 
 
 @pytest.mark.parametrize(

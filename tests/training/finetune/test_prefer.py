@@ -102,9 +102,9 @@ def test_the_adapter_prefers_what_was_chosen_and_the_base_stays(
     before = margin(base, tokenizer)
     weights = {path.name: path.read_bytes() for path in tiny_llama.glob("*.safetensors")}
     out = tmp_path / "run"
-    assert main(arguments(tiny_llama, preferences, out, f"--method={method}", "--max_steps=40")) == 0
+    assert main(arguments(tiny_llama, preferences, out, f"--method={method}", "--max_steps=80")) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (result["steps"], result["pairs"]) == (40, 12)
+    assert (result["steps"], result["pairs"]) == (80, 12)
     adapter = load_file(out / "adapter" / "adapter_model.safetensors")
     assert all(tensor.abs().max() > 0 for name, tensor in adapter.items() if "lora_B" in name)
     assert {path.name: path.read_bytes() for path in tiny_llama.glob("*.safetensors")} == weights

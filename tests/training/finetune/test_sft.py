@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,16 @@ def test_a_full_disk_leaves_no_half_checkpoint(
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl+C as a shell gives it: the workers of pytest-xdist ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_is_one_line_and_leaves_nothing_half_written(
-    tiny_llama: Path, questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    interruptible: None, tiny_llama: Path, questions: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended = threading.Event()
 
