@@ -62,7 +62,7 @@ run: $(RUNTIME)  ## serve the app on this machine
 	@$(PY) -m space serve
 
 test: $(TOOLS)  ## run the test suite, offline
-	HF_HUB_OFFLINE=1 $(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: $(TOOLS)  ## check format, style and types
 	$(PY) -m ruff format --check .

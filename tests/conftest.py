@@ -42,6 +42,7 @@ def isolation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blanks every setting, and sends what a test writes unasked to its temporary folder."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("N_THREADS", "1")  # the workers of pytest-xdist share the cores
     monkeypatch.setenv("HF_TOKEN", "")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("FEEDBACK_DIR", str(tmp_path / "feedback"))
