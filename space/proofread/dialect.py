@@ -22,7 +22,8 @@ from pathlib import Path
 
 from space.errors import UserError
 from space.proofread.edits import Edit, apply, classify
-from space.proofread.email import EDITABLE, Part, sentences
+from space.proofread.email import EDITABLE, Part
+from space.proofread.sentences import sentences
 from space.proofread.words import WORDS, word_set
 
 PATH = Path(__file__).parents[1] / "models" / "dialects.tsv"

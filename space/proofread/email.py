@@ -12,6 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from space.proofread.sentences import OUTER_ABBREVIATIONS, sentences
+from space.proofread.words import read_list, word_set
+
 EDITABLE = frozenset({"greeting", "sentence", "item", "closing"})
 
 
@@ -55,106 +58,6 @@ def split(draft: str) -> list[Part]:
 def join(parts: Iterable[Part]) -> str:
     """The text of the parts, in the order given."""
     return "".join(part.text for part in parts)
-
-
-# --- sentences ------------------------------------------------------------------------------------
-
-# Never the end of a sentence: something always follows.
-_INNER_ABBREVIATIONS = frozenset(
-    "mr mrs ms mx dr prof rev hon gen col lt sgt capt st mt ft messrs mme e.g eg i.e viz cf vs v approx ca "
-    "c esp incl excl fig figs eq sec para pp p vol ed eds al attn tel ext dept govt mgmt asst assoc avg "
-    "max min est ref re qty resp w.r.t a.k.a aka sen rep gov pres bros p.s p.p.s ps nb n.b univ".split()
-)
-# May end a sentence or not: the next word decides.
-_OUTER_ABBREVIATIONS = frozenset(
-    "inc ltd co corp llc plc gmbh s.a b.v jr sr etc a.m p.m am pm u.s u.k u.n e.u u.s.a d.c b.c a.d ph.d "
-    "m.d b.sc m.sc m.b.a b.a m.a jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu "
-    "thur thurs fri sat sun ave blvd rd hr hrs mins secs yr yrs no nos nr p.o r.s.v.p".split()
-)
-_STARTERS = frozenset(
-    "i we you he she it they this that these those the a an my our your his her their there here please "
-    "thanks thank also and but so if when what why how who where can could would will should may let as in "
-    "on at for to is are was do does did have has however hope sorry after before once since while all "
-    "both each no not yes any some i'm i'll i've i'd we're we'll we've it's that's there's let's don't "
-    "just looking meanwhile then".split()
-)
-_NOT_AFTER_EXCLAMATION = frozenset(
-    "is was are were has had will would can said says asked asks replied".split()
-)
-_CLOSERS = "\"'”’»)]}*_`"
-_TERMINALS = ".!?…。！？؟"
-_OPENING_MARKS = "-–—(\"'“‘«[{*•&#<$€£@+=/\\|~_"
-_MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\W{0,2}", re.I)
-_TOKEN = re.compile(r"\S+")
-
-
-def sentences(text: str) -> list[tuple[int, int]]:
-    """Spans (start, end) of the sentences in running text, without the blanks between them.
-
-    >>> text = "Dr. Lee is in. Call at 5 p.m. today."
-    >>> [text[start:end] for start, end in sentences(text)]
-    ['Dr. Lee is in.', 'Call at 5 p.m. today.']
-    """
-    tokens = [match.span() for match in _TOKEN.finditer(text)]
-    spans: list[tuple[int, int]] = []
-    first = 0
-    for index, (start, end) in enumerate(tokens[:-1]):
-        following = tokens[index + 1]
-        word, after = text[start:end], text[following[0] : following[1]]
-        if (
-            not any(c.isalnum() for c in word)
-            and index > first
-            and word.rstrip(_CLOSERS)[-1:] not in _TERMINALS
-        ):
-            # A smiley after a full stop stays with the sentence it comments on.
-            previous = text[tokens[index - 1][0] : tokens[index - 1][1]]
-            ends = word[0] not in _OPENING_MARKS and previous.rstrip(_CLOSERS)[-1:] in tuple(_TERMINALS)
-        else:
-            is_mark = not any(c.isalnum() for c in after) and after[0] not in _OPENING_MARKS
-            ends = not is_mark and _ends_sentence(word, after)
-        if ends:
-            spans.append((tokens[first][0], end))
-            first = index + 1
-    if tokens:
-        spans.append((tokens[first][0], tokens[-1][1]))
-    return spans
-
-
-def _ends_sentence(word: str, following: str) -> bool:
-    core = word.rstrip(_CLOSERS)
-    if not core or core[-1] not in _TERMINALS:
-        return False
-    next_word = following.lstrip(_OPENING_MARKS).rstrip(",.;:!?…)\"'”’").replace("’", "'")
-    lower_next = next_word[:1].islower()
-    starter = next_word.lower() in _STARTERS
-    stem = core.rstrip(_TERMINALS).lstrip(_OPENING_MARKS)
-    mark = core[len(core.rstrip(_TERMINALS)) :]
-    if not stem:
-        return not lower_next or starter
-    if any(c in mark for c in "!?！？؟"):
-        if not lower_next:
-            return True
-        return core == word and next_word.lower() not in _NOT_AFTER_EXCLAMATION
-    if mark != ".":  # an ellipsis, or "。"
-        return not lower_next
-    lower = stem.lower()
-    if lower in _INNER_ABBREVIATIONS or lower_next and "(" in word and ")" not in word:
-        return False
-    if lower in ("no", "nos", "nr"):
-        return not next_word[:1].isdigit() and not lower_next
-    if lower in _OUTER_ABBREVIATIONS:
-        # "at 5 p.m. Please call": only a word that likes to begin sentences ends one here.
-        return starter and not lower_next
-    if (
-        len(stem) == 1
-        and stem.isalpha()
-        and stem.isupper()
-        or re.fullmatch(r"(?:[^\W\d_]\.){1,6}[^\W\d_]", stem)
-    ):
-        return stem != "I" and starter and not lower_next
-    if stem.isdigit() and len(stem) <= 2 and _MONTH.fullmatch(following):
-        return False
-    return True
 
 
 # --- lines and blocks -----------------------------------------------------------------------------
@@ -238,26 +141,8 @@ _GREETING = re.compile(
     re.I,
 )
 _NAME_COMMA = re.compile(r"\s*(?:[A-Z][\w.'’-]{0,30}(?: (?:and|&) | ?)){1,4}(?:[,:]| ?[-–—]{1,2})\s*$")
-_NO_GREETING = frozenset(
-    "thanks thank best regards kind warm sincerely cheers yours i we it this that please can could would "
-    "is are was will have has send am do does need want hope wish attached see find know let be been going "
-    "here just how what where when why asking writing note however first second finally also next then "
-    "today tomorrow agenda summary".split()
-)
-_CLOSINGS = frozenset(
-    "best|best regards|kind regards|kindest regards|warm regards|warmest regards|regards|with regards|with "
-    "best regards|with kind regards|with warm regards|best wishes|with best wishes|warm wishes|all the "
-    "best|all my best|very best|sincerely|sincerely yours|yours sincerely|yours faithfully|yours truly|"
-    "very truly yours|yours|respectfully|respectfully yours|cordially|warmly|kindly|thanks|thank you|many "
-    "thanks|thanks a lot|thanks a million|thanks so much|thank you so much|thank you very much|thanks very "
-    "much|thanks in advance|thank you in advance|many thanks in advance|thanks again|thank you again|"
-    "thanks and regards|thanks & regards|thanks and best regards|thanks and kind regards|with thanks|with "
-    "many thanks|with gratitude|gratefully|cheers|take care|talk soon|speak soon|see you soon|see you|"
-    "until then|have a great day|have a good day|have a nice day|have a great weekend|have a good weekend|"
-    "have a nice weekend|bye|bye for now|love|xx|xo|rgds|br|brgds|kr|tia|thx|best from|in solidarity".split(
-        "|"
-    )
-)
+_NO_GREETING = word_set("email", "no_greeting")
+_CLOSINGS = frozenset(line for (line,) in read_list("closings"))
 _DEVICE = re.compile(
     r"\s*(?:Sent (?:from|via|with) (?:my |the )?\S|Get Outlook for |Gesendet von |Envoyé de )", re.I
 )
@@ -271,9 +156,7 @@ WRAP_WIDTH = 45  # characters; lines of a paragraph that never gets this wide we
 _WRAP_WORDS = 4  # words; shorter lines that go on in small letters may be a list without bullets
 _SIGNATURE_LINES = 12  # non-blank lines after a sign-off that may still be name, title, telephone
 _LONG_LINE = 110  # characters; nobody wraps later, so a line break after this is a paragraph's end
-_LINKING = frozenset(
-    "a an the of to and or in on at for with by from that is are was be will my our your his her".split()
-)
+_LINKING = word_set("email", "linking")
 
 
 def _lines(draft: str) -> list[_Line]:
@@ -540,7 +423,7 @@ def _names_end(lines: list[_Line], index: int) -> int:
             continue
         words = text.split()
         is_sentence = (
-            text.endswith((".", "!", "?")) and words[-1].rstrip(".").lower() not in _OUTER_ABBREVIATIONS
+            text.endswith((".", "!", "?")) and words[-1].rstrip(".").lower() not in OUTER_ABBREVIATIONS
         )
         if len(words) > 9 or len(text) > 90 or len(words) > 3 and is_sentence:
             break

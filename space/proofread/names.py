@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from space.proofread.email import sentences
 from space.proofread.lexicon import Lexicon
+from space.proofread.sentences import sentences
 from space.proofread.words import likeness, read_list, word_set
 
 # Occurrences in the word list: of words so rare that a capital inside a sentence makes a name, and of words so common that it

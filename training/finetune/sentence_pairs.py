@@ -13,8 +13,9 @@ from typing import Any
 from feedback.export import fault
 from space.proofread.dialect import Dialect
 from space.proofread.edits import Edit, apply, diff
-from space.proofread.email import EDITABLE, Part, sentences, split
+from space.proofread.email import EDITABLE, Part, split
 from space.proofread.prompt import MODES
+from space.proofread.sentences import sentences
 from space.proofread.words import WORD
 
 Row = dict[str, Any]

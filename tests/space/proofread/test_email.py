@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.proofread.email import EDITABLE, join, sentences, split
+from space.proofread.email import EDITABLE, join, split
+from space.proofread.sentences import sentences
 
 EMAILS = sorted((Path(__file__).parents[2] / "emails").glob("*.txt"))
 
