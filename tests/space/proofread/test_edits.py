@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.proofread.edits import Edit, apply, classify, diff
+from space.proofread.edits import KINDS, Edit, apply, classify, diff
 
 WORDS = st.sampled_from(
     [
@@ -62,6 +62,7 @@ def test_any_subset_rebuilds_exactly(before: str, after: str, dice: random.Rando
     changes = diff(before, after)
     assert apply(before, changes) == after
     assert apply(before, []) == before
+    assert {edit.kind for edit in changes} <= set(KINDS)
     assert all(before[c.start : c.end] == c.before and c.before != c.after for c in changes)
     assert all(
         a.end <= b.start and (a.start, a.end) < (b.start, b.end)
