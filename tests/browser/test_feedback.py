@@ -44,10 +44,12 @@ def hub_settings(hub: HubServer, **changed: str) -> dict[str, str]:
 
 def fill(page: Page, draft: str = DRAFT) -> None:
     """A proofread draft, its second change rejected, a verdict with reason and comment, and consent."""
+    page.locator("#clear").click()
+    expect(page.locator("#status")).not_to_contain_text("Done in")  # of the run before
     page.locator("#draft textarea").fill(draft)
     page.locator("#run").click()
     expect(page.locator("#status")).to_contain_text("Done in", timeout=60_000)
-    page.locator("#result .pr-change").nth(1).click()
+    page.locator("#result .pr-change[role=button]").nth(1).click()
     expect(page.locator("#result .pr-change").nth(1)).to_have_attribute("aria-pressed", "false")
     page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
     page.locator("#reasons").get_by_text(strings.REASONS["wrong correction"]).click()

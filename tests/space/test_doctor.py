@@ -18,6 +18,8 @@ import pytest
 from space import doctor
 from space.settings import Server, Settings
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module")
 def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -56,6 +58,8 @@ def models(tmp_path: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (folder / name).write_text("{}")
     np.savez(folder / "tagger" / "head.npz", out=np.zeros(3))
     (folder / "lexicon.txt").write_text("the\t1\n")
+    for name in ("dialects.tsv", "thresholds.json"):
+        shutil.copy(ROOT / "space" / "models" / name, folder)
     monkeypatch.setenv("MODELS_DIR", str(folder))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
