@@ -416,6 +416,7 @@ def test_no_key_is_shown(
     server: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "httpx")  # which an app that ran before in this process may have silenced
     for key, login, sent in (
         (KEY, "", f"Bearer {KEY}"),
         ("", "me:hu%40sh-hush@", "Basic bWU6aHVAc2gtaHVzaA=="),
