@@ -21,6 +21,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
     TRANSFORMERS_OFFLINE="1",
     GRADIO_ANALYTICS_ENABLED="False",
+    N_THREADS="1",  # for fixtures of modules, which are made before `isolation`: the workers share the cores
 )
 
 # The machine decides how long a test takes, never whether it passes.

@@ -171,7 +171,7 @@ class Proofreader:
                 clock.call("scores", partial(self._tone, email, applied))
             edits += measured.refused
             edits += self._with_reasons(clock.call("rewrite", partial(self._unit, measured, run)))
-            stopped = stop() and done + 1 < len(email.units)
+            stopped = stop()  # then this unit may not have been read to its end
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
         yield Proofread(
@@ -201,11 +201,8 @@ class Proofreader:
         if measured.is_blunt and not self.engine.general and not any(e.status == "applied" for e in edits):
             # It cannot be made courteous; its mistakes can still be corrected.
             plain = measured.corrections()
-            edits = (
-                list(measured.unit.place(plain.respellings))
-                if plain.is_clean
-                else self._rewritten(plain, run)
-            )
+            respellings = list(measured.unit.place(plain.respellings))
+            edits = respellings if plain.is_clean else self._rewritten(plain, run)
         return edits
 
     def _rewritten(self, measured: Measured, run: _Run) -> list[Edit]:
@@ -218,12 +215,10 @@ class Proofreader:
         answer = self.engine.complete(chat, run.sampling, run.stop, expected)
         respellings = list(unit.place(measured.respellings))
         if answer is None:
-            return (
-                respellings
-                if run.stop()
-                else [*respellings, _whole(unit, "the model found no end to its rewrite")]
-            )
-        text, rewrite = unit.text.strip(), answer.strip()
+            if run.stop():
+                return respellings
+            return [*respellings, _whole(unit, "the model found no end to its rewrite")]
+        text, rewrite = unit.text, answer.strip()
         if why := objection(text, rewrite):
             return [*respellings, _whole(unit, why)]
         made = self._judged(_own(text, rewrite, measured), measured, run)
@@ -235,10 +230,7 @@ class Proofreader:
             spans = run.email.within(unit)
             protected = {span.text for span in spans if span.what in ("a name", "a protected word")}
             applied = merged(text, applied, measured.respellings, run.options.dialect, protected.__contains__)
-        others = [edit for edit in made if edit.status != "applied"]
-        head = len(unit.text) - len(unit.text.lstrip())
-        moved = (replace(edit, start=edit.start + head, end=edit.end + head) for edit in (*applied, *others))
-        return list(unit.place(moved))
+        return list(unit.place([*applied, *(edit for edit in made if edit.status != "applied")]))
 
     def _judged(self, edits: Sequence[Edit], measured: Measured, run: _Run) -> list[Edit]:
         """The model's edits with their status: refused what touches something protected, the rest by policy."""

@@ -416,3 +416,23 @@ def test_a_sign_off_an_end_in_quotes_and_a_line_that_may_go_on_get_no_full_stop(
     proofreader: Proofreader, draft: str
 ) -> None:
     assert proofreader.proofread(draft).text == draft
+
+
+def test_a_stop_in_the_last_sentence_is_noted(proofreader: Proofreader) -> None:
+    class Interrupted(Recorder):
+        """An engine that is stopped while it writes."""
+
+        def complete(
+            self,
+            chat: Sequence[Message],
+            sampling: Sampling,
+            stop: Callable[[], bool],
+            expected: Sequence[tuple[str, float]] = (),
+        ) -> str | None:
+            pressed.append(True)
+            return None
+
+    pressed: list[bool] = []
+    reader = Proofreader(Interrupted(), proofreader.classifiers)
+    result = reader.proofread("We has recieved it on monday.", stop=lambda: bool(pressed))
+    assert pressed and result.stopped and result.notes and not result.changed
