@@ -355,6 +355,14 @@ def test_nothing_moves_by_itself(app: Any, open_page: Open, width: int) -> None:
     expect(page.locator("#run")).to_be_visible()
     proofread(page, MISTAKES * 3)
     expect(page.locator("#result-tone [role=meter]")).to_have_count(2)
+    # The last answers of a run come after its gauges: from here on the height must stand.
+    page.wait_for_function(
+        """() => {
+        const height = document.body.scrollHeight, since = window.stood?.height === height ? window.stood.since : Date.now();
+        window.stood = { height, since };
+        return Date.now() - since > 500;
+        }"""
+    )
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     at = page.evaluate("scrollY")
     page.evaluate("document.querySelector('#run').click()")
