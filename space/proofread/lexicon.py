@@ -20,6 +20,7 @@ from space.proofread.words import WORD, read_list, word_set
 PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
+_SUGGESTIONS = 3  # of an unknown word
 _DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
 _SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
 _FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
@@ -77,7 +78,9 @@ class Lexicon:
             ]
             for length in range(2, 25)
         }
-        self.suggest = lru_cache(maxsize=65536)(self._suggest)
+        self.suggestions = lru_cache(maxsize=65536)(
+            self._suggestions
+        )  # a few known words within two edits, likeliest first
 
     @classmethod
     def load(cls, path: Path = PATH) -> Lexicon:
@@ -87,6 +90,10 @@ class Lexicon:
     def count(self, word: str) -> int:
         """Occurrences of an ordinary word, capitals aside; -1 for a name, and for what is not listed."""
         return self._ordinary.get(word.casefold(), -1)
+
+    def common(self, count: int) -> list[str]:
+        """The most frequent words."""
+        return sorted(self._counts, key=lambda word: -self._counts[word])[:count]
 
     def is_capitalised(self, word: str) -> bool:
         """Whether the word is listed with a capital alone (Monday, London)."""
@@ -172,14 +179,17 @@ class Lexicon:
             found.append((word, self.suggest(word)))
         return found
 
-    def _suggest(self, word: str) -> str | None:
-        """The likeliest known word within two edits, in the case of the given one; None if there is none."""
+    def suggest(self, word: str) -> str | None:
+        """The likeliest of `suggestions`."""
+        return next(iter(self.suggestions(word)), None)
+
+    def _suggestions(self, word: str) -> tuple[str, ...]:
         word = word.replace("’", "'")
         if word in _CONTRACTIONS:
-            return _CONTRACTIONS[word]
+            return (_CONTRACTIONS[word],)
         lower = word.lower()
         if lower in self._capitalised:
-            return self._capitalised[lower]
+            return (self._capitalised[lower],)
         limit = 1 if len(lower) < 6 else _MAX_DISTANCE
         near = process.extract(
             lower, self._near_length.get(len(lower), ()), scorer=OSA.distance, score_cutoff=limit, limit=40
@@ -187,17 +197,8 @@ class Lexicon:
         weights = {found: self._weight(lower, found, distance) for found, distance, _ in near} | self._splits(
             lower
         )
-        best = max(weights, key=lambda found: weights[found], default=None)
-        if best is None:
-            return None
-        found = self._capitalised.get(best, best)
-        return (
-            found.upper()
-            if word.isupper() and len(word) > 3
-            else found.capitalize()
-            if word[:1].isupper()
-            else found
-        )
+        best = sorted(weights, key=lambda found: -weights[found])[:_SUGGESTIONS]
+        return tuple(_in_case_of(word, self._capitalised.get(found, found)) for found in best)
 
     def _splits(self, word: str) -> dict[str, float]:
         """Pairs of known words that the word may be, its blank forgotten, each with its weight."""
@@ -214,6 +215,12 @@ class Lexicon:
     def _weight(self, word: str, found: str, distance: float) -> float:
         count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
         return math.log(count + 1) - _DISTANCE_COST * distance - _FIRST_LETTER_COST * (word[:1] != found[:1])
+
+
+def _in_case_of(word: str, found: str) -> str:
+    if word.isupper() and len(word) > 3:
+        return found.upper()
+    return found.capitalize() if word[:1].isupper() else found
 
 
 def _is_name(word: str) -> bool:

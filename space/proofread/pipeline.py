@@ -20,14 +20,16 @@ from space.errors import UserError
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.dialect import Dialect, merged
-from space.proofread.edits import Edit, apply, diff
+from space.proofread.edits import Edit, apply, canonical, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
+from space.proofread.judge import Judge, Odds
 from space.proofread.lexicon import Lexicon
-from space.proofread.llm.engine import Engine, Sampling
+from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
-from space.proofread.policy import Thresholds, decide
+from space.proofread.policy import UNLIKELY, Thresholds, says_something_else
 from space.proofread.polish import is_faithful
 from space.proofread.prompt import messages
+from space.proofread.propose import chosen, prior_of
 from space.proofread.protect import refusal
 from space.proofread.reasons import reason
 from space.proofread.units import MAX_WORDS as MAX_WORDS
@@ -211,45 +213,102 @@ class Proofreader:
         run.prompts.append("\n".join(f"{message['role']}: {message['content']}" for message in chat))
         # Of a blunt sentence that the model must find kinder words for alone nothing is expected, nor of a model not made here.
         free = measured.is_blunt and not measured.hinted and not general
-        expected = () if free or general else self._expected(measured)
+        candidates, refused = self._possible(measured, run)
+        expected = None
+        if not free and not general:
+            expected = Expected(unit.text, candidates, self._choose, self.classifiers.thresholds.guide_gain)
         answer = self.engine.complete(chat, run.sampling, run.stop, expected)
         respellings = list(unit.place(measured.respellings))
         if answer is None:
             if run.stop():
                 return respellings
             return [*respellings, _whole(unit, "the model found no end to its rewrite")]
-        text, rewrite = unit.text, answer.strip()
+        text, rewrite = unit.text, answer.text.strip()
         if why := objection(text, rewrite):
             return [*respellings, _whole(unit, why)]
-        made = self._judged(_own(text, rewrite, measured), measured, run)
+        made = [*self._made(rewrite, answer, candidates, measured, run), *refused]
         why = self._spoils_tone(text, made, measured, run, free)
         if why is not None:
             return [*respellings, *([_whole(unit, why)] if why else [])]
         applied = [edit for edit in made if edit.status == "applied"]
+        others = [edit for edit in made if edit.status != "applied"]
         if run.options.dialect:
             spans = run.email.within(unit)
             protected = {span.text for span in spans if span.what in ("a name", "a protected word")}
             applied = merged(text, applied, measured.respellings, run.options.dialect, protected.__contains__)
-        return list(unit.place([*applied, *(edit for edit in made if edit.status != "applied")]))
+        return list(unit.place([*applied, *others]))
 
-    def _judged(self, edits: Sequence[Edit], measured: Measured, run: _Run) -> list[Edit]:
-        """The model's edits with their status: refused what touches something protected, the rest by policy."""
-        unit, spans = measured.unit, run.email.within(measured.unit)
+    def _choose(self, edit: Edit, odds: Odds) -> Edit:
+        """A candidate as the language model's odds let it be judged; a kinder wording is what was asked for."""
+        if edit.source == "polish":
+            return replace(edit, status="applied")
+        judged = replace(edit, score=self.classifiers.judge.posterior(edit, odds))
+        return self.classifiers.thresholds.decide(judged, proposed=True)
+
+    def _possible(self, measured: Measured, run: _Run) -> tuple[list[Edit], list[Edit]]:
+        """The candidates that touch nothing protected, and of the others, refused, those that were likely."""
+        possible, refused = [], []
+        for edit in measured.candidates:
+            if not _may_change(edit, measured):
+                continue
+            why = self._refusal(edit, measured.unit, run)
+            if why is None:
+                possible.append(edit)
+            elif why and edit.score >= self.classifiers.thresholds.least(edit.kind):
+                refused.append(replace(edit, status="refused", reason=why))
+        return possible, chosen(refused, 0.0)
+
+    def _refusal(self, edit: Edit, unit: Unit, run: _Run) -> str | None:
+        """Why an edit of the unit's text must not be made; None if it may, "" if it would lose a line break."""
+        placed = next(unit.place([edit]), None)
+        if placed is None:
+            return ""
         text = run.email.draft[unit.start : unit.end]
-        shifted = [replace(span, start=span.start - unit.start, end=span.end - unit.start) for span in spans]
-        checked = []
-        for edit in edits:
-            placed = next(unit.place([edit]), None)
-            if placed is None:
-                continue  # it would lose a line break
-            inside = replace(placed, start=placed.start - unit.start, end=placed.end - unit.start)
-            why = refusal(inside, text, shifted, self.classifiers.lexicon)
-            checked.append(replace(edit, status="refused", reason=why) if why else edit)
-        corrections_only = measured.mode == "proofread" and not self.engine.general
-        proposals = measured.evidence.edits
-        return decide(
-            unit.text, checked, proposals, self.classifiers.thresholds, corrections_only=corrections_only
-        )
+        spans = [
+            replace(span, start=span.start - unit.start, end=span.end - unit.start)
+            for span in run.email.within(unit)
+        ]
+        inside = replace(placed, start=placed.start - unit.start, end=placed.end - unit.start)
+        return refusal(inside, text, spans, self.classifiers.lexicon)
+
+    def _made(
+        self, rewrite: str, answer: Answer, candidates: Sequence[Edit], measured: Measured, run: _Run
+    ) -> list[Edit]:
+        """The edits that the rewrite is made of, with their status, and the suggestions beside them."""
+        text = measured.unit.text
+        asked = answer.judged or [replace(edit, status="applied") for edit in candidates]
+        agreed = {canonical(edit, text): edit for edit in asked}
+        written = [edit for edit in answer.judged if edit.status == "applied"]
+        # Respellings are made anyway: they need no check, and must not fall with what does.
+        respelt = {(edit.start, edit.end, edit.after) for edit in measured.respellings}
+        made: list[Edit] = []
+        for edit in diff(text, rewrite):
+            parts = [each for each in written if edit.start <= each.start and each.end <= edit.end]
+            if known := agreed.get(canonical(edit, text)):
+                made.append(known)
+            elif parts and diff(text, apply(text, parts)) == [edit]:  # two words that follow one another
+                made += parts
+            elif _may_change(edit, measured) and (edit.start, edit.end, edit.after) not in respelt:
+                made.append(self._own(edit, answer, measured, run))
+        if apply(text, written) == rewrite:
+            made = written  # and nothing else
+        offered = [edit for edit in answer.judged if edit.status == "suggested"]
+        free = [e for e in offered if not any(e.overlaps(m) for m in made if m.status != "refused")]
+        return [*(edit for edit in made if edit.reason != UNLIKELY), *chosen(free, 0.0)]
+
+    def _own(self, edit: Edit, answer: Answer, measured: Measured, run: _Run) -> Edit:
+        """An edit of the language model's own, with its status."""
+        prior = prior_of(edit, measured.words, self.classifiers.judge)
+        edit = replace(edit, source="llm", score=prior)
+        if why := self._refusal(edit, measured.unit, run):
+            return replace(edit, status="refused", reason=why)
+        if self.engine.general or measured.is_blunt:  # it was asked to write, not to judge
+            return replace(
+                edit, status="suggested" if says_something_else(edit.before, edit.after) else "applied"
+            )
+        odds = answer.odds_of(edit) or Odds(0.0, 0.0)
+        edit = replace(edit, score=self.classifiers.judge.posterior(edit, odds))
+        return self.classifiers.thresholds.decide(edit, proposed=False)
 
     def _spoils_tone(
         self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run, free: bool
@@ -273,35 +332,20 @@ class Proofreader:
         """What the rewrite gains in politeness over its text."""
         return _courtesy(self.tone.score([rewrite], run.email.people)[0]) - _courtesy(measured.tone)
 
-    def _expected(self, measured: Measured) -> list[tuple[str, float]]:
-        return expected_answer(
-            measured.unit.text, measured.evidence.edits, self.classifiers.thresholds.guide_gain
-        )
 
-
-def expected_answer(text: str, edits: Sequence[Edit], gain: float) -> list[tuple[str, float]]:
-    """The text with the edits made, in pieces with what each gains in logits: an edit by its score."""
-    pieces, at = [], 0
-    for edit in edits:
-        pieces += [(text[at : edit.start], gain), (edit.after, gain * edit.score)]
-        at = edit.end
-    pieces = [(piece, gained) for piece, gained in pieces if piece]
-    return [*pieces, (text[at:] or " ", gain)]
-
-
-def _own(text: str, rewrite: str, measured: Measured) -> list[Edit]:
-    """What the model changed, without what is the writer's own: emoji, and how a greeting, an item or a line begins and ends."""
-    edits = [edit for edit in diff(text, rewrite) if not _is_beside_symbol(edit, text)]
-    if not measured.hinted and (measured.unit.kind != "sentence" or measured.is_short or _ENDED.search(text)):
-        edits = [edit for edit in edits if not _is_frame(edit, text, measured.unit.kind)]
-    # Respellings are made anyway: they need no check, and must not fall with what does.
-    agreed = {(edit.start, edit.end, edit.after) for edit in measured.respellings}
-    return [edit for edit in edits if (edit.start, edit.end, edit.after) not in agreed]
+def _may_change(edit: Edit, measured: Measured) -> bool:
+    """Whether an edit leaves alone what is the writer's own: emoji, and how a greeting, an item or a line begins and ends."""
+    text, unit = measured.unit.text, measured.unit
+    if _is_beside_symbol(edit, text):
+        return False
+    framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
+    return measured.hinted or not framed or not _is_frame(edit, text, unit.kind)
 
 
 def _is_frame(edit: Edit, text: str, kind: str) -> bool:
     """Whether an edit does no more than put a mark at the end, or capitalise the first word of a list item."""
-    ends = edit.end == len(text) and edit.before in _MARKS and edit.after in _MARKS
+    start, end, after = canonical(edit, text)  # what is proposed for a word may be but a mark behind it
+    ends = end == len(text) and text[start:end] in _MARKS and after in _MARKS
     return ends or (kind == "item" and edit.start == 0 and edit.before.lower() == edit.after.lower())
 
 
@@ -366,5 +410,6 @@ def load_classifiers(folder: Path = MODELS, n_threads: int | None = None) -> Cla
         ToneClassifier.load(folder / "tone", n_threads, lexicon=lexicon),
         Tagger.load(folder / "tagger", n_threads, lexicon),
         lexicon,
+        Judge.load(folder / "judge.json"),
         Thresholds.load(folder / "thresholds.json"),
     )

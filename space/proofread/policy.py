@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from space.errors import UserError
-from space.proofread.edits import Edit, canonical
+from space.proofread.edits import Edit
 from space.proofread.words import likeness, read_list, word_set
 
 PATH = Path(__file__).parents[1] / "models" / "thresholds.json"
@@ -18,6 +19,7 @@ _OPPOSITES = frozenset(frozenset(pair.split()) for (pair,) in read_list("opposit
 _MODALS = word_set("grammar", "modals")
 # Whose deed it is: a word of one row is never a correction of one of another.
 _PERSONS = [frozenset(row.split()) for row in ("i me my mine", "we us our ours", "you your yours", "he him his", "she her hers", "they them their theirs")]  # fmt: skip
+UNLIKELY = "not sure enough"  # the reason of an edit that is neither made nor offered, and need not be shown
 _WORDS = 2  # that a correction may add or take out
 _SHORT, _LONG = 5, 8  # letters: a word this short is grammar, which replaces it freely
 _LIKENESS = 0.5  # that longer words must have
@@ -25,80 +27,58 @@ _LIKENESS = 0.5  # that longer words must have
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Probabilities, 0 to 1, from which a proposal goes to the language model, and what decides about its answer.
+    """What decides about edits and rewrites; `python -m training calibrate` writes them.
 
-    `python -m training calibrate` writes them.
+    `apply` and `suggest` are probabilities by kind of edit from which it is made, and offered; "default" is that of all other kinds.
     """
 
-    # Of the tagger's fix of a listed word: in general, and where both readings are often good.
-    fix: float = 1.0
-    preposition: float = 1.0
-    sentence_end: float = 1.0
-    capitals: float = 1.0
-    article: float = 1.0
-    # A word is surely wrong; then a fix this likely will do.
-    surely_wrong: float = 1.0
-    fix_of_surely_wrong: float = 1.0
-    # An unlisted word is wrong: any, and a long one with one letter wrong.
-    unlisted: float = 1.0
-    unlisted_slip: float = 1.0
-    # The tagger's fix of an unlisted word goes before the word list's, whose own suggestions have a score of this.
-    fix_of_unlisted: float = 1.0
-    listed: float = 1.0
-    # A name lacks its apostrophe.
-    possessive: float = 1.0
-    # Logits that the language model's own edits must overcome while it writes.
-    guide_gain: float = 0.0
-    # The score of an edit that the language model alone proposes.
-    llm: float = 0.0
-    # P(polite) - P(impolite) that a rewrite may lose, and that free words must gain.
-    politeness_margin: float = 0.0
+    apply: Mapping[str, float]
+    suggest: Mapping[str, float]
+    look: float  # the prior from which the language model is asked
+    guide_gain: float  # logits that the language model's own edits must overcome while it writes
+    politeness_margin: float  # P(polite) - P(impolite) that a rewrite may lose, and that free words must gain
 
     @classmethod
     def load(cls, path: Path = PATH) -> Thresholds:
         """UserError if the file is missing, or lacks a number."""
         try:
             values = json.loads(path.read_text(encoding="utf-8"))["thresholds"]
-            return cls(**{each.name: float(values[each.name]) for each in fields(cls)})
+            apply, suggest = (
+                {kind: float(least) for kind, least in values[name].items()} for name in ("apply", "suggest")
+            )
+            numbers = (float(values[name]) for name in ("look", "guide_gain", "politeness_margin"))
+            found = cls(apply, suggest, *numbers)
+            found.apply["default"], found.suggest["default"]  # noqa: B018 (they must be there)
+            return found
         except OSError as error:
             raise UserError(
                 f"{path} is missing: restore it with git checkout, or make it with python -m training calibrate."
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} cannot be read: restore it with git checkout.") from error
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def least(self, kind: str) -> float:
+        """The probability from which an edit of this kind is made."""
+        return self.apply.get(kind, self.apply["default"])
 
-def decide(
-    text: str,
-    edits: Sequence[Edit],
-    proposals: Sequence[Edit],
-    thresholds: Thresholds,
-    *,
-    corrections_only: bool,
-) -> list[Edit]:
-    """The language model's edits of a text with their status; one that somebody else proposed too takes over source and score.
+    def decide(self, edit: Edit, *, proposed: bool) -> Edit:
+        """The edit with its status, by its score.
 
-    With `corrections_only` an edit that nobody proposed must be of a correction's size. What nobody proposed and says something
-    else ("buy" for "sell", "you" for "we", "may" for "can") is a suggestion at most.
-    """
-    proposed = {canonical(each, text): each for each in proposals}
-    found = []
-    for edit in edits:
-        agreed = proposed.get(canonical(edit, text))
-        edit = edit if agreed else replace(edit, score=thresholds.llm)
+        What only the language model proposes must be of a correction's size, and is a suggestion at most if it says something else ("buy" for "sell", "you" for "we", "may" for "can").
+        """
         if edit.status == "refused":
-            pass
-        elif agreed:
-            edit = replace(edit, source=agreed.source, score=agreed.score)
-        elif corrections_only and not is_modest(edit.before, edit.after):
-            edit = replace(edit, status="refused", reason="a change would go beyond a correction")
-        elif says_something_else(edit.before, edit.after):
-            edit = replace(edit, status="suggested")
-        found.append(edit)
-    return found
+            return edit
+        if not proposed and not is_modest(edit.before, edit.after):
+            return replace(edit, status="refused", reason="a change would go beyond a correction")
+        if edit.score >= self.least(edit.kind):
+            alike = proposed or not says_something_else(edit.before, edit.after)
+            return replace(edit, status="applied" if alike else "suggested")
+        if edit.score >= self.suggest.get(edit.kind, self.suggest["default"]):
+            return replace(edit, status="suggested")
+        return replace(edit, status="refused", reason=UNLIKELY)
 
 
 def is_modest(before: str, after: str) -> bool:

@@ -1,32 +1,29 @@
-"""Edits that the classifiers propose: the tagger's fixes and the word list's suggestions that are likely enough to be told.
+"""Edits that the classifiers propose: the tagger's likeliest fixes of each word and the word list's suggestions.
 
-    propose(text, tagged, lexicon, thresholds)      # of "She recieve it": recieve -> receives
+    propose(text, tagged, lexicon, judge)      # of "She recieve it": recieve -> receives, recieve -> receive
 
 What should stand in a word's place may be known to the tagger, which has seen the sentence, or to the word list, which knows
-how words are spelt. A word that looks wrong without anybody knowing what should stand there is not proposed: a small language
-model then guesses, and most often wrongly.
+how words are spelt; the language model, which knows English, then judges between them. Here proposals are many and cheap.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-
-from rapidfuzz.distance import OSA
 
 from space.proofread.classifiers.tags import TaggedWord, replacement
 from space.proofread.edits import Edit, classify
+from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Lexicon, article
-from space.proofread.policy import Thresholds
-from space.proofread.words import WORD, likeness, word_set
+from space.proofread.words import WORD, word_set
 
-_LONG = 8  # letters; of codespell's misspellings with one letter wrong in such a word the list corrects 96 %
-_LIKENESS = 0.5  # of an unlisted word and the tagger's fix, that beats the list's
+LEAST = 0.02  # prior of an edit that is proposed
+_PER_WORD = 3  # edits
+_DOUBTED = 0.7  # a word in doubt, for the rules below
+_UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
-_PREPOSITIONS = word_set("grammar", "common_prepositions")
 _NEVER_TWICE = word_set(
     "grammar", "never_twice"
 )  # as good English may have "had had", "that that" or "is is"
@@ -41,117 +38,104 @@ _LITERAL = re.compile(
 )
 
 
-def propose(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, thresholds: Thresholds) -> list[Edit]:
-    """The edits of one text, in order and disjoint; `tagged` are all its words as the tagger sees them."""
-    guesses = {word: guess for word, guess in lexicon.unknown(text) if not lexicon.owner(word)}
+@dataclass(frozen=True)
+class Candidate:
+    """What may stand in a word's place, who says so, and what is known of it (`prior_features`)."""
+
+    word: TaggedWord
+    after: str
+    source: str
+    features: dict[str, float]
+
+
+def propose(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, judge: Judge) -> list[Edit]:
+    """The edits of one text by where they begin, each with its prior as score; those of one word exclude each other.
+
+    `tagged` are all words of the text as the tagger sees them.
+    """
+    found = (edit_of(text, each, judge.prior(each.features)) for each in candidates(text, tagged, lexicon))
+    return _likeliest(edit for edit in found if edit.score >= LEAST)
+
+
+def chosen(edits: Iterable[Edit], least: float) -> list[Edit]:
+    """The likeliest edits that leave each other room, of those with this score or more, by where they begin."""
+    found: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: -edit.score):
+        if edit.score >= least and not any(edit.overlaps(other) for other in found):
+            found.append(edit)
+    return sorted(found, key=lambda edit: edit.start)
+
+
+def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[Candidate]:
+    """What may stand in the place of each word of a text."""
+    unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(text)]
-    words = _with_participles(tagged, lexicon)
-    words = _with_owners(words, lexicon, thresholds)
-    words = _with_articles(words, thresholds)
-    edits: list[Edit] = []
-    for word in _once(words):
-        if any(low <= word.start and word.end <= high for low, high in literal) or _is_terse(word):
+    doubt = sum(word.wrong for word in tagged)
+    for word in _once(_with_articles(_with_owners(tagged, lexicon))):
+        if any(low <= word.start and word.end <= high for low, high in literal):
             continue
-        if word.text in guesses:
-            found = _of_unlisted(word, guesses[word.text], lexicon, thresholds)
-        else:
-            found = _of_listed(word, lexicon, thresholds)
-        if found:
-            after, source, score = found
-            edits.append(_edit(text, word, after, source, score, edits))
-    return edits
+        listed = word.text not in unlisted
+        guesses = [] if listed or _ABBREVIATION.fullmatch(word.text) else lexicon.suggestions(word.text)
+        fixes = [] if word.after is None else [(word.after, word.score), *word.others]
+        known = [(after, score, "tagger") for after, score in fixes if _is_possible(word, after, lexicon)]
+        mine = {after for after, _, _ in known}
+        for after, score, source in [*known, *((g, 0.0, "lexicon") for g in guesses if g not in mine)]:
+            features = prior_features(
+                word,
+                after,
+                score,
+                guesses=guesses,
+                is_listed=listed,
+                doubt=doubt - word.wrong,
+            )
+            yield Candidate(word, after, source, features)
 
 
-def _edit(text: str, word: TaggedWord, after: str, source: str, score: float, before: Sequence[Edit]) -> Edit:
+def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
+    """The prior of an edit that nobody here proposed: what it changes may be in doubt."""
+    touched = [word for word in words if word.start <= edit.end and edit.start <= word.end]
+    wrong = max((word.wrong for word in touched), default=0.0)
+    doubt = max(0.0, sum(word.wrong for word in words) - wrong)
+    word = TaggedWord(edit.start, edit.end, edit.before, wrong)
+    return judge.prior(prior_features(word, edit.after, 0.0, guesses=(), is_listed=True, doubt=doubt))
+
+
+def edit_of(text: str, candidate: Candidate, score: float) -> Edit:
+    word, after = candidate.word, candidate.after
     start, end = replacement(text, word.start, word.end, after)
-    start = max(start, before[-1].end if before else 0)
     was = text[start:end]
-    return Edit(start, end, was, after, classify(was, after), source, score)
+    return Edit(start, end, was, after, classify(was, after), candidate.source, score)
 
 
-_Found = tuple[str, str, float]  # what should stand there, who says so, and how likely it is
+def _likeliest(edits: Iterable[Edit]) -> list[Edit]:
+    """A few edits for each word that they end with, in the order of the text."""
+    of_word: dict[int, list[Edit]] = {}
+    for edit in edits:
+        of_word.setdefault(edit.end, []).append(edit)
+    best = (
+        edit for some in of_word.values() for edit in sorted(some, key=lambda each: -each.score)[:_PER_WORD]
+    )
+    return sorted(best, key=lambda edit: (edit.start, edit.end, -edit.score))
 
 
-def _of_listed(word: TaggedWord, lexicon: Lexicon, thresholds: Thresholds) -> _Found | None:
-    after = _known(word, lexicon)
-    if after is None or (after.lower() == word.text.lower() and lexicon.is_informal(word.text)):
-        return None
-    return (after, "tagger", word.score) if word.score >= _least(word, thresholds) else None
-
-
-def _of_unlisted(
-    word: TaggedWord, guess: str | None, lexicon: Lexicon, thresholds: Thresholds
-) -> _Found | None:
-    after = _known(word, lexicon)
-    if (after or "").lower() == word.text.lower() and lexicon.is_informal(word.text):
-        return None
-    if word.wrong < (thresholds.unlisted_slip if _is_slip(word.text, guess) else thresholds.unlisted):
-        return None
-    if _ABBREVIATION.fullmatch(word.text) or _may_be_name(word, guess, thresholds):
-        return None
-    if (
-        after
-        and word.score >= thresholds.fix_of_unlisted
-        and (guess is None or likeness(word.text, after) >= _LIKENESS)
-    ):
-        return after, "tagger", word.score
-    return (guess, "lexicon", thresholds.listed) if guess is not None else None
-
-
-def _known(word: TaggedWord, lexicon: Lexicon) -> str | None:
-    """The tagger's fix, if it changes the word and is made of known words."""
-    if word.after is None or word.after == word.text:
-        return None
-    return word.after if all(map(lexicon.knows, WORD.findall(word.after))) else None
-
-
-def kind_of_fix(word: TaggedWord) -> str | None:
-    """Which threshold decides about the fix of a listed word, by its name in `Thresholds`; None: it is never proposed."""
-    before, after = word.text.lower(), (word.after or "").lower()
-    if cut := re.match(r"[.,;:!?]+ ", after):  # before the word: at the beginning there is nothing to part
-        return None if word.start == 0 else "sentence_end" if "." in cut[0] else "fix"
-    if before == after:
-        return "capitals"
-    if before in _ARTICLES and after in _ARTICLES:
-        return "article"
-    return "preposition" if before in _PREPOSITIONS and after in _PREPOSITIONS else "fix"
-
-
-def _least(word: TaggedWord, thresholds: Thresholds) -> float:
-    """The score that the fix of a listed word needs; inf means never."""
-    kind = kind_of_fix(word)
-    if kind is None:
-        return math.inf
-    if (
-        kind == "fix"
-        and word.wrong >= thresholds.surely_wrong
-        and not re.match(r"[.,;:!?]+ ", word.after or "")
-    ):
-        return thresholds.fix_of_surely_wrong  # the likeliest fix can hardly be worse than what stands there
-    return float(getattr(thresholds, kind))
-
-
-def _is_slip(word: str, guess: str | None) -> bool:
-    """Whether one letter of a long unlisted word is wrong."""
-    return guess is not None and len(word) >= _LONG and " " not in guess and OSA.distance(word, guess) == 1
-
-
-def _may_be_name(word: TaggedWord, guess: str | None, thresholds: Thresholds) -> bool:
-    """Whether an unlisted word is a name or a unit, most likely: it has a capital or should, and the list thinks of another."""
-    capital = word.score >= thresholds.fix_of_unlisted and (word.after or "").lower() == word.text.lower()
-    return (word.text[0].isupper() or capital) and word.after != guess
-
-
-def _is_terse(word: TaggedWord) -> bool:
-    """Whether only an article is missing before the first word: in notes that is a style ("Catering costs rose")."""
-    first, _, rest = (word.after or "").lower().partition(" ")
-    return word.start == 0 and first in _ARTICLES and rest == word.text.lower()
+def _is_possible(word: TaggedWord, after: str, lexicon: Lexicon) -> bool:
+    """Whether a fix changes the word, is made of known words, and does not touch what is a matter of style."""
+    before, low = word.text.lower(), after.lower()
+    if after == word.text or not all(map(lexicon.knows, WORD.findall(after))):
+        return False
+    if low == before and lexicon.is_informal(word.text):
+        return False
+    if word.start == 0:
+        first, _, rest = low.partition(" ")
+        # No mark begins a text; and in notes a missing first article is a style ("Catering costs rose").
+        return not (re.match(r"[.,;:!?]+ ", low) or (first in _ARTICLES and rest == before))
+    return True
 
 
 # ---- what the tagger knows only in part ----
 
 
-def _with_articles(tagged: Sequence[TaggedWord], thresholds: Thresholds) -> list[TaggedWord]:
+def _with_articles(tagged: Sequence[TaggedWord]) -> list[TaggedWord]:
     """The words, each "a" that must be "an" surely wrong, and the other way round: the next word's sound decides."""
     words = list(tagged)
     for i, (word, following) in enumerate(pairwise(tagged)):
@@ -159,31 +143,18 @@ def _with_articles(tagged: Sequence[TaggedWord], thresholds: Thresholds) -> list
         right = article(following.text)
         if word.text not in (("A", "An", "a", "an") if opens else ("a", "an")) or not right:
             continue
-        if right != word.text.lower() and max(word.wrong, following.wrong) < thresholds.unlisted:
+        if right != word.text.lower() and max(word.wrong, following.wrong) < _DOUBTED:
             right = right.capitalize() if word.text[0].isupper() else right
             words[i] = replace(word, wrong=1.0, after=right, score=1.0)
     return words
 
 
-def _with_participles(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> list[TaggedWord]:
-    """The words; of a verb after "have" that should be "to check", as the tagger has it too often, "checked"."""
-    words = list(tagged)
-    for i, (before, word) in enumerate(pairwise(tagged), 1):
-        if before.text.lower() in ("have", "has", "had") and word.after == f"to {word.text}":
-            words[i] = replace(word, after=lexicon.participle(word.text) or word.after)
-    return words
-
-
-def _with_owners(tagged: Sequence[TaggedWord], lexicon: Lexicon, thresholds: Thresholds) -> list[TaggedWord]:
+def _with_owners(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> list[TaggedWord]:
     """The words, each name that must own what follows and lacks its apostrophe ("Sarahs invoice") surely wrong."""
     words = list(tagged)
     for i, (word, following) in enumerate(pairwise(tagged)):
         thing = following.text
-        if (
-            word.wrong < thresholds.possessive
-            or not (thing.isalpha() and thing.islower())
-            or thing.endswith("ed")
-        ):
+        if word.wrong < _UNOWNED or not (thing.isalpha() and thing.islower()) or thing.endswith("ed"):
             continue
         name = lexicon.owner(word.text)
         if name and thing not in _NOTHING_OWNED:

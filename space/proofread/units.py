@@ -20,6 +20,7 @@ from space.proofread.words import WORD
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
+_LATIN = re.compile(r"[A-Za-z]")  # without one there is no English word
 _BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
 _NEVER_READ = {
     "quote": ("a quoted reply", "quoted replies"),
@@ -168,7 +169,7 @@ def _units(parts: Iterable[Part], unit: str) -> tuple[list[Unit], list[Skipped],
             )
         if _NOT_TEXT.search(part.text):
             skipped.append(Skipped(part.text, "it holds control characters"))
-        elif WORD.search(part.text):
+        elif _LATIN.search(part.text):
             units.append(Unit(part, keep_breaks=unit == "email"))
     return units, skipped, []
 

@@ -58,7 +58,7 @@ def models(tmp_path: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (folder / name).write_text("{}")
     np.savez(folder / "tagger" / "head.npz", out=np.zeros(3))
     (folder / "lexicon.txt").write_text("the\t1\n")
-    for name in ("dialects.tsv", "thresholds.json"):
+    for name in ("dialects.tsv", "judge.json", "thresholds.json"):
         shutil.copy(ROOT / "space" / "models" / name, folder)
     monkeypatch.setenv("MODELS_DIR", str(folder))
     with socket.socket() as listener:

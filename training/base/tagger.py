@@ -5,7 +5,8 @@
     python -m conversion quantize runs/tagger/encoder-f16.gguf space/models/tagger/encoder.gguf
     cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
 
-On two cores two copies of a run that go on with other seeds, averaged by --average, come further than one.
+On two cores two copies of a run that go on with other seeds, averaged by --average, come further than one. The last run goes
+on from the one before (--base) on real corrections: --real, --real_share 0.5, a quarter of the learning rate.
 Every word gets one of a few thousand edit tags (space/proofread/classifiers/tags.py), as in GECToR (Omelianchuk et al. 2020,
 arXiv:2005.12592); training/base/loop.py says how a run goes on.
 """
@@ -30,7 +31,7 @@ from space.proofread.classifiers.tags import KEEP, WRONG, tag_of
 from training.base import hardware, loop
 from training.base.tone_model import prune
 from training.data.align import fixes
-from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts
+from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts, real_pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +41,8 @@ _COUNTED = 120_000  # pairs from which the vocabulary of tags is counted
 _RAREST = 4  # times a tag must be seen among them
 _MAX_TOKENS = 126  # of one text, without [CLS] and [SEP]; longer ones are left out
 _HELD_OUT = 50  # one text in so many is not trained on, but measures it
-_LEARNER_SHARE = 0.04  # of the pairs, real mistakes
 INNER = 384  # hidden units of the head
+_HEAD = ("hidden", "hidden_bias", "out", "out_bias")  # names in head.npz
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--clean", type=Path, required=True, help="clean sentences, rows of text")
     data.add_argument("--email", type=Path, required=True, help="clean sentences of business mail, the same")
     data.add_argument("--learner", type=Path, help="tokenised source and corrected columns (ErAConD)")
-    parser.add_argument(
-        "--base", default="sentence-transformers/all-MiniLM-L6-v2", help="folder or Hub id of a BERT encoder"
+    data.add_argument(
+        "--real", type=Path, nargs="*", default=[],
+        help="real corrections, source and target, or text that is right; with a rule or a repository to hold some back by",
+    )  # fmt: skip
+    data.add_argument(
+        "--real_share", type=float, default=0.04, help="of the pairs: real corrections, where there are some"
     )
+    parser.add_argument(
+        "--base", default="sentence-transformers/all-MiniLM-L6-v2",
+        help="folder or Hub id of a BERT encoder, or an earlier --out to go on from",
+    )  # fmt: skip
     parser.add_argument("--vocab_size", type=int, default=2500, help="tags")
     loop.add_arguments(parser, learning_rate=2e-4, batch_tokens=2048)
     parser.add_argument(
@@ -78,35 +87,31 @@ def run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     general, email = _hold_out(load_texts(args.clean)), _hold_out(load_texts(args.email))
     maker, unseen = (PairMaker(*texts, runs=True) for texts in zip(general, email, strict=True))
+    real, held_back = real_pairs(args.real)
     if args.average:
         tags = _same_tags(args.average)
         model, tokenizer = build(args.base, len(tags))
         model.load_state_dict(_mean(args.average))
         state: dict[str, Any] = {"averaged": len(args.average)}
     else:
-        tags = _tags(args.out / "tags.json", maker, args.vocab_size, args.seed)
+        tags = _tags(args.out / "tags.json", Path(args.base, "tags.json"), maker, args.vocab_size, args.seed)
         model, tokenizer = build(args.base, len(tags))
-        state = _train(args, model, tokenizer, tags, maker)
-    held = Pools(unseen, [], tokenizer, tags, args.seed, args.batch_tokens).pool(0)
-    device = next(model.parameters()).device
-    figures = measure(
-        model, [[torch.from_numpy(array).to(device) for array in batch.arrays] for batch in held]
-    )
+        learner = learner_pairs(args.learner) if args.learner else []
+        state = _train(args, model, Pools(maker, [*real, *learner], args.real_share, tokenizer, tags, args))
+    figures = measure(model, Pools(unseen, [], 0.0, tokenizer, tags, args).pool(0))
+    if held_back:
+        figures["real"] = measure(model, Pools(unseen, held_back, 1.0, tokenizer, tags, args).pool(0))
     export(model, tokenizer, args.out, tags)
     print(json.dumps({"out": str(args.out), "tags": len(tags), **state, **figures}))
 
 
-def _train(
-    args: argparse.Namespace, model: Any, tokenizer: Any, tags: Sequence[str], maker: PairMaker
-) -> dict[str, Any]:
+def _train(args: argparse.Namespace, model: Any, pools: Pools) -> dict[str, Any]:
     import torch
 
-    learner = learner_pairs(args.learner) if args.learner else []
     model.to(hardware.device())
     learning = [p for p in model.encoder.parameters() if p.requires_grad]
     groups = [{"params": learning, "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}]
     optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.01, fused=True)
-    pools = Pools(maker, learner, tokenizer, tags, args.seed, args.batch_tokens)
     return loop.train(model, model.encoder, [optimizer], pools, tag_loss, args)
 
 
@@ -157,7 +162,7 @@ def _hold_out(texts: Sequence[str]) -> tuple[list[str], list[str]]:
     return parts[0], parts[1] or parts[0]  # of a handful of texts none may be drawn
 
 
-def measure(model: Any, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, float]:
+def measure(model: Any, batches: Sequence[loop.Batch]) -> dict[str, Any]:
     """The threshold of the probability of being wrong with the best F1, and what it finds.
 
     `precision` and `recall` are of wrong words, `fixed` is the share of those found whose likeliest fix is right.
@@ -165,10 +170,11 @@ def measure(model: Any, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, 
     import torch
 
     keep, wrong = 0, 1  # places in the vocabulary
+    device = next(model.parameters()).device
     chances, truth, right = [], [], []
     with torch.inference_mode():
-        for arrays in batches:
-            logits, labels = model(*arrays)
+        for batch in batches:
+            logits, labels = model(*(torch.from_numpy(array).to(device) for array in batch.arrays))
             chances.append(1 - logits.softmax(1)[:, keep])
             truth.append(labels != keep)
             logits[:, [keep, wrong]] = -torch.inf
@@ -191,18 +197,23 @@ def measure(model: Any, batches: Sequence[Sequence[torch.Tensor]]) -> dict[str, 
 
 
 def build(base: str, tags: int) -> tuple[Any, Any]:
-    """The model and its tokenizer. Called with what `collate` gives, it gives logits (words, tags) and labels (words,)."""
+    """The model, with the head of `base` if that is an earlier --out, and its tokenizer.
+
+    Called with what `collate` gives, it gives logits (words, tags) and labels (words,).
+    """
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
     # costs less, without gradients of the embeddings.
     attention = "eager" if hardware.device() == "cpu" else "sdpa"
+    earlier = Path(base, "head.npz")
+    folder = str(Path(base, "encoder")) if earlier.is_file() else base
     try:
         encoder = AutoModel.from_pretrained(
-            base, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention
+            folder, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention
         )
-        tokenizer = AutoTokenizer.from_pretrained(base)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     except OSError as error:
         raise UserError(
             f"no encoder at {base}: give --base a folder or a Hub id that can be reached"
@@ -230,7 +241,24 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
             means = sums[1:] / torch.bincount(word, minlength=words)[1:, None].clamp(min=1)
             return self.head(torch.cat([means, marks], 1)), labels.long()
 
-    return Tagger(), tokenizer
+    model = Tagger()
+    if earlier.is_file():
+        _load_head(model, earlier)
+    return model, tokenizer
+
+
+def _load_head(model: Any, path: Path) -> None:
+    import numpy as np
+    import torch
+
+    weights = zip(
+        _HEAD,
+        (p for layer in (model.head[0], model.head[2]) for p in (layer.weight, layer.bias)),
+        strict=True,
+    )
+    with np.load(path) as arrays, torch.no_grad():
+        for name, weight in weights:
+            weight.copy_(torch.from_numpy(arrays[name].astype(np.float32)))
 
 
 def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str]) -> None:
@@ -240,7 +268,7 @@ def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str]) -> None:
     model.encoder.save_pretrained(out / "encoder")
     tokenizer.save_pretrained(out / "encoder")
     first, _, last = model.head
-    arrays = {"hidden": first.weight, "hidden_bias": first.bias, "out": last.weight, "out_bias": last.bias}
+    arrays = dict(zip(_HEAD, (first.weight, first.bias, last.weight, last.bias), strict=True))
     np.savez_compressed(
         out / "head.npz", **{k: v.detach().cpu().numpy().astype(np.float16) for k, v in arrays.items()}
     )
@@ -251,8 +279,10 @@ def _write_tags(path: Path, tags: Sequence[str]) -> None:
     path.write_text(json.dumps({"tags": tags}, ensure_ascii=False), "utf-8")
 
 
-def _tags(path: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
-    """The vocabulary: KEEP and WRONG, then the most frequent tags of corrupted sentences."""
+def _tags(path: Path, earlier: Path, maker: PairMaker, size: int, seed: int) -> list[str]:
+    """The vocabulary: that of an earlier run, or KEEP and WRONG, then the most frequent tags of corrupted sentences."""
+    if earlier.exists() and not path.exists():
+        _write_tags(path, json.loads(earlier.read_text("utf-8"))["tags"])
     if not path.exists():
         rng = random.Random(f"{seed}/tags")
         seen: Counter[str] = Counter()
@@ -277,12 +307,12 @@ class Pools:
     """Pools of batches of about `batch_tokens` padded tokens, length-bucketed."""
 
     def __init__(
-        self, maker: PairMaker, learner: Sequence[Pair], tokenizer: Any, tags: Sequence[str], seed: int,
-        batch_tokens: int,
+        self, maker: PairMaker, real: Sequence[Pair], real_share: float, tokenizer: Any, tags: Sequence[str],
+        args: argparse.Namespace,
     ) -> None:  # fmt: skip
-        self._maker, self._learner, self._tokenizer = maker, learner, tokenizer
+        self._maker, self._real, self._real_share, self._tokenizer = maker, real, real_share, tokenizer
         self._number = {tag: i for i, tag in enumerate(tags)}
-        self._seed, self._batch_tokens = seed, batch_tokens
+        self._seed, self._batch_tokens = args.seed, args.batch_tokens
         self._cache: dict[str, list[int]] = {}
 
     def pool(self, number: int) -> list[loop.Batch]:
@@ -295,8 +325,8 @@ class Pools:
         return loop.shuffled_batches(rows, lambda row: len(row.ids), collated, self._batch_tokens, rng)
 
     def _pair(self, rng: random.Random) -> Pair:
-        if self._learner and rng.random() < _LEARNER_SHARE:
-            return rng.choice(self._learner)
+        if self._real and rng.random() < self._real_share:
+            return rng.choice(self._real)
         return _draw(self._maker, rng)
 
     def _tokenize(self, word: str) -> list[int]:

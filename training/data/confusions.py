@@ -6,6 +6,10 @@ import random
 import re
 from functools import cache, lru_cache
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from space.proofread.lexicon import Lexicon
 from training.data.lists import column, table, words
 
 MODALS, HAVE, BE = (frozenset(words(name)) for name in ("modals", "have", "be"))
@@ -18,6 +22,7 @@ DROPPABLE = frozenset(
     words("droppable")
 )  # leave a gap; "that", "not" or "would" may go and leave good English
 VOWELS = "aeiou"
+_COMMON = 2500  # words of the list that are common enough to be typed for another
 
 PREPOSITIONS = {right: wrong.split() for right, wrong in table("prepositions.tsv")}
 EXTRA_PREPOSITION: dict[str, str] = dict(table("extra_prepositions.tsv"))
@@ -62,6 +67,32 @@ def inflections(word: str) -> dict[str, str]:
                 found[tag] = forms[0]
             found[f"is-{upos}"] = word
     return found
+
+
+@lru_cache(maxsize=20_000)
+def neighbours(word: str) -> tuple[str, ...]:
+    """Common words one letter away from a common word, and no form of it.
+
+    >>> sorted({"then", "from", "forms"} & {*neighbours("the"), *neighbours("form")})
+    ['from', 'then']
+    """
+    common = _common()
+    if word not in common:
+        return ()
+    near = process.extract(word, common, scorer=OSA.distance, score_cutoff=1, limit=None)
+    forms = {word, *inflections(word).values()}
+    alike = [group for group in (MODALS, PREPOSITIONS.keys()) if word in group]  # perhaps as good
+    return tuple(
+        other for other, _, _ in near if other not in forms and not any(other in group for group in alike)
+    )
+
+
+@cache
+def _common() -> tuple[str, ...]:
+    counts = Lexicon.load().common(_COMMON)
+    return tuple(
+        word for word in counts if word.isalpha() and word.islower() and (len(word) > 1 or word == "a")
+    )
 
 
 def swap_case_like(model: str, word: str) -> str:

@@ -25,12 +25,14 @@ from training.data.confusions import (
     VOWELS,
     inflections,
     misspell,
+    neighbours,
     swap_case_like,
 )  # fmt: skip
 from training.data.lists import table, words
 
 _OTHER_NUMBER: dict[str, str] = dict(table("agreement.tsv"))
 _BEFORE_GERUND, _BEFORE_PARTICIPLE = words("before a gerund"), words("before a participle")
+_BETWEEN = words("between auxiliary and verb")
 _PRONOUNS = ("I", "we", "they", "he", "she", "it")
 _OBJECT = ARTICLES | POSSESSIVES | {"to", "us", "it", "me", "them", "this", "that", "all"}
 _OF_ONE = words("of one")
@@ -73,8 +75,26 @@ def _spelling(tokens: list[str], i: int, rng: random.Random) -> bool:
     return _put(tokens, i, wrong)
 
 
+def _slip(tokens: list[str], i: int, rng: random.Random) -> bool:
+    """A common word for another that is one letter away: "then" for "the", "form" for "from"."""
+    word = _word(tokens, i)
+    others = neighbours(word) if word.islower() else ()
+    return bool(others) and _put(tokens, i, rng.choice(others))
+
+
+def _governor(tokens: list[str], i: int) -> str:
+    """The word that decides about the form of the verb at i: "could" in "Could you send", "has" in "has not arrived"."""
+    at = i - 1
+    while _word(tokens, at).lower() in _BETWEEN:
+        at -= 1
+    inverted = (
+        _word(tokens, at) in (*_PRONOUNS, "you") and _word(tokens, at - 1).lower() in MODALS | HAVE | BE
+    )
+    return _word(tokens, at - 1).lower() if inverted else _word(tokens, at)
+
+
 def _verb_form(tokens: list[str], i: int, rng: random.Random) -> bool:
-    word, before = _word(tokens, i), _word(tokens, i - 1)
+    word, before = _word(tokens, i), _governor(tokens, i)
     forms = inflections(word.lower())
     if "VB" not in forms or word.lower() in BE | HAVE | {"do", "does", "did"} or not word.islower():
         return False
@@ -245,7 +265,7 @@ def _punctuation(tokens: list[str], i: int, rng: random.Random) -> bool:
         return _put(tokens, i, word.replace("'", "") if rng.random() < 0.85 else word.replace("'", " "))
     is_plain = word.isalpha() and word.islower()
     is_long_plural = is_plain and word.endswith("s") and len(word) > 4
-    if is_long_plural and rng.random() < 0.15 and "is-NOUN" in inflections(word):
+    if is_long_plural and rng.random() < 0.25 and "is-NOUN" in inflections(word):
         return _put(tokens, i, word[:-1] + "'s")
     if word in {";", ":", "-"} and rng.random() < 0.5:
         return _put(tokens, i, ",")
@@ -353,16 +373,17 @@ def _phrase(tokens: list[str], i: int, rng: random.Random) -> bool:
 
 # Each kind with its share of the mistakes, in percent.
 MISTAKES: dict[str, tuple[Mistake, float]] = {
-    "spelling": (_spelling, 16.0),
-    "punctuation": (_punctuation, 14.0),
-    "capitals": (_capitals, 6.0),
+    "spelling": (_spelling, 14.0),
+    "slip": (_slip, 4.0),
+    "punctuation": (_punctuation, 12.0),
+    "capitals": (_capitals, 5.0),
     "article": (_article, 12.0),
-    "preposition": (_preposition, 9.0),
+    "preposition": (_preposition, 10.0),
     "agreement": (_agreement, 9.0),
-    "verb form": (_verb_form, 7.0),
+    "verb form": (_verb_form, 8.0),
     "noun number": (_noun_number, 7.0),
     "confusion": (_confusion, 9.0),
-    "phrase": (_phrase, 11.0),
+    "phrase": (_phrase, 13.0),
     "regular": (_regular, 1.0),
     "missing": (_missing, 5.0),
     "doubled": (_doubled, 1.5),

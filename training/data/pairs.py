@@ -116,9 +116,12 @@ class PairMaker:
 
 
 def simulated_evidence(pair: Pair, lexicon: Lexicon, rng: random.Random) -> Evidence:
-    """Evidence as a classifier of drawn quality would give it, plus the word list's real suggestions."""
+    """Evidence as a classifier of drawn quality would give it, plus the word list's real suggestions.
+
+    A proofread text is corrected without being told where it may be wrong, so that what the model finds is news.
+    """
     sentiment, politeness = _simulated_tone(pair, rng)
-    if rng.random() < _NO_EVIDENCE:
+    if pair.mode == "proofread" or rng.random() < _NO_EVIDENCE:
         return Evidence(sentiment, politeness)
     recall, false_alarm, knows = rng.uniform(*_RECALL), rng.uniform(*_FALSE_ALARM), rng.uniform(*_KNOWS)
     listed = dict(lexicon.unknown(pair.bad))
@@ -164,45 +167,55 @@ def _bad_advice(word: str, lexicon: Lexicon, rng: random.Random) -> str | None:
 
 def load_texts(path: Path) -> list[str]:
     """The `text` column of a file of JSON lines. UserError if it has none, or cannot be read."""
-    return [row["text"] for row in _rows(path, "text")]
+    return [row["text"] for row in _rows(path, ("text",))]
 
 
 def learner_pairs(path: Path) -> list[Pair]:
     """Pairs of a file with tokenised `source` and `corrected` columns, as plain text. UserError if it has none."""
     return [
         Pair(detokenize(row["source"]), detokenize(row["corrected"]))
-        for row in _rows(path, "source", "corrected")
+        for row in _rows(path, ("source", "corrected"))
     ]
 
 
 def real_pairs(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
     """Real corrections to train on, and those held back: 15 % of the repositories or rules that they come from.
 
-    Files of JSON lines with `source` and `target`, and `rule` or `repository`; a row with neither is its own origin.
+    Files of JSON lines with `source` and `target`, or with a `text` that must stay as it is, and `rule` or `repository`; a
+    row with neither is its own origin.
     """
     parts: tuple[list[Pair], list[Pair]] = ([], [])
     for path in paths:
-        for row in _rows(path, "source", "target"):
-            origin = row.get("rule") or row.get("repository") or row["target"]
-            parts[zlib.crc32(str(origin).encode()) % 100 < _HELD_BACK].append(
-                Pair(row["source"], row["target"])
-            )
+        for row in _rows(path, ("source", "target"), ("text",)):
+            pair = Pair(row["source"], row["target"]) if "target" in row else Pair(row["text"], row["text"])
+            parts[is_held_back(row)].append(pair)
     return parts
 
 
-def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
-    """The rows of a file, which have text in these columns. UserError if one has not, or there is none."""
+def is_held_back(row: dict[str, Any]) -> bool:
+    """Whether a row of real corrections is never trained on, by the rule or repository that it comes from."""
+    origin = row.get("rule") or row.get("repository") or row.get("target") or row.get("text")
+    return zlib.crc32(str(origin).encode()) % 100 < _HELD_BACK
+
+
+def _rows(path: Path, *choices: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The rows of a file, which have text in the columns of one of these choices. UserError if one has not, or there is none."""
     found = []
     try:
         for number, row in enumerate(read_rows(path), 1):
-            if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in columns):
-                raise UserError(f"{path}: row {number} needs text in these columns: {', '.join(columns)}")
+            if not isinstance(row, dict) or not any(_has_text(row, columns) for columns in choices):
+                needed = ", or in ".join(", ".join(columns) for columns in choices)
+                raise UserError(f"{path}: row {number} needs text in these columns: {needed}")
             found.append(row)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if not found:
         raise UserError(f"{path} has no row")
     return found
+
+
+def _has_text(row: dict[str, Any], columns: Sequence[str]) -> bool:
+    return all(isinstance(row.get(name), str) for name in columns)
 
 
 # ---- the command ----

@@ -1,107 +1,267 @@
-"""The thresholds of what is proposed: for each kind of fix the lowest score at which it is right often enough.
+"""The judge of edits and its thresholds, fitted on real corrections that no model was trained on.
 
-    python -m training calibrate --pairs pairs.jsonl --clean clean.jsonl --out runs/thresholds.json
-    cp runs/thresholds.json space/models/
+    python -m training calibrate --pairs pairs.jsonl --clean mail.jsonl --out runs/calibrated
+    cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/
 
-`--pairs` are real corrections (rows of source and target) of which only those held back from training are read, `--clean`
-texts without mistakes. A fix of the tagger is right if it is what the target has in that place; in a clean text none is. What
-the data cannot decide (fewer than --least_fixes of a kind) keeps the value in force, as do the thresholds that are not scores of
-the tagger's fixes of listed words.
+`--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read;
+`--clean` are texts with hardly a mistake. An edit that the classifiers propose is right if the target has it. Two logistic
+regressions are fitted, one upon the other (space/proofread/judge.py), with the models that space/models holds; thresholds are the
+lowest probabilities from which on enough edits are right, measured out of fold: five folds by text.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
+import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from space.errors import UserError
-from space.proofread.classifiers.tagger import Tagger
-from space.proofread.lexicon import Lexicon
+from space.proofread.classifiers.tags import replacement
+from space.proofread.edits import Edit, canonical, diff
+from space.proofread.evidence import Classifiers, Evidence
+from space.proofread.judge import PARTS, Judge, Odds, posterior_features
+from space.proofread.llm.engine import Engine, Expected, Sampling
+from space.proofread.pipeline import load_proofreader
 from space.proofread.policy import Thresholds
-from space.proofread.propose import kind_of_fix
+from space.proofread.prompt import messages
+from space.proofread.propose import candidates, edit_of, prior_of, propose
+from space.settings import Settings
 from training.data.align import fixes
 from training.data.pairs import Pair, load_texts, real_pairs
 from training.runs import atomic_write
 from training.runs.tables import in_columns
 
-KINDS = ("fix", "preposition", "sentence_end", "capitals", "article")
-_AT_ONCE = 64  # texts per call of the tagger
-_LOWEST = 0.2  # a fix with a lower score is never looked at
-
-Scored = tuple[float, bool]  # the score of a fix, and whether it is right
+_FOLDS = 5
+_RIDGE = 3.0  # strength of the penalty on squared weights, in observations
+_LEAST_EDITS = 60  # of a kind, or it has no threshold of its own
+_MADE = 0.5  # a prior from which an edit stands in the text before the model is asked about those that follow
+_BINS = 10  # of the reliability diagram
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--pairs", type=Path, nargs="+", required=True, help="JSON lines of source and target"
+        "--pairs",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="JSON lines of source and target, or of right text",
     )
     parser.add_argument("--clean", type=Path, help="texts without mistakes, JSON lines with a text column")
     parser.add_argument(
-        "--precision", type=float, default=0.85, help="share of right fixes to reach (default 0.85)"
+        "--clean_texts", type=int, default=1000, help="of those, drawn at random (default 1000)"
     )
     parser.add_argument(
-        "--least_fixes", type=int, default=40, help="of a kind, or it keeps its value (default 40)"
+        "--precision", type=float, default=0.9, help="share of right edits where one is made (default 0.9)"
     )
-    parser.add_argument("--limit", type=int, help="pairs and clean texts to read")
     parser.add_argument(
-        "--out", type=Path, required=True, help="file to write, as space/models/thresholds.json"
+        "--precision_of_suggestions", type=float, default=0.5,
+        help="share of right edits among those that are offered, not made (default 0.5)",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=int, help="texts to read, for a trial")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for judge.json, thresholds.json and reliability.json"
     )
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One edit that was proposed: its text's number, what is known of it, and whether it is right."""
+
+    text: int
+    kind: str
+    features: dict[str, float]
+    right: bool
 
 
 def run(args: argparse.Namespace) -> None:
-    if not 0 < args.precision < 1:
-        raise UserError(f"--precision {args.precision}: give a share between 0 and 1")
-    pairs = real_pairs(args.pairs)[1][: args.limit]
-    pairs += [Pair(text, text) for text in (load_texts(args.clean)[: args.limit] if args.clean else [])]
+    for name in ("precision", "precision_of_suggestions"):
+        if not 0 < getattr(args, name) < 1:
+            raise UserError(f"--{name} {getattr(args, name)}: give a share between 0 and 1")
+    pairs = real_pairs(args.pairs)[1]
+    if args.clean:
+        texts = load_texts(args.clean)
+        pairs += [
+            Pair(text, text) for text in random.Random(0).sample(texts, min(len(texts), args.clean_texts))
+        ]
+    pairs = pairs[:: max(1, -(-len(pairs) // args.limit))] if args.limit else pairs
     if not pairs:
         raise UserError("--pairs: none of these corrections is held back from training; give more files")
-    found = scored_fixes(pairs, Tagger.load(), Lexicon.load())
-    before = Thresholds.load()
-    after = replace(before, **{kind: lowest(found[kind], args.precision) or getattr(before, kind)
-                               for kind in KINDS if len(found[kind]) >= args.least_fixes})  # fmt: skip
-    rows = [
-        {
-            "kind": kind, "fixes": len(found[kind]), "right": sum(good for _, good in found[kind]),
-            "before": getattr(before, kind), "now": getattr(after, kind),
-        }
-        for kind in KINDS
-    ]  # fmt: skip
-    print(in_columns(rows), file=sys.stderr)
-    atomic_write.write(args.out, as_json(after))
-    print(json.dumps({"out": str(args.out), "pairs": len(pairs), **after.to_dict()}))
+    reader = load_proofreader(Settings.from_env())
+    before = reader.classifiers.thresholds
+    first = list(_by_classifiers(pairs, reader.classifiers))
+    judge = Judge(fitted(first), {})
+    classifiers = replace(reader.classifiers, judge=judge)
+    second = list(_by_language_model(pairs, classifiers, reader.engine, before))
+    if not second:
+        raise UserError("--pairs: no edit was likely enough to ask the language model; give more corrections")
+    judge = replace(judge, language_model=fitted(second))
+    chances = out_of_fold(second)
+    made = thresholds_by_kind(second, chances, args.precision)
+    offered = thresholds_by_kind(second, chances, args.precision_of_suggestions, below=made)
+    thresholds = replace(before, apply=made, suggest=offered)
+    args.out.mkdir(parents=True, exist_ok=True)
+    atomic_write.write(args.out / "judge.json", _as_json("weights", {p: getattr(judge, p) for p in PARTS}))
+    atomic_write.write(args.out / "thresholds.json", _as_json("thresholds", thresholds.to_dict()))
+    bins, error = reliability([each.right for each in second], chances)
+    figures = {"pairs": len(pairs), "edits": len(second), "right": sum(each.right for each in second),
+               "calibration_error": round(error, 4)}  # fmt: skip
+    atomic_write.write(args.out / "reliability.json", json.dumps({**figures, "bins": bins}, indent=2) + "\n")
+    print(in_columns(bins), file=sys.stderr)
+    print(json.dumps({"out": str(args.out), **figures, **thresholds.to_dict()}))
 
 
-def as_json(thresholds: Thresholds) -> str:
-    """The file that `Thresholds.load` reads."""
-    content = {"written_by": "python -m training calibrate", "thresholds": thresholds.to_dict()}
-    return json.dumps(content, indent=2) + "\n"
+def _as_json(name: str, values: Mapping[str, Any]) -> str:
+    rounded = {
+        key: {k: round(v, 4) for k, v in value.items()} if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
+    return json.dumps({"written_by": "python -m training calibrate", name: rounded}, indent=2) + "\n"
 
 
-def scored_fixes(pairs: Sequence[Pair], tagger: Tagger, lexicon: Lexicon) -> Mapping[str, list[Scored]]:
-    """The tagger's fixes of listed words in the wrong sides of the pairs, by kind."""
-    found: dict[str, list[Scored]] = defaultdict(list)
-    for first in range(0, len(pairs), _AT_ONCE):
-        some = pairs[first : first + _AT_ONCE]
-        for pair, words in zip(some, tagger.tag([pair.bad for pair in some]), strict=True):
-            right = dict(_right(pair, [(word.start, word.end) for word in words]))
-            for word in words:
-                kind = kind_of_fix(word)
-                if kind and word.after is not None and word.score >= _LOWEST and lexicon.knows(word.text):
-                    found[kind].append((word.score, word.after == right.get(word.start)))
+# ---- what is observed ----
+
+
+def _by_classifiers(pairs: Sequence[Pair], classifiers: Classifiers) -> Iterator[Observation]:
+    """Every fix of a word that tagger or word list knows of."""
+    for number, pair in enumerate(pairs):
+        (tagged,) = classifiers.tagger.tag([pair.bad])
+        right = _right(pair)
+        for candidate in candidates(pair.bad, tagged, classifiers.lexicon):
+            edit = edit_of(pair.bad, candidate, 0.0)
+            yield Observation(number, edit.kind, candidate.features, canonical(edit, pair.bad) in right)
+
+
+def _by_language_model(
+    pairs: Sequence[Pair], classifiers: Classifiers, engine: Engine, thresholds: Thresholds
+) -> Iterator[Observation]:
+    """What the language model is asked about, and what it writes on its own."""
+    for number, pair in enumerate(pairs):
+        (tagged,) = classifiers.tagger.tag([pair.bad])
+        proposed = propose(pair.bad, tagged, classifiers.lexicon, classifiers.judge)
+        if not any(edit.score >= thresholds.look for edit in proposed):
+            continue
+        right = _right(pair)
+        asked: list[tuple[Edit, Odds]] = []
+        (tone,) = classifiers.tone.score([pair.bad])
+        sentiment, politeness = ((score.label, score.score) for score in (tone.sentiment, tone.politeness))
+        answer = engine.complete(
+            messages(pair.bad, Evidence(sentiment, politeness)), Sampling(), _never,
+            Expected(pair.bad, proposed, _recorder(asked), thresholds.guide_gain),
+        )  # fmt: skip
+        for edit, odds in asked:
+            yield _observed(number, edit, odds, pair, right)
+        known = {canonical(edit, pair.bad) for edit, _ in asked}
+        if answer is None:
+            continue
+        for edit in diff(pair.bad, answer.text.strip()) if answer.own else ():
+            odds_of_own = answer.odds_of(edit)
+            if odds_of_own and canonical(edit, pair.bad) not in known:
+                prior = prior_of(edit, tagged, classifiers.judge)
+                yield _observed(number, replace(edit, source="llm", score=prior), odds_of_own, pair, right)
+
+
+def _observed(number: int, edit: Edit, odds: Odds, pair: Pair, right: set[Any]) -> Observation:
+    return Observation(number, edit.kind, posterior_features(edit, odds), canonical(edit, pair.bad) in right)
+
+
+def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
+    def choose(edit: Edit, odds: Odds) -> Edit:
+        asked.append((edit, odds))
+        return replace(edit, status="applied" if edit.score >= _MADE else "refused")
+
+    return choose
+
+
+def _right(pair: Pair) -> set[tuple[int, int, str]]:
+    """What the target changes, word by word and in stretches, as `canonical` has it."""
+    by_word = (
+        canonical(edit, pair.bad)
+        for edit in (word_edit(pair.bad, *fix) for fix in fixes(pair.bad, pair.good))
+        if edit
+    )
+    return {*by_word, *(canonical(edit, pair.bad) for edit in diff(pair.bad, pair.good))}
+
+
+def word_edit(text: str, start: int, end: int, after: str | None) -> Edit | None:
+    """The edit that puts `after` in the place of the word at [start, end); None if the word is right."""
+    if after is None:
+        return None
+    first, last = replacement(text, start, end, after)
+    return Edit(first, last, text[first:last], after)
+
+
+def _never() -> bool:
+    return False
+
+
+# ---- the fit ----
+
+
+def fitted(observations: Sequence[Observation]) -> dict[str, float]:
+    """The weights of a logistic regression with a ridge penalty, by Newton's method (Hastie et al. 2009, section 4.4.1)."""
+    import numpy as np
+
+    names = sorted({name for each in observations for name in each.features})
+    x = np.array([[each.features.get(name, 0.0) for name in names] for each in observations])
+    y = np.array([each.right for each in observations], float)
+    penalty = np.full(len(names), _RIDGE)
+    penalty[names.index("bias")] = 1e-6
+    weights = np.zeros(len(names))
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        gradient = x.T @ (p - y) + penalty * weights
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.diag(penalty)
+        step = np.linalg.solve(hessian, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-6:
+            break
+    return {name: float(weight) for name, weight in zip(names, weights, strict=True)}
+
+
+def out_of_fold(observations: Sequence[Observation]) -> list[float]:
+    """The probability of each edit by weights that were fitted on other texts."""
+    chances = [0.0] * len(observations)
+    for fold in range(_FOLDS):
+        judge = Judge(fitted([each for each in observations if _fold(each) != fold]), {})
+        for i, each in enumerate(observations):
+            if _fold(each) == fold:
+                chances[i] = judge.prior(each.features)
+    return chances
+
+
+def _fold(observation: Observation) -> int:
+    return zlib.crc32(str(observation.text).encode()) % _FOLDS
+
+
+def thresholds_by_kind(
+    observations: Sequence[Observation], chances: Sequence[float], precision: float,
+    below: Mapping[str, float] | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """The lowest probability from which on this share of the edits is right, for all kinds together and for frequent ones.
+
+    With `below`, the thresholds of edits that are made, of those that are not.
+    """
+    by_kind: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+    for each, chance in zip(observations, chances, strict=True):
+        by_kind[each.kind].append((chance, each.right))
+        by_kind["default"].append((chance, each.right))
+    frequent = {kind for kind, scored in by_kind.items() if sum(right for _, right in scored) >= _LEAST_EDITS}
+    found = {}
+    for kind in sorted({"default"} | frequent):
+        limit = below.get(kind, below["default"]) if below else 1.0
+        least = lowest([each for each in by_kind[kind] if each[0] < limit], precision)
+        found[kind] = limit if least is None else least
     return found
 
 
-def _right(pair: Pair, spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, str]]:
-    """Where a word of the wrong side begins, and what should stand there; not of right words."""
-    yield from ((start, after) for start, _, after in fixes(pair.bad, pair.good, spans) if after is not None)
-
-
-def lowest(scored: Sequence[Scored], precision: float) -> float | None:
+def lowest(scored: Sequence[tuple[float, bool]], precision: float) -> float | None:
     """The lowest score from which on at least this share is right; None if there is none.
 
     >>> lowest([(0.9, True), (0.8, True), (0.6, False), (0.5, False)], 0.6)
@@ -113,3 +273,16 @@ def lowest(scored: Sequence[Scored], precision: float) -> float | None:
         if right >= precision * count:
             best = round(score, 4)
     return best
+
+
+def reliability(right: Sequence[bool], chances: Sequence[float]) -> tuple[list[dict[str, float]], float]:
+    """Bins of probabilities with the share that is right in each, and the expected calibration error (Guo et al. 2017)."""
+    bins: list[list[tuple[float, bool]]] = [[] for _ in range(_BINS)]
+    for chance, good in zip(chances, right, strict=True):
+        bins[min(_BINS - 1, int(chance * _BINS))].append((chance, good))
+    rows, error = [], 0.0
+    for some in filter(None, bins):
+        mean, share = (sum(values) / len(some) for values in zip(*some, strict=True))
+        rows.append({"edits": len(some), "probability": round(mean, 3), "right": round(share, 3)})
+        error += abs(mean - share) * len(some) / len(chances)
+    return rows, error

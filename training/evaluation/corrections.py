@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from space.errors import UserError
 from training.data.corpus import detokenize
 from training.data.gleu import gleu_counts, tokenize
+from training.data.pairs import is_held_back
 from training.evaluation import metrics
 from training.evaluation.edit_scores import Match, best_match, edit_figures, edits, repairs, wrong_words
 from training.evaluation.metrics import interval, percent
@@ -71,9 +73,19 @@ def clean(rows: Rows, subject: Subject, seed: int) -> Report:
     return Report({**main_figures(_CLEAN, cases), "texts": len(cases)}, cases)
 
 
+def unflagged(rows: Rows, subject: Subject, seed: int) -> Report:
+    """`clean` of the texts that are held back from training (hard ones, which a rule of another checker must not flag)."""
+    held = [row for row in rows if is_held_back(row)]
+    if not held:
+        raise UserError("none of these texts is held back from training; give more of them")
+    return clean(held, subject, seed)
+
+
 _SENTENCES = {
     "corrected_percent": Measure("corrected", percent),
     "clean_kept_percent": Measure("unchanged", percent),
+    # By a user who takes the right ones of what is offered.
+    "with_suggestions_percent": Measure("suggested", percent),
 }
 
 
@@ -82,8 +94,11 @@ def sentences(rows: Rows, subject: Subject, seed: int) -> Report:
     by_type: dict[str, list[Case]] = {}
     for row, (source, references) in zip(rows, pairs_of(rows), strict=True):
         kind, output = row.get("type", "untyped"), subject.correct(source)
-        key = "unchanged" if kind == "clean" else "corrected"
-        case = Case(source, output, references, {key: [output in references, 1]})
+        counts = {"unchanged" if kind == "clean" else "corrected": [output in references, 1]}
+        if kind != "clean":
+            offered = subject.with_suggestions(source)
+            counts["suggested"] = [any(text in references for text in offered), 1]
+        case = Case(source, output, references, counts)
         by_type.setdefault(kind, []).append(case)
     cases = [case for own in by_type.values() for case in own]
     corrected = {
@@ -228,6 +243,7 @@ SUITES = {
     "edits": Suite(corrections, "jfleg_dev.jsonl", _EDITS),
     "cweb": Suite(corrections, "cweb_dev.jsonl", _EDITS),
     "clean": Suite(clean, "emails_dev.jsonl", _CLEAN),
+    "unflagged": Suite(unflagged, "harper_clean.jsonl", _CLEAN),
     "noise": Suite(noise, "emails_dev.jsonl", _NOISE),
     "sentences": Suite(sentences, SENTENCES, _SENTENCES),
     "wer": Suite(wer, SENTENCES, {"after_percent": Measure("errors", percent, higher=False)}),

@@ -200,11 +200,10 @@ def _answers(
 
     def answer(messages: list[Message]) -> str | None:
         known = cache.get(engine.name, messages)
-        return (
-            known
-            if known is not None
-            else engine.complete(messages, Sampling(max_tokens=max_tokens), ended.is_set)
-        )
+        if known is not None:
+            return known
+        said = engine.complete(messages, Sampling(max_tokens=max_tokens), ended.is_set)
+        return said.text if said else None
 
     pool = ThreadPoolExecutor(parallel)
     try:

@@ -9,22 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from space.errors import UserError
+from space.proofread.edits import apply
 from training.data.corpus import detokenize, read_rows
 from training.data.gleu import gleu_resampled, gleu_sentence
 from training.evaluation import metrics
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Tone
+    from space.proofread.pipeline import Proofread
 
 EVALUATION = Path(__file__).resolve().parent / "lists"
 SENTENCES = EVALUATION / "sentences.jsonl"
+
+_SUGGESTIONS = 5  # of a text that are tried in every combination
 
 Rows = Sequence[dict[str, Any]]
 
@@ -40,7 +44,7 @@ class Subject:
 
         self.name, self._mode = name, mode
         self._settings = Settings.from_env()
-        self._done: dict[tuple[str, str], str] = {}
+        self._done: dict[tuple[str, str], Proofread] = {}
         self._proofreader: Any = None
         if name != "none":
             from space.proofread.pipeline import load_proofreader
@@ -49,12 +53,21 @@ class Subject:
 
     def correct(self, text: str, mode: str | None = None) -> str:
         """The text as the pipeline returns it in this mode (the command's own by default)."""
+        return text if self._proofreader is None else self._result(text, mode or self._mode).text
+
+    def with_suggestions(self, text: str) -> list[str]:
+        """What a user can make of the text by taking suggestions, in every combination of a few."""
         if self._proofreader is None:
-            return text
-        key = (text, mode or self._mode)
-        if key not in self._done:
-            self._done[key] = self._proofreader.proofread(*key).text
-        return self._done[key]
+            return [text]
+        result = self._result(text, self._mode)
+        offered = result.suggested[:_SUGGESTIONS]
+        taken = (some for count in range(len(offered) + 1) for some in combinations(offered, count))
+        return [apply(text, [*result.applied, *some]) for some in taken]
+
+    def _result(self, text: str, mode: str) -> Proofread:
+        if (text, mode) not in self._done:
+            self._done[text, mode] = self._proofreader.proofread(text, mode)
+        return self._done[text, mode]
 
     def tones(self, texts: Sequence[str]) -> list[Tone]:
         """The tone of each text, by the same classifier for every model."""

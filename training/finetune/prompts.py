@@ -106,10 +106,8 @@ def _as_one(draft: Draft, classifiers: Classifiers) -> Measured:
 
 def _key(drafts: Sequence[Draft], tagger: Path) -> str:
     """Of all that the prompts depend on."""
-    classifiers = [
-        fingerprint(path)
-        for path in (MODELS / "tone", tagger, MODELS / "lexicon.txt", MODELS / "thresholds.json")
-    ]
+    files = (MODELS / name for name in ("tone", "lexicon.txt", "judge.json", "thresholds.json"))
+    classifiers = [fingerprint(path) for path in (tagger, *files)]
     elsewhere = [os.environ.get(name, "") for name in ("SENTIMENT_MODEL", "POLITENESS_MODEL")]
     inputs = [PROMPT_VERSION, classifiers, elsewhere, drafts]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()

@@ -29,6 +29,7 @@ from space.proofread.lexicon import Lexicon
 from space.proofread.names import people
 
 WINDOW = 126  # tokens; the longest text it was trained on
+_BEST, _LEAST = 5, 0.01  # tags of a word that are looked at, and how likely they must be
 _ENDS = re.compile(r"[.!?…][\"”’')\]]*\s*$")
 _SURE, _SURE_OF_FIX = 0.7, 0.2  # `wrong` and `score` of a replacement that is made before the second reading
 
@@ -139,13 +140,20 @@ class Tagger:
         wrong = 1 - chances[:, self._tags.index(KEEP)]
         chances[:, [self._tags.index(KEEP), self._tags.index(WRONG)]] = 0
         found = []
-        for row, (word, best) in enumerate(zip(words, chances.argmax(1), strict=True)):
+        for row, word in enumerate(words):
             start, end = code.spans[word]
-            fix = fix_of(text[start:end], self._tags[best])
+            fixes = self._fixes(text[start:end], chances[row])
+            after, score = fixes[0] if fixes else (None, 0.0)
             found.append(
-                TaggedWord(start, end, text[start:end], float(wrong[row]), fix, float(chances[row, best]))
+                TaggedWord(start, end, text[start:end], float(wrong[row]), after, score, tuple(fixes[1:]))
             )
         return found
+
+    def _fixes(self, word: str, chances: np.ndarray) -> list[tuple[str, float]]:
+        """The likeliest replacements of a word, best first."""
+        best = [tag for tag in np.argsort(-chances)[:_BEST] if chances[tag] >= _LEAST]
+        fixes = ((fix_of(word, self._tags[tag]), float(chances[tag])) for tag in best)
+        return [(fix, chance) for fix, chance in fixes if fix is not None and fix != word]
 
 
 def _is_sure(word: TaggedWord) -> bool:

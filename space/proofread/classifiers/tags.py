@@ -27,7 +27,8 @@ class TaggedWord:
     """What the tagger says of the word at [start, end) of a text: a measurement, of which `propose` makes edits.
 
     `wrong` is the probability that the word is wrong, `after` the likeliest replacement (None if unknown), and `score` the
-    probability that the word is wrong and the replacement right, all in [0, 1].
+    probability that the word is wrong and the replacement right, all in [0, 1]; `others` are the next likeliest, each with
+    its own.
     """
 
     start: int
@@ -36,6 +37,7 @@ class TaggedWord:
     wrong: float = 1.0
     after: str | None = None
     score: float = 0.0
+    others: tuple[tuple[str, float], ...] = ()
 
 
 def tag_of(word: str, fix: str | None) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from space.proofread.edits import Edit
+from space.proofread.judge import Odds
 from space.proofread.prompt import Message
 
 
@@ -25,6 +27,36 @@ class Sampling:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What an answer is expected to be: the text, with edits that the model is asked about when the answer comes to them.
+
+    `choose` is given an edit and the model's odds for it, and returns it judged; of those that it returns as applied the likeliest
+    is made. `gain` is what the text gains in logits: a change of the model's own must be worth more than that.
+    """
+
+    text: str
+    edits: Sequence[Edit]
+    choose: Callable[[Edit, Odds], Edit]
+    gain: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model wrote, the expected edits as they were judged, and where in the text it went its own way.
+
+    `own` has the character where each change of its own begins, and its odds.
+    """
+
+    text: str
+    judged: tuple[Edit, ...] = ()
+    own: tuple[tuple[int, Odds], ...] = ()
+
+    def odds_of(self, edit: Edit) -> Odds | None:
+        """Those of an edit of the model's own; None if it is none."""
+        return next((odds for at, odds in self.own if edit.start - 1 <= at <= edit.end), None)
+
+
 class Engine(Protocol):
     """What the proofreader needs of a model."""
 
@@ -38,12 +70,9 @@ class Engine(Protocol):
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Sequence[tuple[str, float]] = (),
-    ) -> str | None:
-        """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so.
-
-        `expected` is the likely answer in pieces, each with what its tokens gain in logits while the answer follows it.
-        """
+        expected: Expected | None = None,
+    ) -> Answer | None:
+        """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so."""
 
     def close(self) -> None:
         """Frees what the model holds; after that `complete` raises UserError."""

@@ -6,9 +6,7 @@ them is taken for a general instruct model that gets the general prompt and whol
 
 from __future__ import annotations
 
-import bisect
 import datetime
-import itertools
 import os
 import re
 import secrets
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from space.proofread.llm.engine import Sampling
+from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.prompt import MODES, PROMPT_VERSION, Message
 
@@ -74,8 +72,8 @@ class LlamaCpp:
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Sequence[tuple[str, float]] = (),
-    ) -> str | None:
+        expected: Expected | None = None,
+    ) -> Answer | None:
         with self._lock:
             if self._closed:
                 raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
@@ -97,9 +95,10 @@ class LlamaCpp:
                 repeat_penalty=sampling.repeat_penalty, logits_processor=guide and [guide],
             ):  # fmt: skip
                 if guide:
-                    guide.follow(self._llama.detokenize([token]))
+                    guide.follow(token, self._llama.detokenize([token]))
                 if self._ends(token):
-                    return self._llama.detokenize(answer).decode("utf-8", errors="replace")
+                    text = self._llama.detokenize(answer).decode("utf-8", errors="replace")
+                    return Answer(text, tuple(guide.judged), tuple(guide.own)) if guide else Answer(text)
                 if len(answer) >= max_tokens or stop():
                     return None
                 answer.append(token)
@@ -119,17 +118,13 @@ class LlamaCpp:
 
         return np.array(self._following.ahead() if self._following else [], dtype=np.intc)
 
-    def _guide(self, expected: Sequence[tuple[str, float]]) -> Guide:
-        ends = list(itertools.accumulate(len(text.encode()) for text, _ in expected))
-        tokens = self._llama.tokenize(
-            "".join(text for text, _ in expected).encode(), add_bos=False, special=False
+    def _guide(self, expected: Expected) -> Guide:
+        def tokenize(text: str) -> list[int]:
+            return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
+
+        return Guide(
+            expected, tokenize, lambda token: self._llama.detokenize([token]), self._llama.token_eos()
         )
-        pieces = [self._llama.detokenize([token]) for token in tokens]
-        gains, at = [], 0
-        for piece in pieces:
-            at += len(piece)  # a token belongs where it ends: the space it begins with is the piece before
-            gains.append(expected[bisect.bisect_left(ends, at)][1])
-        return Guide([*tokens, self._llama.token_eos()], [*gains, gains[-1]], pieces)
 
     def tokens(self, chat: Sequence[Message]) -> list[int]:
         """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
-from space.proofread.llm.engine import Sampling
+from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.prompt import MODES, Message
 from space.settings import Server
 
@@ -68,8 +68,8 @@ class Remote:
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Sequence[tuple[str, float]] = (),
-    ) -> str | None:
+        expected: Expected | None = None,
+    ) -> Answer | None:
         """See Engine. `expected` is ignored: the API has no place for it. UserError if the server does not answer.
 
         Once `stop` says True this returns within a fraction of a second, also while the server is silent; the connection
@@ -87,7 +87,8 @@ class Remote:
         try:
             while not stop():
                 if wait([answer], _POLL_SECONDS).done:
-                    return answer.result()
+                    text = answer.result()
+                    return None if text is None else Answer(text)
             return None
         finally:
             ended.set()

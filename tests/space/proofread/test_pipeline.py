@@ -15,12 +15,13 @@ from conversion.__main__ import main as convert
 from space.errors import UserError
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
-from space.proofread.edits import Edit, apply
+from space.proofread.edits import apply
 from space.proofread.lexicon import Lexicon
-from space.proofread.llm.engine import Sampling
+from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
-from space.proofread.pipeline import Progress, Proofread, Proofreader, expected_answer, load_proofreader
+from space.proofread.pipeline import Progress, Proofread, Proofreader, load_proofreader
 from space.proofread.prompt import MODES, Message
+from space.proofread.propose import chosen
 from space.proofread.protect import facts
 from space.proofread.units import MAX_WORDS
 from space.proofread.words import WORDS
@@ -272,19 +273,7 @@ def test_a_model_without_our_keys_gets_the_general_prompt_and_whole_emails(
     assert result.text.count("\n") == WRONG.count("\n")
 
 
-# ---- what answer the engine expects ----
-
-
-def test_the_edits_are_expected_in_their_places_each_by_its_score() -> None:
-    text = "He go home to to lunch."
-    edits = [Edit(3, 5, "go", "goes", score=0.5), Edit(13, 16, " to", "")]
-    assert expected_answer(text, edits, 6.0) == [
-        ("He ", 6.0),
-        ("goes", 3.0),
-        (" home to", 6.0),
-        (" lunch.", 6.0),
-    ]
-    assert expected_answer("Done", [Edit(4, 4, "", ".")], 6.0) == [("Done", 6.0), (".", 6.0), (" ", 6.0)]
+# ---- what the engine is asked ----
 
 
 def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader) -> None:
@@ -301,7 +290,7 @@ def test_no_regret_is_said_twice(proofreader: Proofreader) -> None:
 
 
 class Recorder:
-    """An engine that changes nothing, and remembers what it was asked and what answer was expected."""
+    """An engine that changes nothing, and remembers what text it was given, and what the likeliest of the edits make of it."""
 
     name, unit, general = "recorder", "sentence", False
     modes: tuple[str, ...] = MODES
@@ -314,10 +303,11 @@ class Recorder:
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Sequence[tuple[str, float]] = (),
-    ) -> str | None:
-        self.asked.append((chat[-1]["content"], "".join(piece for piece, _ in expected)))
-        return chat[-1]["content"]
+        expected: Expected | None = None,
+    ) -> Answer | None:
+        assert expected
+        self.asked.append((expected.text, apply(expected.text, chosen(expected.edits, 0.0))))
+        return Answer(chat[-1]["content"])
 
     def close(self) -> None: ...
 
@@ -354,7 +344,9 @@ def test_a_name_that_looks_like_a_mistake_stays_and_is_said_to(proofreader: Proo
     assert len(result.to_dict()["kept"]) == 1
 
 
-def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: Proofreader) -> None:
+def test_a_sentence_that_goes_to_the_model_has_its_spelling_put_all_the_same(
+    proofreader: Proofreader,
+) -> None:
     engine = Recorder()
     reader = Proofreader(
         engine, replace(proofreader.classifiers, tagger=Trusting(proofreader.classifiers.lexicon))
@@ -364,9 +356,8 @@ def test_a_sentence_that_goes_to_the_model_is_told_of_the_spelling(proofreader: 
         result.text == "We recieved the\n  colored paper on monday."
     )  # it changed nothing: the spelling is put all the same
     assert engine.asked == [
-        ("We recieved the coloured paper on monday.", "We received the colored paper on Monday.")
+        ("We recieved the coloured paper on monday.", "We received the coloured paper on Monday.")
     ]
-    assert "coloured = colored" in result.prompts[0]
 
 
 def test_a_wrapped_sentence_is_expected_as_the_model_sees_it(proofreader: Proofreader) -> None:
@@ -427,8 +418,8 @@ def test_a_stop_in_the_last_sentence_is_noted(proofreader: Proofreader) -> None:
             chat: Sequence[Message],
             sampling: Sampling,
             stop: Callable[[], bool],
-            expected: Sequence[tuple[str, float]] = (),
-        ) -> str | None:
+            expected: Expected | None = None,
+        ) -> Answer | None:
             pressed.append(True)
             return None
 

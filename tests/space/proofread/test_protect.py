@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,13 @@ from space.proofread.edits import Edit, diff
 from space.proofread.email import EDITABLE, split
 from space.proofread.lexicon import Lexicon
 from space.proofread.names import names
-from space.proofread.policy import Thresholds, decide, is_modest
+from space.proofread.policy import Thresholds, is_modest
 from space.proofread.protect import facts, protected_spans, refusal
 from space.proofread.voice import objection
 
 EMAILS = sorted((Path(__file__).parents[2] / "emails").glob("*.txt"))
 LEXICON = Lexicon.load()
+LENIENT = Thresholds({"default": 0.0}, {"default": 0.0}, 0.0, 0.0, 0.0)
 
 
 def check(before: str, after: str, terms: Iterable[str] = ()) -> str | None:
@@ -363,13 +365,19 @@ def test_a_correction_is_modest(before: str, after: str, modest: bool) -> None:
 def test_what_says_something_else_is_never_applied_on_the_language_models_word_alone(
     before: str, after: str
 ) -> None:
-    edits = decide(before, diff(before, after), [], Thresholds(), corrections_only=True)
+    edits = [LENIENT.decide(edit, proposed=False) for edit in diff(before, after)]
     assert edits and all(edit.status != "applied" for edit in edits) or check(before, after)
 
 
 def test_what_others_propose_too_is_applied() -> None:
-    text = "I can to may come."
-    (edit,) = diff(text, "I can may come.")
-    proposal = Edit(5, 8, " to", "", "verb form", "tagger", 0.9)
-    (decided,) = decide(text, [edit], [proposal], Thresholds(), corrections_only=True)
-    assert (decided.status, decided.source, decided.score) == ("applied", "tagger", 0.9)
+    (edit,) = diff("I can to may come.", "I can may come.")
+    assert LENIENT.decide(edit, proposed=True).status == "applied"
+
+
+def test_an_edit_is_applied_suggested_or_refused_by_its_score_and_kind() -> None:
+    thresholds = replace(LENIENT, apply={"default": 0.6, "article": 0.8}, suggest={"default": 0.3})
+    found = [
+        thresholds.decide(Edit(0, 1, "a", "the", kind, score=score), proposed=True).status
+        for kind, score in (("article", 0.79), ("article", 0.8), ("spelling", 0.6), ("spelling", 0.3), ("spelling", 0.29))
+    ]  # fmt: skip
+    assert found == ["suggested", "applied", "applied", "suggested", "refused"]

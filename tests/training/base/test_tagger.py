@@ -122,7 +122,7 @@ def test_embeddings_stay_and_the_rest_learns(bert: Path, trained: Path) -> None:
 def test_tags_are_the_frequent_ones_of_corrupted_sentences(trained: Path) -> None:
     tags = json.loads((trained / "tags.json").read_text())["tags"]
     assert tags[:2] == [KEEP, WRONG] and len(set(tags)) == len(tags) <= 60
-    assert {"-", "Aa", "aa", ">."} <= set(tags)
+    assert {"-", "Aa", ">."} <= set(tags)
 
 
 def test_held_out_texts_are_few_and_the_same_in_every_file() -> None:
@@ -149,9 +149,16 @@ def test_the_threshold_is_where_it_pays_most() -> None:
     for row, (chance, _, fix) in zip(chances, words, strict=True):
         row[keep], row[fix] = 1 - chance, chance
     labels = torch.tensor([label for _, label, _ in words])
-    batches: list[list[torch.Tensor]] = [[], []]  # the model below knows its answers by heart
-    halves = iter([(chances[:4].log(), labels[:4]), (chances[4:].log(), labels[4:])])
-    figures = tagger.measure(lambda: next(halves), batches)
+
+    class Knowing(torch.nn.Linear):
+        """A model that is given its answers."""
+
+        def forward(self, said: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return said.clone(), right
+
+    halves = [(chances[:4].log(), labels[:4]), (chances[4:].log(), labels[4:])]
+    batches = [loop.Batch(tuple(array.numpy() for array in half), 1, 1) for half in halves]
+    figures = tagger.measure(Knowing(1, 1), batches)
     assert figures == {"threshold": 0.65, "precision": 1.0, "recall": 0.75, "fixed": 0.3333}
 
 

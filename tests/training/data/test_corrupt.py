@@ -26,6 +26,7 @@ TEXTS = {
     "missing": "It is time to go to the office.",
     "doubled": "It is time to go to the office.",
     "swapped": "It is time to go home now.",
+    "slip": "The other form is from there and of use.",
     "spacing": "Well, it is in order, is it?",
     "derivation": "He quickly made the payment and was interested.",
 }

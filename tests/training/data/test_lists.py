@@ -49,7 +49,7 @@ def test_every_turn_can_be_read() -> None:
     """A replacement names no group that its pattern lacks, and a form one of the tags of lemminflect."""
     for pattern, wrong in TURNS:
         for change in wrong:
-            if form := re.fullmatch(r"@(\d):(NN|JJ|VB[ZDGN]?):((?:VB[ZDGN]?)?):(.*\{\}.*)", change):
+            if form := re.fullmatch(r"@(\d):(NNS?|JJ|VB[ZDGN]?):((?:NNS?|VB[ZDGN]?)?):(.*\{\}.*)", change):
                 assert int(form[1]) <= pattern.groups
             else:
                 named = re.findall(r"\\(\d)|\{(\d)\}", change)

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from space.errors import UserError
+from space.proofread.edits import Edit
 from training.__main__ import main
+from training.data.pairs import is_held_back
 from training.evaluation import behaviour, evaluate
 from training.evaluation.behaviour import filled
 from training.evaluation.evaluate import SUITES
@@ -50,6 +54,7 @@ def data(tmp_path: Path) -> Path:
     }
     write(folder / "jfleg_dev.jsonl", tokenised, {"source": "He is here .", "references": ["He is here ."]})
     write(folder / "cweb_dev.jsonl", {"source": WRONG, "references": [GOOD, WRONG]})
+    write(folder / "harper_clean.jsonl", *({"text": GOOD, "rule": f"rule {i}"} for i in range(20)))
     write(folder / "emails_dev.jsonl", {"text": f"Dear Anna,\n\n{GOOD}\n\nKind regards,\nTom"})
     return folder
 
@@ -273,3 +278,30 @@ def test_a_file_in_another_encoding_is_reported(tmp_path: Path, capsys: pytest.C
 def test_a_folder_without_the_file_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--suite", "cweb", "--data", str(tmp_path), "--model", "none"]) == 2
     assert "cweb_dev.jsonl does not exist" in capsys.readouterr().err
+
+
+def test_what_a_user_can_make_of_suggestions_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Subject("default", "proofread")
+    draft = "She go to office."
+    offered = (
+        Edit(10, 10, "", "the ", "article", "tagger", 0.4, "suggested"),
+        Edit(4, 6, "go", "went", status="suggested"),
+    )
+    result = replace(subject._proofreader.proofread("Hi."), draft=draft, edits=offered)
+    monkeypatch.setattr(subject, "_result", lambda *_: result)
+    made = subject.with_suggestions(draft)
+    assert set(made) == {draft, "She go to the office.", "She went to office.", "She went to the office."}
+    rows = [{"type": "article", "wrong": draft, "right": ["She went to the office."]}]
+    report = SUITES["sentences"].run(rows, subject, 1)
+    values = [report.figures[name]["value"] for name in ("corrected_percent", "with_suggestions_percent")]
+    assert values == [0.0, 100.0]
+
+
+def test_only_texts_that_no_model_has_seen_count_as_unflagged() -> None:
+    rows = [{"text": f"This is right {i}.", "rule": f"rule {i}"} for i in range(100)]
+    report = SUITES["unflagged"].run(rows, Subject("none", "proofread"), 1)
+    assert 5 < report.figures["texts"] < 30 and report.figures["changed_percent"]["value"] == 0
+    with pytest.raises(UserError, match="none of these texts is held back"):
+        SUITES["unflagged"].run(
+            [row for row in rows if not is_held_back(row)], Subject("none", "proofread"), 1
+        )

@@ -1,0 +1,120 @@
+"""One calibrated probability for an edit: what the classifiers know of it, and what the language model thinks of it.
+
+    judge = Judge.load()
+    before = judge.prior(prior_features(word, "goes", 0.8, guesses=(), is_listed=True, doubt=0.1))
+    after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
+
+Two logistic regressions, one upon the other: an engine that shows no probabilities has the first alone. `python -m
+training calibrate` fits both on real corrections held back from training.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from space.errors import UserError
+from space.proofread.classifiers.tags import TaggedWord
+from space.proofread.edits import Edit, classify
+
+PATH = Path(__file__).parents[1] / "models" / "judge.json"
+_LEAST = 1e-4  # probabilities are kept this far from 0 and 1
+_MOST_ODDS = 12.0  # nats; more says nothing more
+
+Features = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Odds:
+    """What a language model thinks where an edit begins, in nats.
+
+    `log_odds` is how much likelier it finds the first token with the edit than without, `log_probability` that of the token
+    without.
+    """
+
+    log_odds: float
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Weights by the name of their feature, of the probability by classifiers alone and of that with a language model."""
+
+    classifiers: Features
+    language_model: Features
+
+    @classmethod
+    def load(cls, path: Path = PATH) -> Judge:
+        """UserError if the file is missing, or is none."""
+        try:
+            weights = json.loads(path.read_text(encoding="utf-8"))["weights"]
+            return cls(*({name: float(weight) for name, weight in weights[part].items()} for part in PARTS))
+        except OSError as error:
+            raise UserError(
+                f"{path} is missing: restore it with git checkout, or make it with python -m training calibrate."
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} cannot be read: restore it with git checkout.") from error
+
+    def prior(self, features: Features) -> float:
+        """The probability of an edit with these `prior_features`."""
+        return _sigmoid(self.classifiers, features)
+
+    def posterior(self, edit: Edit, odds: Odds) -> float:
+        """The probability of an edit whose score is its prior."""
+        return _sigmoid(self.language_model, posterior_features(edit, odds))
+
+
+PARTS = ("classifiers", "language_model")
+
+
+def prior_features(
+    word: TaggedWord, after: str, score: float, *, guesses: Sequence[str], is_listed: bool, doubt: float
+) -> dict[str, float]:
+    """What is known of a fix of one word.
+
+    `score` is the tagger's of this fix, 0 if the word list alone has it; `guesses` are the list's suggestions for a word that
+    it lacks (not `is_listed`), `doubt` the number of the other words of the text that are wrong, as far as the tagger knows.
+    """
+    wrong, score = _within(word.wrong), _within(score)
+    return {
+        "bias": 1.0,
+        "fix": logit(score),
+        "wrong": logit(wrong),
+        "share": max(-6.0, math.log(min(1.0, score / wrong))),
+        "listed": float(is_listed),
+        "suggested": float(after in guesses[:1]),
+        "also suggested": float(after in guesses[1:]),
+        "doubt": math.log1p(doubt),
+        f"kind {classify(word.text, after)}": 1.0,
+    }
+
+
+def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
+    """What is known of an edit, whose score is its prior, once a language model was asked."""
+    log_odds = max(-_MOST_ODDS, min(_MOST_ODDS, odds.log_odds))
+    return {
+        "bias": 1.0,
+        "prior": logit(edit.score),
+        "odds": log_odds,
+        "odds for it": max(0.0, log_odds),
+        "unexpected": max(-_MOST_ODDS, odds.log_probability),
+        f"kind {edit.kind}": 1.0,
+        f"by {edit.source}": 1.0,
+    }
+
+
+def logit(probability: float) -> float:
+    probability = _within(probability)
+    return math.log(probability / (1 - probability))
+
+
+def _within(probability: float) -> float:
+    return max(_LEAST, min(1 - _LEAST, probability))
+
+
+def _sigmoid(weights: Features, features: Features) -> float:
+    return 1 / (1 + math.exp(-sum(weights.get(name, 0.0) * value for name, value in features.items())))

@@ -1,0 +1,56 @@
+"""The probability of an edit: a file that says how to weigh what is known, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from space.errors import UserError
+from space.proofread.classifiers.tags import TaggedWord
+from space.proofread.edits import Edit
+from space.proofread.judge import Judge, Odds, logit, posterior_features, prior_features
+
+
+def test_the_shipped_judge_trusts_who_is_surer_and_a_model_that_agrees() -> None:
+    judge = Judge.load()
+    word = TaggedWord(0, 2, "go", 0.9)
+    priors = [
+        judge.prior(prior_features(word, "goes", score, guesses=(), is_listed=True, doubt=0.2))
+        for score in (0.1, 0.5, 0.85)
+    ]
+    assert priors == sorted(priors) and priors[0] < 0.5 < priors[-1]
+    edit = Edit(0, 2, "go", "goes", "agreement", "tagger", 0.5)
+    chances = [judge.posterior(edit, Odds(odds, -2.0)) for odds in (-8.0, 0.0, 4.0)]
+    assert chances == sorted(chances) and chances[0] < 0.2 and chances[-1] > 0.6
+
+
+def test_features_are_finite_whatever_the_models_say() -> None:
+    word = TaggedWord(0, 2, "go", 0.0)
+    prior = prior_features(word, "", 1.0, guesses=(), is_listed=True, doubt=0.0)
+    posterior = posterior_features(Edit(0, 2, "go", "", score=1.0), Odds(float("inf"), float("-inf")))
+    assert all(abs(value) < 20 for value in [*prior.values(), *posterior.values()])
+    assert logit(0.5) == 0.0 and logit(0.0) == pytest.approx(-logit(1.0))
+
+
+def test_an_edit_is_weighed_by_names() -> None:
+    judge = Judge({"bias": 1.0, "kind article": -3.0}, {"prior": 1.0, "by lexicon": 2.0})
+    assert judge.prior({"bias": 1.0, "kind article": 1.0}) == pytest.approx(0.1192, abs=1e-4)
+    assert judge.prior({"bias": 1.0, "kind unheard of": 1.0}) == pytest.approx(0.7311, abs=1e-4)
+    edit = Edit(0, 1, "a", "b", source="lexicon", score=0.5)
+    assert judge.posterior(edit, Odds(0.0, 0.0)) == pytest.approx(0.8808, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"weights": {"classifiers": {}}}', '{"weights": {"classifiers": 1}}']
+)
+def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "judge.json"
+    with pytest.raises(UserError, match="is missing: restore it"):
+        Judge.load(path)
+    path.write_text(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        Judge.load(path)
+    path.write_text(json.dumps({"weights": {"classifiers": {"bias": 1}, "language_model": {}}}))
+    assert Judge.load(path) == Judge({"bias": 1.0}, {})
