@@ -19,6 +19,7 @@ from pathlib import Path
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, classify
+from space.proofread.words import likeness
 
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
@@ -86,6 +87,8 @@ def prior_features(
         "wrong": logit(wrong),
         "share": max(-6.0, math.log(min(1.0, score / wrong))),
         "listed": float(is_listed),
+        "letters": 0.0 if is_listed else min(10.0, len(word.text)) / 10,  # a short word is like many others
+        "unlike": 0.0 if is_listed else 1 - likeness(word.text.lower(), after.lower()),
         "suggested": float(after in guesses[:1]),
         "also suggested": float(after in guesses[1:]),
         "doubt": math.log1p(doubt),
@@ -102,6 +105,9 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
         "odds": log_odds,
         "odds for it": max(0.0, log_odds),
         "unexpected": max(-_MOST_ODDS, odds.log_probability),
+        "expected": max(-_MOST_ODDS, odds.log_odds + odds.log_probability)
+        if log_odds > -_MOST_ODDS
+        else -_MOST_ODDS,
         f"kind {edit.kind}": 1.0,
         f"by {edit.source}": 1.0,
     }

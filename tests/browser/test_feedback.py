@@ -115,6 +115,7 @@ def check(record: dict[str, Any]) -> None:
     assert record["client"] and "127.0.0.1" not in json.dumps(record)
 
 
+@pytest.mark.slow
 def test_what_was_sent_from_the_page_is_in_the_private_dataset(
     loopback: HubServer, tmp_path: Path, open_page: Open
 ) -> None:

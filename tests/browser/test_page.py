@@ -236,6 +236,7 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     set_setting(page.locator("#terms textarea"), "")
 
 
+@pytest.mark.slow
 def test_another_model_is_chosen_and_one_that_is_broken_is_reported(
     start_app: Any, open_page: Open, tmp_path: Path
 ) -> None:
@@ -332,7 +333,7 @@ def test_a_file_dropped_on_the_draft_is_opened_and_a_wrong_one_is_refused(page: 
     no_traceback(page)
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [pytest.param(1440, marks=pytest.mark.slow), 390])
 def test_nothing_moves_by_itself(app: Any, open_page: Open, width: int) -> None:
     page, rng = open_page(app, width), random.Random(width)
 
@@ -716,6 +717,7 @@ class _SilentAtFirst(BaseHTTPRequestHandler):
         self.wfile.write(f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n".encode())
 
 
+@pytest.mark.slow
 def test_a_page_that_is_closed_leaves_its_place_to_the_next(
     start_app: Callable[..., Any], open_page: Open
 ) -> None:

@@ -22,6 +22,7 @@ from space.proofread.classifiers.tags import replacement
 from space.proofread.edits import Edit
 from space.proofread.evidence import Evidence
 from space.proofread.lexicon import Lexicon
+from training.data import right as right_english
 from training.data.align import fixes
 from training.data.corpus import detokenize, read_rows
 from training.data.corrupt import blunt, corrupt
@@ -35,6 +36,7 @@ _RUN_CHARACTERS = (120, 480)
 _RATE_OF_RUNS = 0.06  # mistakes a word, on average
 _SINGLE_SHARE = 0.35  # of the sentences with mistakes, those with one alone
 _GREETING_SHARE = 0.03  # units that are a greeting or a closing line, which no corpus of sentences holds
+_RIGHT_SHARE = 0.03  # units that are right and look wrong
 _POLISH_SHARE = 0.12  # pairs in polish mode
 
 # A measured classifier misses some mistakes and flags some good words; pretraining imitates one of unknown quality.
@@ -90,6 +92,9 @@ class PairMaker:
         if rng.random() < _GREETING_SHARE:
             good = rng.choice(_GREETINGS).format(rng.choice(_NAMES)) + ","
             return Pair(corrupt(good, rng, 0.0) if rng.random() < 0.4 else good, good)
+        if rng.random() < _RIGHT_SHARE:
+            good = right_english.sentence(rng)
+            return Pair(good, good)
         texts = self._email if self._email and rng.random() < _EMAIL_SHARE else self._general
         if self._runs and rng.random() < _RUN_SHARE:
             return self._run(texts, rng)

@@ -5,8 +5,9 @@
 
 `--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read;
 `--clean` are texts with hardly a mistake. An edit that the classifiers propose is right if the target has it. Two logistic
-regressions are fitted, one upon the other (space/proofread/judge.py), with the models that space/models holds; thresholds are the
-lowest probabilities from which on enough edits are right, measured out of fold: five folds by text.
+regressions are fitted, one upon the other (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
+part of what is known, so one threshold serves all kinds. reliability.json says how often edits of a probability were right, out of
+fold: five folds by text.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ import json
 import random
 import sys
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ from training.runs.tables import in_columns
 
 _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations
-_LEAST_EDITS = 60  # of a kind, or it has no threshold of its own
 _MADE = 0.5  # a prior from which an edit stands in the text before the model is asked about those that follow
 _BINS = 10  # of the reliability diagram
 
@@ -58,12 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clean_texts", type=int, default=1000, help="of those, drawn at random (default 1000)"
     )
     parser.add_argument(
-        "--precision", type=float, default=0.9, help="share of right edits where one is made (default 0.9)"
+        "--apply", type=float, default=0.55, help="probability from which an edit is made (default 0.55)"
     )
     parser.add_argument(
-        "--precision_of_suggestions", type=float, default=0.5,
-        help="share of right edits among those that are offered, not made (default 0.5)",
-    )  # fmt: skip
+        "--suggest", type=float, default=0.2, help="probability from which one is offered (default 0.2)"
+    )
     parser.add_argument("--limit", type=int, help="texts to read, for a trial")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for judge.json, thresholds.json and reliability.json"
@@ -81,9 +79,10 @@ class Observation:
 
 
 def run(args: argparse.Namespace) -> None:
-    for name in ("precision", "precision_of_suggestions"):
-        if not 0 < getattr(args, name) < 1:
-            raise UserError(f"--{name} {getattr(args, name)}: give a share between 0 and 1")
+    if not 0 < args.suggest <= args.apply < 1:
+        raise UserError(
+            f"--apply {args.apply}, --suggest {args.suggest}: give probabilities, the second no higher than the first"
+        )
     pairs = real_pairs(args.pairs)[1]
     if args.clean:
         texts = load_texts(args.clean)
@@ -103,17 +102,21 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--pairs: no edit was likely enough to ask the language model; give more corrections")
     judge = replace(judge, language_model=fitted(second))
     chances = out_of_fold(second)
-    made = thresholds_by_kind(second, chances, args.precision)
-    offered = thresholds_by_kind(second, chances, args.precision_of_suggestions, below=made)
-    thresholds = replace(before, apply=made, suggest=offered)
+    thresholds = replace(before, apply={"default": args.apply}, suggest={"default": args.suggest})
     args.out.mkdir(parents=True, exist_ok=True)
     atomic_write.write(args.out / "judge.json", _as_json("weights", {p: getattr(judge, p) for p in PARTS}))
     atomic_write.write(args.out / "thresholds.json", _as_json("thresholds", thresholds.to_dict()))
     bins, error = reliability([each.right for each in second], chances)
+    kinds = by_kind(second, chances, args.apply)
+    clean = {number for number, pair in enumerate(pairs) if pair.bad == pair.good}
+    levels = by_threshold(second, chances, clean)
     figures = {"pairs": len(pairs), "edits": len(second), "right": sum(each.right for each in second),
                "calibration_error": round(error, 4)}  # fmt: skip
-    atomic_write.write(args.out / "reliability.json", json.dumps({**figures, "bins": bins}, indent=2) + "\n")
-    print(in_columns(bins), file=sys.stderr)
+    atomic_write.write(
+        args.out / "reliability.json",
+        json.dumps({**figures, "bins": bins, "kinds": kinds, "thresholds": levels}, indent=2) + "\n",
+    )
+    print(in_columns(bins), in_columns(kinds), in_columns(levels), sep="\n\n", file=sys.stderr)
     print(json.dumps({"out": str(args.out), **figures, **thresholds.to_dict()}))
 
 
@@ -240,39 +243,47 @@ def _fold(observation: Observation) -> int:
     return zlib.crc32(str(observation.text).encode()) % _FOLDS
 
 
-def thresholds_by_kind(
-    observations: Sequence[Observation], chances: Sequence[float], precision: float,
-    below: Mapping[str, float] | None = None,
-) -> dict[str, float]:  # fmt: skip
-    """The lowest probability from which on this share of the edits is right, for all kinds together and for frequent ones.
+def by_kind(
+    observations: Sequence[Observation], chances: Sequence[float], least: float
+) -> list[dict[str, Any]]:
+    """A row for each kind: edits, right ones, the sum of their probabilities, and precision and recall from `least` on."""
+    rows = []
+    for kind in sorted({each.kind for each in observations}):
+        own = [
+            (chance, each.right)
+            for each, chance in zip(observations, chances, strict=True)
+            if each.kind == kind
+        ]
+        made = [right for chance, right in own if chance >= least]
+        right = sum(right for _, right in own)
+        rows.append({
+            "kind": kind, "edits": len(own), "right": right, "expected": round(sum(chance for chance, _ in own), 1),
+            "made": len(made), "precision": round(sum(made) / max(1, len(made)), 3),
+            "recall": round(sum(made) / max(1, right), 3),
+        })  # fmt: skip
+    return rows
 
-    With `below`, the thresholds of edits that are made, of those that are not.
+
+def by_threshold(
+    observations: Sequence[Observation], chances: Sequence[float], clean: Collection[int]
+) -> list[dict[str, float]]:
+    """A row for each threshold: precision and recall of the edits of wrong texts, and the share of clean texts that change.
+
+    `clean` are the numbers of the texts that should stay; recall is of the right edits that were proposed.
     """
-    by_kind: dict[str, list[tuple[float, bool]]] = defaultdict(list)
-    for each, chance in zip(observations, chances, strict=True):
-        by_kind[each.kind].append((chance, each.right))
-        by_kind["default"].append((chance, each.right))
-    frequent = {kind for kind, scored in by_kind.items() if sum(right for _, right in scored) >= _LEAST_EDITS}
-    found = {}
-    for kind in sorted({"default"} | frequent):
-        limit = below.get(kind, below["default"]) if below else 1.0
-        least = lowest([each for each in by_kind[kind] if each[0] < limit], precision)
-        found[kind] = limit if least is None else least
-    return found
-
-
-def lowest(scored: Sequence[tuple[float, bool]], precision: float) -> float | None:
-    """The lowest score from which on at least this share is right; None if there is none.
-
-    >>> lowest([(0.9, True), (0.8, True), (0.6, False), (0.5, False)], 0.6)
-    0.6
-    """
-    best, right = None, 0
-    for count, (score, good) in enumerate(sorted(scored, reverse=True), 1):
-        right += good
-        if right >= precision * count:
-            best = round(score, 4)
-    return best
+    rows = []
+    right = sum(each.right for each in observations)
+    for step in range(5, 19):
+        least = step / 20
+        made = [each for each, chance in zip(observations, chances, strict=True) if chance >= least]
+        wrong_texts = [each.right for each in made if each.text not in clean]
+        changed = {each.text for each in made if each.text in clean}
+        rows.append({
+            "threshold": least, "precision": round(sum(wrong_texts) / max(1, len(wrong_texts)), 3),
+            "recall": round(sum(wrong_texts) / max(1, right), 3),
+            "clean_changed_percent": round(100 * len(changed) / max(1, len(clean)), 2),
+        })  # fmt: skip
+    return rows
 
 
 def reliability(right: Sequence[bool], chances: Sequence[float]) -> tuple[list[dict[str, float]], float]:

@@ -13,6 +13,7 @@ and the five that lose most, against the model before, or, of one model alone, a
     edits       precision, recall and F0.5 of edits, by type                   jfleg_dev.jsonl
     cweb        the same on sentences of web sites, two annotators             cweb_dev.jsonl
     clean       share of clean texts that are changed at all                   emails_dev.jsonl
+    unflagged   the same of hard ones that were held back from training        harper_clean.jsonl
     noise       clean emails with injected errors: share repaired, by type     emails_dev.jsonl
     sentences   wrong sentences: share fully corrected, by type                own list
     wer         word error rate before and after                               own list of sentences

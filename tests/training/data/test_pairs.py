@@ -32,7 +32,8 @@ def test_pairs_hold_identities_and_both_modes(corpus: Path) -> None:
     pairs = [maker.draw(rng) for _ in range(600)]
     assert 0.15 < sum(pair.bad == pair.good for pair in pairs) / 600 < 0.35
     assert {pair.mode for pair in pairs} == {"proofread", "polish"}
-    assert all(pair.good in texts or pair.good.endswith(",") for pair in pairs)
+    made = [pair.good for pair in pairs if pair.good not in texts]
+    assert 0 < len(made) < 60 and all(each[-1] in ",.?!" for each in made)
 
 
 def test_imitated_evidence_suggests_what_the_word_list_does(lexicon: Lexicon) -> None:

@@ -179,7 +179,9 @@ def test_models_stand_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture
     assert verdicts == {
         ("proofreader", "none"): "worse", ("proofreader", "default"): "undecided", ("none", "default"): "better",
     }  # fmt: skip
-    assert [Path(path).name for path in result["pictures"]] == ["compare_sentences_corrected_percent.png"]
+    assert [Path(path).name for path in result["pictures"]] == [
+        "compare_sentences_corrected_percent.png", "compare_sentences_with_suggestions_percent.png",
+    ]  # fmt: skip
     page = (tmp_path / "out" / "compare.html").read_text()
     assert "-100 (-100 to -100) worse" in page and "none against proofreader" in page
     assert "I recieved the report." in page

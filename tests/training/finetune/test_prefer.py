@@ -114,6 +114,7 @@ def test_the_adapter_prefers_what_was_chosen_and_the_base_stays(
     assert sum(losses[-5:]) / 5 < losses[0]
 
 
+@pytest.mark.slow
 def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

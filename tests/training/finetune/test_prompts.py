@@ -21,7 +21,7 @@ DRAFTS = [Draft("Please recieve my thanks.", "proofread"), Draft("Send it now.",
 
 def test_a_draft_is_asked_about_with_its_evidence_in_its_mode() -> None:
     first, second = prompts(DRAFTS)
-    assert first[0]["content"].startswith("Proofread. ") and "recieve = receive" in first[0]["content"]
+    assert first[0]["content"].startswith("Proofread. Sentiment ") and "Check" not in first[0]["content"]
     assert second[0]["content"].startswith("Polish. ")
     assert [chat[-1] for chat in (first, second)] == [
         {"role": "user", "content": draft.text} for draft in DRAFTS
@@ -66,7 +66,7 @@ def test_a_torn_file_is_measured_again(how: str, tmp_path: Path, capsys: pytest.
     torn = {
         "cut": text[:-20],
         "empty": "",
-        "changed": text.replace("receive", "deceive"),
+        "changed": text.replace("Sentiment", "Sediment"),
         "of another kind": "[1]",
     }
     kept.write_text(torn[how])
