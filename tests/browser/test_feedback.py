@@ -103,7 +103,9 @@ def journaled(app: App) -> dict[str, Any]:
 def check(record: dict[str, Any]) -> None:
     """Everything that the user said, and nobody's address."""
     assert record["verdict"] == "bad" and record["reasons"] == ["wrong correction"]
-    verdicts = [change["verdict"] for change in record["changes"]]
+    changes = record["changes"]
+    assert all(c["verdict"] == "undecided" for c in changes if c["status"] == "suggested")
+    verdicts = [change["verdict"] for change in changes if change["status"] == "applied"]
     assert len(verdicts) > 2 and verdicts == ["accepted", "rejected"] + ["accepted"] * (len(verdicts) - 2)
     assert all(record["draft"][c["start"] : c["end"]] == c["before"] for c in record["changes"])
     assert record["draft"] == redact([DRAFT]).texts[0] and "[EMAIL_1]" in record["draft"]
