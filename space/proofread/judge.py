@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
@@ -50,15 +52,9 @@ class Judge:
     @classmethod
     def load(cls, path: Path = PATH) -> Judge:
         """UserError if the file is missing, or is none."""
-        try:
-            weights = json.loads(path.read_text(encoding="utf-8"))["weights"]
-            return cls(*({name: float(weight) for name, weight in weights[part].items()} for part in PARTS))
-        except OSError as error:
-            raise UserError(
-                f"{path} is missing: restore it with git checkout, or make it with python -m training calibrate."
-            ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} cannot be read: restore it with git checkout.") from error
+        with calibrated(path) as content:
+            parts = (content["weights"][part] for part in PARTS)
+            return cls(*({name: float(weight) for name, weight in part.items()} for part in parts))
 
     def prior(self, features: Features) -> float:
         """The probability of an edit with these `prior_features`."""
@@ -70,6 +66,19 @@ class Judge:
 
 
 PARTS = ("classifiers", "language_model")
+
+
+@contextmanager
+def calibrated(path: Path) -> Iterator[Any]:
+    """The content of a file that `python -m training calibrate` wrote. UserError if it is missing, or not as it must be."""
+    try:
+        yield json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"{path} is missing: restore it with git checkout, or make it with python -m training calibrate."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} cannot be read: restore it with git checkout.") from error
 
 
 def prior_features(
@@ -105,9 +114,7 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
         "odds": log_odds,
         "odds for it": max(0.0, log_odds),
         "unexpected": max(-_MOST_ODDS, odds.log_probability),
-        "expected": max(-_MOST_ODDS, odds.log_odds + odds.log_probability)
-        if log_odds > -_MOST_ODDS
-        else -_MOST_ODDS,
+        "expected": max(-_MOST_ODDS, odds.log_odds + odds.log_probability),
         f"kind {edit.kind}": 1.0,
         f"by {edit.source}": 1.0,
     }

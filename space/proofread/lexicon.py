@@ -43,7 +43,6 @@ _CALENDAR = word_set("names", "calendar")
 _ENGLISH_SHARE = 0.55
 _LOOKED_AT = 30  # words of a text that has fewer: suggestions take time
 _COMMON = frozenset("i the this that and with you your they please would".split())  # hardly elsewhere
-_PAST = 100  # a verb is at most so much more frequent than its past form
 # A name is so much more frequent than the word that it makes with an s, or that may be a name too.
 _OWNERS = 30
 
@@ -137,19 +136,6 @@ class Lexicon:
             return None
         own = self._counts.get(word, 0) + self._counts.get(word.lower(), 0)
         return name if self._counts.get(name, 0) > _OWNERS * own else None  # "Roberts" is a name too
-
-    def participle(self, verb: str) -> str | None:
-        """The regular past form of a verb, None if it is irregular or there is no such verb.
-
-        >>> Lexicon({"stop": 900, "stopped": 400, "send": 900}).participle("stop")
-        'stopped'
-        """
-        endings = ("d",) if verb.endswith("e") else ("ed", verb[-1:] + "ed")
-        forms = [verb + ending for ending in endings]
-        if re.search("[^aeiou]y$", verb):
-            forms = [verb[:-1] + "ied"]
-        best = max(forms, key=lambda form: self._counts.get(form, 0))
-        return best if self._counts.get(best, 0) * _PAST > self._counts.get(verb, 0) else None
 
     def is_english(self, words: Sequence[str]) -> bool:
         """Whether the words of a text are English ones, misspelt as they may be; fewer than four tell nothing."""

@@ -281,8 +281,8 @@ class Proofreader:
         written = [edit for edit in answer.judged if edit.status == "applied"]
         # Respellings are made anyway: they need no check, and must not fall with what does.
         respelt = {(edit.start, edit.end, edit.after) for edit in measured.respellings}
-        made: list[Edit] = []
-        for edit in diff(text, rewrite):
+        made = written if apply(text, written) == rewrite else []
+        for edit in diff(text, rewrite) if not made else ():
             parts = [each for each in written if edit.start <= each.start and each.end <= edit.end]
             if known := agreed.get(canonical(edit, text)):
                 made.append(known)
@@ -290,8 +290,6 @@ class Proofreader:
                 made += parts
             elif _may_change(edit, measured) and (edit.start, edit.end, edit.after) not in respelt:
                 made.append(self._own(edit, answer, measured, run))
-        if apply(text, written) == rewrite:
-            made = written  # and nothing else
         offered = [edit for edit in answer.judged if edit.status == "suggested"]
         free = [e for e in offered if not any(e.overlaps(m) for m in made if m.status != "refused")]
         return [*(edit for edit in made if edit.reason != UNLIKELY), *chosen(free, 0.0)]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from space.errors import UserError
 from space.proofread.edits import Edit
+from space.proofread.judge import calibrated
 from space.proofread.words import likeness, read_list, word_set
 
 PATH = Path(__file__).parents[1] / "models" / "thresholds.json"
@@ -41,8 +40,8 @@ class Thresholds:
     @classmethod
     def load(cls, path: Path = PATH) -> Thresholds:
         """UserError if the file is missing, or lacks a number."""
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))["thresholds"]
+        with calibrated(path) as content:
+            values = content["thresholds"]
             apply, suggest = (
                 {kind: float(least) for kind, least in values[name].items()} for name in ("apply", "suggest")
             )
@@ -50,12 +49,6 @@ class Thresholds:
             found = cls(apply, suggest, *numbers)
             found.apply["default"], found.suggest["default"]  # noqa: B018 (they must be there)
             return found
-        except OSError as error:
-            raise UserError(
-                f"{path} is missing: restore it with git checkout, or make it with python -m training calibrate."
-            ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path} cannot be read: restore it with git checkout.") from error
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -53,7 +53,10 @@ def propose(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, judge: Ju
 
     `tagged` are all words of the text as the tagger sees them.
     """
-    found = (edit_of(text, each, judge.prior(each.features)) for each in candidates(text, tagged, lexicon))
+    found = (
+        word_edit(text, each.word.start, each.word.end, each.after, each.source, judge.prior(each.features))
+        for each in candidates(text, tagged, lexicon)
+    )
     return _likeliest(edit for edit in found if edit.score >= LEAST)
 
 
@@ -100,11 +103,13 @@ def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
     return judge.prior(prior_features(word, edit.after, 0.0, guesses=(), is_listed=True, doubt=doubt))
 
 
-def edit_of(text: str, candidate: Candidate, score: float) -> Edit:
-    word, after = candidate.word, candidate.after
-    start, end = replacement(text, word.start, word.end, after)
-    was = text[start:end]
-    return Edit(start, end, was, after, classify(was, after), candidate.source, score)
+def word_edit(
+    text: str, start: int, end: int, after: str, source: str = "tagger", score: float = 1.0
+) -> Edit:
+    """The edit that puts `after` in the place of the word at [start, end)."""
+    first, last = replacement(text, start, end, after)
+    was = text[first:last]
+    return Edit(first, last, was, after, classify(was, after), source, score)
 
 
 def _likeliest(edits: Iterable[Edit]) -> list[Edit]:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from space.proofread.classifiers.tags import replacement
 from space.proofread.edits import Edit, canonical, diff
 from space.proofread.evidence import Classifiers, Evidence
 from space.proofread.judge import PARTS, Judge, Odds, posterior_features
@@ -31,7 +30,7 @@ from space.proofread.llm.engine import Engine, Expected, Sampling
 from space.proofread.pipeline import load_proofreader
 from space.proofread.policy import Thresholds
 from space.proofread.prompt import messages
-from space.proofread.propose import candidates, edit_of, prior_of, propose
+from space.proofread.propose import candidates, prior_of, propose, word_edit
 from space.settings import Settings
 from training.data.align import fixes
 from training.data.pairs import Pair, load_texts, real_pairs
@@ -137,7 +136,7 @@ def _by_classifiers(pairs: Sequence[Pair], classifiers: Classifiers) -> Iterator
         (tagged,) = classifiers.tagger.tag([pair.bad])
         right = _right(pair)
         for candidate in candidates(pair.bad, tagged, classifiers.lexicon):
-            edit = edit_of(pair.bad, candidate, 0.0)
+            edit = word_edit(pair.bad, candidate.word.start, candidate.word.end, candidate.after)
             yield Observation(number, edit.kind, candidate.features, canonical(edit, pair.bad) in right)
 
 
@@ -185,19 +184,11 @@ def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
 def _right(pair: Pair) -> set[tuple[int, int, str]]:
     """What the target changes, word by word and in stretches, as `canonical` has it."""
     by_word = (
-        canonical(edit, pair.bad)
-        for edit in (word_edit(pair.bad, *fix) for fix in fixes(pair.bad, pair.good))
-        if edit
+        canonical(word_edit(pair.bad, start, end, after), pair.bad)
+        for start, end, after in fixes(pair.bad, pair.good)
+        if after is not None
     )
     return {*by_word, *(canonical(edit, pair.bad) for edit in diff(pair.bad, pair.good))}
-
-
-def word_edit(text: str, start: int, end: int, after: str | None) -> Edit | None:
-    """The edit that puts `after` in the place of the word at [start, end); None if the word is right."""
-    if after is None:
-        return None
-    first, last = replacement(text, start, end, after)
-    return Edit(first, last, text[first:last], after)
 
 
 def _never() -> bool:

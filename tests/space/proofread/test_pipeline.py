@@ -419,13 +419,7 @@ def test_a_stop_in_the_last_sentence_is_noted(proofreader: Proofreader) -> None:
     class Interrupted(Recorder):
         """An engine that is stopped while it writes."""
 
-        def complete(
-            self,
-            chat: Sequence[Message],
-            sampling: Sampling,
-            stop: Callable[[], bool],
-            expected: Expected | None = None,
-        ) -> Answer | None:
+        def complete(self, *_: object, **__: object) -> Answer | None:
             pressed.append(True)
             return None
 
