@@ -1,7 +1,7 @@
 """One calibrated probability for an edit: what the classifiers know of it, and what the language model thinks of it.
 
     judge = Judge.load()
-    before = judge.prior(prior_features(word, "goes", 0.8, guesses=(), is_listed=True, doubt=0.1))
+    before = judge.prior(prior_features(word, "goes", 0.8, guesses=(), is_listed=True))
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
 
 Two logistic regressions, one upon the other: an engine that shows no probabilities has the first alone. `python -m
@@ -82,12 +82,13 @@ def calibrated(path: Path) -> Iterator[Any]:
 
 
 def prior_features(
-    word: TaggedWord, after: str, score: float, *, guesses: Sequence[str], is_listed: bool, doubt: float
+    word: TaggedWord, after: str, score: float, *, guesses: Sequence[str], is_listed: bool
 ) -> dict[str, float]:
     """What is known of a fix of one word.
 
     `score` is the tagger's of this fix, 0 if the word list alone has it; `guesses` are the list's suggestions for a word that
-    it lacks (not `is_listed`), `doubt` the number of the other words of the text that are wrong, as far as the tagger knows.
+    it lacks (not `is_listed`). How many other words look wrong is left out: the corrections that weights are fitted on mostly
+    mend one mistake of a careful writer, and would teach to leave a careless one alone.
     """
     wrong, score = _within(word.wrong), _within(score)
     return {
@@ -100,7 +101,6 @@ def prior_features(
         "unlike": 0.0 if is_listed else 1 - likeness(word.text.lower(), after.lower()),
         "suggested": float(after in guesses[:1]),
         "also suggested": float(after in guesses[1:]),
-        "doubt": math.log1p(doubt),
         f"kind {classify(word.text, after)}": 1.0,
     }
 

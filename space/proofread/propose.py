@@ -73,7 +73,6 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
     """What may stand in the place of each word of a text."""
     unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(text)]
-    doubt = sum(word.wrong for word in tagged)
     for word in _once(_with_articles(_with_owners(tagged, lexicon))):
         if any(low <= word.start and word.end <= high for low, high in literal):
             continue
@@ -83,14 +82,7 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
         known = [(after, score, "tagger") for after, score in fixes if _is_possible(word, after, lexicon)]
         mine = {after for after, _, _ in known}
         for after, score, source in [*known, *((g, 0.0, "lexicon") for g in guesses if g not in mine)]:
-            features = prior_features(
-                word,
-                after,
-                score,
-                guesses=guesses,
-                is_listed=listed,
-                doubt=doubt - word.wrong,
-            )
+            features = prior_features(word, after, score, guesses=guesses, is_listed=listed)
             yield Candidate(word, after, source, features)
 
 
@@ -98,9 +90,8 @@ def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
     """The prior of an edit that nobody here proposed: what it changes may be in doubt."""
     touched = [word for word in words if word.start <= edit.end and edit.start <= word.end]
     wrong = max((word.wrong for word in touched), default=0.0)
-    doubt = max(0.0, sum(word.wrong for word in words) - wrong)
     word = TaggedWord(edit.start, edit.end, edit.before, wrong)
-    return judge.prior(prior_features(word, edit.after, 0.0, guesses=(), is_listed=True, doubt=doubt))
+    return judge.prior(prior_features(word, edit.after, 0.0, guesses=(), is_listed=True))
 
 
 def word_edit(

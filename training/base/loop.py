@@ -101,7 +101,7 @@ def train(
     """
     where = next(model.parameters()).device
     if where.type == "cuda" if args.compile is None else args.compile:
-        trunk.compile(dynamic=True)
+        _compile(trunk, where)
     checkpoint = args.out / CHECKPOINT
     state = _restore(checkpoint, model, optimizers, where)
     report = _Report(trunk, where, state)
@@ -131,6 +131,15 @@ def train(
     if stop.is_set():
         raise Stopped(f"Stopped at step {state['step']} and saved; the same command goes on from there.")
     return state
+
+
+def _compile(trunk: torch.nn.Module, where: torch.device) -> None:
+    """Has the trunk compiled at its first use: on a GPU as a whole, on a CPU its layers, which share what is compiled."""
+    import torch
+
+    stacks = (each for each in trunk.modules() if isinstance(each, torch.nn.ModuleList))
+    for part in [trunk] if where.type == "cuda" else [layer for stack in stacks for layer in stack]:
+        part.compile(dynamic=True)
 
 
 def _step(
@@ -233,11 +242,21 @@ class _Report:
 # ---- data, and the end ----
 
 
+def padded(length: int) -> int:
+    """The length that rows are padded to, of few: a kernel is made anew for each shape that comes.
+
+    >>> [padded(length) for length in (1, 30, 33, 70, 130)]
+    [8, 32, 40, 80, 160]
+    """
+    step = max(8, 1 << (length.bit_length() - 3))
+    return -(-length // step) * step
+
+
 def length_bucketed(rows: Sequence[Any], lengths: Sequence[int], batch_tokens: int) -> list[list[Any]]:
-    """Length-bucketed batches, at most `batch_tokens` tokens with padding; a longer row is a batch of its own."""
+    """Length-bucketed batches, at most `batch_tokens` tokens when `padded`; a longer row is a batch of its own."""
     batches: list[list[Any]] = [[]]
     for i in sorted(range(len(rows)), key=lambda i: lengths[i]):
-        if batches[-1] and (len(batches[-1]) + 1) * lengths[i] > batch_tokens:
+        if batches[-1] and (len(batches[-1]) + 1) * padded(lengths[i]) > batch_tokens:
             batches.append([])
         batches[-1].append(rows[i])
     return batches

@@ -113,7 +113,10 @@ def _pretrained(path: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32), tokenizer
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.float32, attn_implementation=hardware.attention()
+        )
+        return model, tokenizer
     except OSError as error:
         raise UserError(f"no model at {path}: give --model a folder of training prune") from error
 
@@ -149,7 +152,7 @@ def target_loss(model: LlamaForCausalLM, input_ids: torch.Tensor, weights: torch
     import torch
 
     input_ids, weights = input_ids.long(), weights[:, 1:]
-    hidden = model.model(input_ids=input_ids).last_hidden_state[:, :-1]
+    hidden = model.model(input_ids=input_ids, use_cache=False).last_hidden_state[:, :-1]
     counted = weights > 0
     logits = model.lm_head(hidden[counted])
     losses = torch.nn.functional.cross_entropy(logits.float(), input_ids[:, 1:][counted], reduction="none")
@@ -160,8 +163,7 @@ def collate(rows: Rows, pad_token_id: int) -> tuple[np.ndarray, np.ndarray]:
     """Pads rows to (B, T) input_ids and weights."""
     import numpy as np
 
-    length = max(len(ids) for ids, _ in rows)
-    length = -(-length // 8) * 8
+    length = loop.padded(max(len(ids) for ids, _ in rows))
     input_ids = np.full((len(rows), length), pad_token_id, np.int32)
     weights = np.zeros((len(rows), length), np.float32)
     for i, (ids, weight) in enumerate(rows):
@@ -275,7 +277,7 @@ def _model(preset: str, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         vocab_size=len(tokenizer), hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers,
         num_attention_heads=heads, num_key_value_heads=kv_heads, max_position_embeddings=1024, tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-        initializer_range=0.02, attn_implementation="sdpa",
+        initializer_range=0.02, attn_implementation=hardware.attention(),
     )  # fmt: skip
     return LlamaForCausalLM(config)
 

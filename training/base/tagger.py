@@ -204,20 +204,18 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    # On a CPU, eager attention takes two thirds of the time of sdpa here; rare words keep their meaning, and a step
-    # costs less, without gradients of the embeddings.
-    attention = "eager" if hardware.device() == "cpu" else "sdpa"
     earlier = Path(base, "head.npz")
     folder = str(Path(base, "encoder")) if earlier.is_file() else base
     try:
         encoder = AutoModel.from_pretrained(
-            folder, add_pooling_layer=False, dtype=torch.float32, attn_implementation=attention
+            folder, add_pooling_layer=False, dtype=torch.float32, attn_implementation=hardware.attention()
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except OSError as error:
         raise UserError(
             f"no encoder at {base}: give --base a folder or a Hub id that can be reached"
         ) from error
+    # Rare words keep their meaning, and a step costs less, without gradients of the embeddings.
     encoder.embeddings.requires_grad_(False)
     tokenizer = prune(encoder, tokenizer)
 
