@@ -1,11 +1,14 @@
-"""One calibrated probability for an edit: what the classifiers know of it, and what the language model thinks of it.
+"""One calibrated probability for an edit: what the classifiers know of it, what the language model thinks of it as it writes,
+and, where that leaves it open, how the sentence reads with it.
 
     judge = Judge.load()
     before = judge.prior(prior_features(word, "goes", 0.8, guesses=(), is_listed=True))
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
+    if is_open(after):
+        after = judge.reread(replace(edit, score=after), gain=2.5)
 
-Two logistic regressions, one upon the other: an engine that shows no probabilities has the first alone. `python -m
-training calibrate` fits both on real corrections held back from training.
+Three logistic regressions, each upon the one before: an engine that shows no probabilities has the first alone. `python -m
+training calibrate` fits them on real corrections held back from training.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from space.proofread.words import likeness
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
+_OPEN = (0.1, 0.9)
 
 Features = Mapping[str, float]
 
@@ -48,6 +52,7 @@ class Judge:
 
     classifiers: Features
     language_model: Features
+    reading: Features
 
     @classmethod
     def load(cls, path: Path = PATH) -> Judge:
@@ -64,8 +69,17 @@ class Judge:
         """The probability of an edit whose score is its prior."""
         return _sigmoid(self.language_model, posterior_features(edit, odds))
 
+    def reread(self, edit: Edit, gain: float) -> float:
+        """The probability of an edit whose score is its posterior, and which makes its text likelier by `gain` nats."""
+        return _sigmoid(self.reading, reading_features(edit, gain))
 
-PARTS = ("classifiers", "language_model")
+
+PARTS = ("classifiers", "language_model", "reading")
+
+
+def is_open(probability: float) -> bool:
+    """Whether it is worth the time to read the text with an edit of this probability: of others it changes little."""
+    return _OPEN[0] <= probability <= _OPEN[1]
 
 
 @contextmanager
@@ -115,6 +129,19 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
         "odds for it": max(0.0, log_odds),
         "unexpected": max(-_MOST_ODDS, odds.log_probability),
         "expected": max(-_MOST_ODDS, odds.log_odds + odds.log_probability),
+        f"kind {edit.kind}": 1.0,
+        f"by {edit.source}": 1.0,
+    }
+
+
+def reading_features(edit: Edit, gain: float) -> dict[str, float]:
+    """What is known of an edit, whose score is its posterior, once the text was read with it."""
+    gain = max(-_MOST_ODDS, min(_MOST_ODDS, gain))
+    return {
+        "bias": 1.0,
+        "posterior": logit(edit.score),
+        "gain": gain,
+        "gain of likelihood": max(0.0, gain),
         f"kind {edit.kind}": 1.0,
         f"by {edit.source}": 1.0,
     }

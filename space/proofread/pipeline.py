@@ -22,7 +22,7 @@ from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
-from space.proofread.judge import Judge, Odds
+from space.proofread.judge import Judge, Odds, is_open
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
@@ -276,23 +276,38 @@ class Proofreader:
     ) -> list[Edit]:
         """The edits that the rewrite is made of, with their status, and the suggestions beside them."""
         text = measured.unit.text
-        asked = answer.judged or [replace(edit, status="applied") for edit in candidates]
+        asked = self._reread(text, answer.judged) or [replace(edit, status="applied") for edit in candidates]
         agreed = {canonical(edit, text): edit for edit in asked}
         written = [edit for edit in answer.judged if edit.status == "applied"]
         # Respellings are made anyway: they need no check, and must not fall with what does.
         respelt = {(edit.start, edit.end, edit.after) for edit in measured.respellings}
-        made = written if apply(text, written) == rewrite else []
-        for edit in diff(text, rewrite) if not made else ():
+        as_asked = apply(text, written) == rewrite
+        made = [agreed[canonical(each, text)] for each in written] if as_asked else []
+        for edit in () if as_asked else diff(text, rewrite):
             parts = [each for each in written if edit.start <= each.start and each.end <= edit.end]
             if known := agreed.get(canonical(edit, text)):
                 made.append(known)
             elif parts and diff(text, apply(text, parts)) == [edit]:  # two words that follow one another
-                made += parts
+                made += [agreed[canonical(each, text)] for each in parts]
             elif _may_change(edit, measured) and (edit.start, edit.end, edit.after) not in respelt:
                 made.append(self._own(edit, answer, measured, run))
-        offered = [edit for edit in answer.judged if edit.status == "suggested"]
-        free = [e for e in offered if not any(e.overlaps(m) for m in made if m.status != "refused")]
-        return [*(edit for edit in made if edit.reason != UNLIKELY), *chosen(free, 0.0)]
+        made = [edit for edit in made if edit.reason != UNLIKELY]
+        judged = [edit for edit in asked if answer.judged and edit.status != "refused" and edit not in made]
+        free = [e for e in judged if not any(e.overlaps(m) for m in made if m.status != "refused")]
+        return [*made, *chosen(free, 0.0)]
+
+    def _reread(self, text: str, edits: Sequence[Edit], proposed: bool = True) -> list[Edit]:
+        """The edits; those that are open are judged by how the text reads with them."""
+        judge, thresholds = self.classifiers.judge, self.classifiers.thresholds
+        doubtful = [edit for edit in edits if is_open(edit.score) and edit.source != "polish"]
+        gains = self.engine.gains(text, doubtful) if doubtful else []
+        read = {
+            edit: thresholds.decide(
+                replace(edit, score=judge.reread(edit, gain), status="applied", reason=""), proposed=proposed
+            )
+            for edit, gain in zip(doubtful, gains or [], strict=False)
+        }
+        return [read.get(edit, edit) for edit in edits]
 
     def _own(self, edit: Edit, answer: Answer, measured: Measured, run: _Run) -> Edit:
         """An edit of the language model's own, with its status."""
@@ -306,7 +321,8 @@ class Proofreader:
             )
         odds = answer.odds_of(edit) or Odds(0.0, 0.0)
         edit = replace(edit, score=self.classifiers.judge.posterior(edit, odds))
-        return self.classifiers.thresholds.decide(edit, proposed=False)
+        edit = self.classifiers.thresholds.decide(edit, proposed=False)
+        return self._reread(measured.unit.text, [edit], proposed=False)[0]
 
     def _spoils_tone(
         self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run, free: bool

@@ -248,7 +248,7 @@ def padded(length: int) -> int:
     >>> [padded(length) for length in (1, 30, 33, 70, 130)]
     [8, 32, 40, 80, 160]
     """
-    step = max(8, 1 << (length.bit_length() - 3))
+    step = 1 << max(3, length.bit_length() - 3)
     return -(-length // step) * step
 
 

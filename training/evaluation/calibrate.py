@@ -4,8 +4,8 @@
     cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/
 
 `--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read;
-`--clean` are texts with hardly a mistake. An edit that the classifiers propose is right if the target has it. Two logistic
-regressions are fitted, one upon the other (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
+`--clean` are texts with hardly a mistake. An edit that the classifiers propose is right if the target has it. Three
+logistic regressions are fitted, each upon the one before (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
 part of what is known, so one threshold serves all kinds. reliability.json says how often edits of a probability were right, out of
 fold: five folds by text.
 """
@@ -25,7 +25,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.edits import Edit, canonical, diff
 from space.proofread.evidence import Classifiers, Evidence
-from space.proofread.judge import PARTS, Judge, Odds, posterior_features
+from space.proofread.judge import PARTS, Judge, Odds, is_open, posterior_features, reading_features
 from space.proofread.llm.engine import Engine, Expected, Sampling
 from space.proofread.pipeline import load_proofreader
 from space.proofread.policy import Thresholds
@@ -72,7 +72,7 @@ class Observation:
     """One edit that was proposed: its text's number, what is known of it, and whether it is right."""
 
     text: int
-    kind: str
+    edit: Edit
     features: dict[str, float]
     right: bool
 
@@ -94,13 +94,18 @@ def run(args: argparse.Namespace) -> None:
     reader = load_proofreader(Settings.from_env())
     before = reader.classifiers.thresholds
     first = list(_by_classifiers(pairs, reader.classifiers))
-    judge = Judge(fitted(first), {})
+    judge = Judge(fitted(first), {}, {})
     classifiers = replace(reader.classifiers, judge=judge)
     second = list(_by_language_model(pairs, classifiers, reader.engine, before))
     if not second:
         raise UserError("--pairs: no edit was likely enough to ask the language model; give more corrections")
-    judge = replace(judge, language_model=fitted(second))
     chances = out_of_fold(second)
+    third = list(_by_reading(second, chances, pairs, reader.engine))
+    judge = replace(judge, language_model=fitted(second), reading=fitted(third))
+    reread = dict(zip(((each.text, each.edit) for each in third), out_of_fold(third), strict=True))
+    chances = [
+        reread.get((each.text, each.edit), chance) for each, chance in zip(second, chances, strict=True)
+    ]
     thresholds = replace(before, apply={"default": args.apply}, suggest={"default": args.suggest})
     args.out.mkdir(parents=True, exist_ok=True)
     atomic_write.write(args.out / "judge.json", _as_json("weights", {p: getattr(judge, p) for p in PARTS}))
@@ -137,7 +142,7 @@ def _by_classifiers(pairs: Sequence[Pair], classifiers: Classifiers) -> Iterator
         right = _right(pair)
         for candidate in candidates(pair.bad, tagged, classifiers.lexicon):
             edit = word_edit(pair.bad, candidate.word.start, candidate.word.end, candidate.after)
-            yield Observation(number, edit.kind, candidate.features, canonical(edit, pair.bad) in right)
+            yield Observation(number, edit, candidate.features, canonical(edit, pair.bad) in right)
 
 
 def _by_language_model(
@@ -170,7 +175,22 @@ def _by_language_model(
 
 
 def _observed(number: int, edit: Edit, odds: Odds, pair: Pair, right: set[Any]) -> Observation:
-    return Observation(number, edit.kind, posterior_features(edit, odds), canonical(edit, pair.bad) in right)
+    return Observation(number, edit, posterior_features(edit, odds), canonical(edit, pair.bad) in right)
+
+
+def _by_reading(
+    observations: Sequence[Observation], chances: Sequence[float], pairs: Sequence[Pair], engine: Engine
+) -> Iterator[Observation]:
+    """What is still open, once its text was read with it."""
+    doubtful: dict[int, list[tuple[Observation, float]]] = {}
+    for each, chance in zip(observations, chances, strict=True):
+        if is_open(chance):
+            doubtful.setdefault(each.text, []).append((each, chance))
+    for number, some in doubtful.items():
+        gains = engine.gains(pairs[number].bad, [each.edit for each, _ in some]) or []
+        for (each, chance), gain in zip(some, gains, strict=False):
+            features = reading_features(replace(each.edit, score=chance), gain)
+            yield replace(each, features=features)
 
 
 def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
@@ -223,7 +243,7 @@ def out_of_fold(observations: Sequence[Observation]) -> list[float]:
     """The probability of each edit by weights that were fitted on other texts."""
     chances = [0.0] * len(observations)
     for fold in range(_FOLDS):
-        judge = Judge(fitted([each for each in observations if _fold(each) != fold]), {})
+        judge = Judge(fitted([each for each in observations if _fold(each) != fold]), {}, {})
         for i, each in enumerate(observations):
             if _fold(each) == fold:
                 chances[i] = judge.prior(each.features)
@@ -239,11 +259,11 @@ def by_kind(
 ) -> list[dict[str, Any]]:
     """A row for each kind: edits, right ones, the sum of their probabilities, and precision and recall from `least` on."""
     rows = []
-    for kind in sorted({each.kind for each in observations}):
+    for kind in sorted({each.edit.kind for each in observations}):
         own = [
             (chance, each.right)
             for each, chance in zip(observations, chances, strict=True)
-            if each.kind == kind
+            if each.edit.kind == kind
         ]
         made = [right for chance, right in own if chance >= least]
         right = sum(right for _, right in own)

@@ -74,5 +74,8 @@ class Engine(Protocol):
     ) -> Answer | None:
         """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so."""
 
+    def gains(self, text: str, edits: Sequence[Edit]) -> list[float] | None:
+        """How much likelier each of the edits makes the text, in nats; None if this model cannot tell."""
+
     def close(self) -> None:
         """Frees what the model holds; after that `complete` raises UserError."""

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from space.proofread.edits import Edit, apply
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
+from space.proofread.llm.reading import Reader
 from space.proofread.prompt import MODES, PROMPT_VERSION, Message
 
 
@@ -42,6 +44,7 @@ class LlamaCpp:
                 f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
             )
         self._following: Guide | None = None
+        self._reader: Reader | None = None
         try:
             with silence():
                 about = Llama(str(path), vocab_only=True, verbose=False).metadata
@@ -75,8 +78,7 @@ class LlamaCpp:
         expected: Expected | None = None,
     ) -> Answer | None:
         with self._lock:
-            if self._closed:
-                raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
+            self._check_open()
             prompt = self.tokens(chat)
             room = self._llama.n_ctx() - len(prompt)
             if sampling.max_tokens is not None:
@@ -104,11 +106,29 @@ class LlamaCpp:
                 answer.append(token)
         return None
 
+    def gains(self, text: str, edits: Sequence[Edit]) -> list[float]:
+        def tokenize(version: str) -> list[int]:
+            return [
+                self._llama.token_bos(),
+                *self._llama.tokenize(version.encode(), add_bos=False, special=False),
+            ]
+
+        with self._lock:
+            self._check_open()
+            self._reader = self._reader or Reader(self._llama.model, self._llama.n_threads)
+            return self._reader.gains(tokenize(text), [tokenize(apply(text, [edit])) for edit in edits])
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
+
     def close(self) -> None:
         """Waits for the answer that is being written, if any, and frees the model's memory. Twice is as good as once."""
         with self._lock:
             if not self._closed:
                 self._closed = True
+                if self._reader:
+                    self._reader.close()
                 self._llama.close()
                 del self._llama  # it also holds the logits of a whole context
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
+from space.proofread.edits import Edit
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.prompt import MODES, Message
 from space.settings import Server
@@ -93,6 +94,9 @@ class Remote:
         finally:
             ended.set()
             pool.shutdown(wait=False)
+
+    def gains(self, text: str, edits: Sequence[Edit]) -> None:
+        """The API has no place for that."""
 
     def close(self) -> None:
         """Holds nothing between two calls, so there is nothing to free."""

@@ -35,11 +35,16 @@ def test_features_are_finite_whatever_the_models_say() -> None:
 
 
 def test_an_edit_is_weighed_by_names() -> None:
-    judge = Judge({"bias": 1.0, "kind article": -3.0}, {"prior": 1.0, "by lexicon": 2.0})
+    judge = Judge(
+        {"bias": 1.0, "kind article": -3.0},
+        {"prior": 1.0, "by lexicon": 2.0},
+        {"posterior": 1.0, "gain": 0.5},
+    )
     assert judge.prior({"bias": 1.0, "kind article": 1.0}) == pytest.approx(0.1192, abs=1e-4)
     assert judge.prior({"bias": 1.0, "kind unheard of": 1.0}) == pytest.approx(0.7311, abs=1e-4)
     edit = Edit(0, 1, "a", "b", source="lexicon", score=0.5)
     assert judge.posterior(edit, Odds(0.0, 0.0)) == pytest.approx(0.8808, abs=1e-4)
+    assert judge.reread(edit, 2.0) == pytest.approx(0.7311, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -52,5 +57,7 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(UserError, match="cannot be read"):
         Judge.load(path)
-    path.write_text(json.dumps({"weights": {"classifiers": {"bias": 1}, "language_model": {}}}))
-    assert Judge.load(path) == Judge({"bias": 1.0}, {})
+    path.write_text(
+        json.dumps({"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}}})
+    )
+    assert Judge.load(path) == Judge({"bias": 1.0}, {}, {})

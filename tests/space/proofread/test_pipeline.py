@@ -15,7 +15,7 @@ from conversion.__main__ import main as convert
 from space.errors import UserError
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
-from space.proofread.edits import apply
+from space.proofread.edits import Edit, apply
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
@@ -309,6 +309,8 @@ class Recorder:
         assert expected
         self.asked.append((expected.text, apply(expected.text, chosen(expected.edits, 0.0))))
         return Answer(chat[-1]["content"])
+
+    def gains(self, text: str, edits: Sequence[Edit]) -> None: ...
 
     def close(self) -> None: ...
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from space.proofread.classifiers.tone import MODELS
+from space.proofread.edits import Edit
 from space.proofread.judge import Judge
 from space.proofread.policy import Thresholds
 from training.__main__ import main
@@ -23,7 +24,9 @@ def test_a_fit_finds_what_decides() -> None:
         odds, noise = rng.gauss(0, 2), rng.gauss(0, 2)
         right = rng.random() < 1 / (1 + math.exp(-(1.5 * odds - 1)))
         seen.append(
-            calibrate.Observation(number, "article", {"bias": 1.0, "odds": odds, "noise": noise}, right)
+            calibrate.Observation(
+                number, Edit(0, 1, "a", "the", "article"), {"bias": 1.0, "odds": odds, "noise": noise}, right
+            )
         )
     weights = calibrate.fitted(seen)
     assert weights["odds"] == pytest.approx(1.5, abs=0.2) and weights["bias"] == pytest.approx(-1, abs=0.2)
