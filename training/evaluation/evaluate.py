@@ -14,6 +14,7 @@ and the five that lose most, against the model before, or, of one model alone, a
     cweb        the same on sentences of web sites, two annotators             cweb_dev.jsonl
     clean       share of clean texts that are changed at all                   emails_dev.jsonl
     unflagged   the same of hard ones that were held back from training        harper_clean.jsonl
+    adjudicated mail with a verdict on each change: wrongly changed sentences  email.jsonl
     noise       clean emails with injected errors: share repaired, by type     emails_dev.jsonl
     sentences   wrong sentences: share fully corrected, by type                own list
     wer         word error rate before and after                               own list of sentences
@@ -39,12 +40,12 @@ from typing import Any
 
 from space.errors import UserError
 from space.proofread.prompt import MODES
-from training.evaluation import behaviour, corrections
+from training.evaluation import adjudicated, behaviour, corrections
 from training.evaluation.suites import Case, Report, Sample, Subject, paired, samples
 from training.runs.atomic_write import write_errors
 from training.runs.tables import in_columns, side_by_side
 
-SUITES = {**corrections.SUITES, **behaviour.SUITES}
+SUITES = {**corrections.SUITES, **adjudicated.SUITES, **behaviour.SUITES}
 
 Reports = dict[str, dict[str, Report]]  # by model and suite
 Pairs = dict[tuple[str, str], dict[str, dict[str, Any]]]  # (first, second): suite: figure: `paired`

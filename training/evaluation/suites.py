@@ -23,6 +23,7 @@ from training.evaluation import metrics
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Tone
+    from space.proofread.edits import Edit
     from space.proofread.pipeline import Proofread
 
 EVALUATION = Path(__file__).resolve().parent / "lists"
@@ -54,6 +55,10 @@ class Subject:
     def correct(self, text: str, mode: str | None = None) -> str:
         """The text as the pipeline returns it in this mode (the command's own by default)."""
         return text if self._proofreader is None else self._result(text, mode or self._mode).text
+
+    def edits(self, text: str) -> tuple[Edit, ...]:
+        """What the pipeline changes in the text."""
+        return () if self._proofreader is None else self._result(text, self._mode).applied
 
     def with_suggestions(self, text: str) -> list[str]:
         """What a user can make of the text by taking suggestions, in every combination of a few."""

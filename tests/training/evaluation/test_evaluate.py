@@ -15,7 +15,7 @@ from space.errors import UserError
 from space.proofread.edits import Edit
 from training.__main__ import main
 from training.data.pairs import is_held_back
-from training.evaluation import behaviour, evaluate
+from training.evaluation import adjudicated, behaviour, evaluate
 from training.evaluation.behaviour import filled
 from training.evaluation.evaluate import SUITES
 from training.evaluation.suites import Subject, is_tokenised, pairs_of, texts_of
@@ -55,6 +55,7 @@ def data(tmp_path: Path) -> Path:
     write(folder / "jfleg_dev.jsonl", tokenised, {"source": "He is here .", "references": ["He is here ."]})
     write(folder / "cweb_dev.jsonl", {"source": WRONG, "references": [GOOD, WRONG]})
     write(folder / "harper_clean.jsonl", *({"text": GOOD, "rule": f"rule {i}"} for i in range(20)))
+    write(folder / "email.jsonl", {"text": f"{WRONG} {GOOD}"}, {"text": GOOD})
     write(folder / "emails_dev.jsonl", {"text": f"Dear Anna,\n\n{GOOD}\n\nKind regards,\nTom"})
     return folder
 
@@ -161,6 +162,21 @@ def test_the_measures_of_a_suite_are_its_own_figures(suite: str, data: Path) -> 
         assert measure(report.cases) == pytest.approx(
             float("nan") if figure["value"] is None else figure["value"], abs=0.006, nan_ok=True
         )
+
+
+def test_what_nobody_has_judged_is_printed_and_what_is_wrong_counts(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("--suite", "adjudicated", "--data", data)
+    (first,) = scored(capsys, *arguments)
+    assert main(["evaluate", *map(str, arguments)]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().err.splitlines() if line.count("\t") == 3]
+    assert lines and first["without_verdict"] == len(lines)
+    assert first["wrongly_changed_percent"]["value"] == 0 < first["changed_percent"]["value"]
+    monkeypatch.setattr(adjudicated, "verdicts", lambda: {line[0]: adjudicated.WRONG for line in lines})
+    (second,) = scored(capsys, *arguments)
+    assert second["without_verdict"] == 0
+    assert second["wrongly_changed_percent"]["value"] == second["changed_percent"]["value"]
 
 
 def test_no_edit_is_polite_to_nobody(capsys: pytest.CaptureFixture[str]) -> None:
