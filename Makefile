@@ -102,7 +102,7 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl \
 		--num_hidden_layers 30 --vocab_size 49152 --out runs/pruned
 	$(PY) -m training pretrain $(PRETRAIN) --learning_rate 1.5e-4 \
-		$(if $(GPU),--max_minutes 20 --batch_tokens 32768 --workers 15,--max_minutes 480 --batch_tokens 2048)
+		$(if $(GPU),--max_minutes 20 --batch_tokens 32768 --workers 15,--max_minutes 480 --batch_tokens 4096 --compile)
 	$(PY) -m training pairs $(UNITS) --learner "$(DATA)/eracond.jsonl" --rows 2600 --out runs/pairs.jsonl
 	$(PY) -m training sft --recipe proofreader --model runs/pretrain/model --dataset runs/pairs.jsonl --output_dir runs/sft
 	$(PY) -m conversion merge --base runs/pretrain/model --adapter runs/sft/adapter --out runs/merged
