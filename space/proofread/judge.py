@@ -1,5 +1,4 @@
-"""One calibrated probability for an edit: what the classifiers know of it, what the language model thinks of it as it writes,
-and, where that leaves it open, how the sentence reads with it.
+"""One calibrated probability for an edit: what classifiers know of it, what the language model thinks, how the text reads.
 
     judge = Judge.load()
     before = judge.prior(prior_features(word, "goes", 0.8, guesses=(), is_listed=True))
@@ -29,7 +28,7 @@ from space.proofread.words import likeness
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
-_OPEN = (0.1, 0.9)
+_OPEN = (0.15, 0.8)
 
 Features = Mapping[str, float]
 
@@ -112,6 +111,7 @@ def prior_features(
         "share": max(-6.0, math.log(min(1.0, score / wrong))),
         "listed": float(is_listed),
         "letters": 0.0 if is_listed else min(10.0, len(word.text)) / 10,  # a short word is like many others
+        "name": float(not is_listed and word.start > 0 and word.text[:1].isupper()),
         "unlike": 0.0 if is_listed else 1 - likeness(word.text.lower(), after.lower()),
         "suggested": float(after in guesses[:1]),
         "also suggested": float(after in guesses[1:]),
