@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clean_texts", type=int, default=1000, help="of those, drawn at random (default 1000)"
     )
     parser.add_argument(
-        "--apply", type=float, default=0.55, help="probability from which an edit is made (default 0.55)"
+        "--apply", type=float, default=0.5, help="probability from which an edit is made (default 0.5)"
     )
     parser.add_argument(
         "--suggest", type=float, default=0.2, help="probability from which one is offered (default 0.2)"
