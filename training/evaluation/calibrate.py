@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--pairs: no edit was likely enough to ask the language model; give more corrections")
     chances = out_of_fold(second)
     third = list(_by_reading(second, chances, pairs, reader.engine))
-    judge = replace(judge, language_model=fitted(second), reading=fitted(third))
+    judge = replace(judge, language_model=fitted(second), reading=fitted(third) or {"posterior": 1.0})
     reread = dict(zip(((each.text, each.edit) for each in third), out_of_fold(third), strict=True))
     chances = [
         reread.get((each.text, each.edit), chance) for each, chance in zip(second, chances, strict=True)
@@ -222,6 +222,8 @@ def fitted(observations: Sequence[Observation]) -> dict[str, float]:
     """The weights of a logistic regression with a ridge penalty, by Newton's method (Hastie et al. 2009, section 4.4.1)."""
     import numpy as np
 
+    if not observations:  # of a handful of texts nothing is left open
+        return {}
     names = sorted({name for each in observations for name in each.features})
     x = np.array([[each.features.get(name, 0.0) for name in names] for each in observations])
     y = np.array([each.right for each in observations], float)

@@ -87,7 +87,7 @@ class Guide:
             token = self._queue[0] if self._queue else self._tokens[self._next]
             if not made:
                 self._odds = _odds(logits, int(logits.argmax()), token)
-            logits[token] += _CERTAIN if made else self._gain
+            logits[token] += _CERTAIN if made or self._is_awaited() else self._gain
         return logits
 
     def _take_turns(self, logits: Any) -> bool:
@@ -116,6 +116,12 @@ class Guide:
                 break
             self._next = turn.end
         return made
+
+    def _is_awaited(self) -> bool:
+        """Whether a likely edit of this place begins some tokens later: it is asked about first."""
+        at = self._starts[self._next]
+        pending = (other.edit for turns in self._turns.values() for other in turns)
+        return any(edit.start <= at < edit.end and edit.score >= _LIKELY for edit in pending)
 
     def _is_outdone(self, turn: _Turn) -> bool:
         """Whether a likelier edit of the same place begins some tokens later ("go" -> "goes", written "go" and "es")."""
