@@ -3,9 +3,8 @@
 # loads here, takes half of the compile time, and the binding's build switches it on by force.
 set(LLAMA_BUILD_COMMON OFF)
 
-
-# GCC 12 at -O3 drops most of a tile configuration's bytes, as its intrinsic names only the first eight as read: the
-# first product on a processor with AMX is then an illegal instruction. Without the flag's feature ggml leaves AMX alone.
+# As GCC 12 compiles ggml, the first product on a processor with AMX is an illegal instruction: probably because its
+# intrinsic names only eight bytes of a tile configuration as read, so that the others are never written. Without the flag's feature ggml leaves AMX alone.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
     include(CheckCXXCompilerFlag)
     check_cxx_compiler_flag(-mno-amx-int8 KNOWS_AMX)

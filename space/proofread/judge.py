@@ -28,7 +28,7 @@ from space.proofread.words import likeness
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
-_OPEN = (0.15, 0.8)
+_OPEN = (0.15, 0.8)  # reading more changes little (training/LOG.md, 2026-11-29)
 
 Features = Mapping[str, float]
 

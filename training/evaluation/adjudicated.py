@@ -1,4 +1,4 @@
-"""The suite about clean mail that a person has judged: how many sentences are changed, and how many of them wrongly.
+"""The suite about mail whose changes were judged one by one: how many sentences are changed, and how many of them wrongly.
 
     python -m training evaluate --suite adjudicated --data email.jsonl.zst --limit 300
 
@@ -27,10 +27,7 @@ from training.evaluation.suites import (
     texts_of,
 )
 
-RIGHT, WRONG = (
-    "right",
-    "wrong",
-)  # a change that a careful reader would make or not mind, and one that spoils the text
+WRONG = "wrong"  # the verdict on a change that spoils the text; a careful reader would make the others, or not mind
 _AROUND = 30  # characters on both sides of a change that make it one place
 
 _MEASURES = {
@@ -62,7 +59,7 @@ def adjudicated(rows: Rows, subject: Subject, seed: int) -> Report:
 
 @cache
 def verdicts() -> dict[str, str]:
-    """RIGHT or WRONG by the digest of a change."""
+    """The verdict by the digest of a change."""
     lines = (EVALUATION / "verdicts.tsv").read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
     return {digest: verdict for digest, verdict, *_ in rows}
