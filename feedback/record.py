@@ -91,7 +91,9 @@ class Change(Edit):
     before: Annotated[str, "the draft's words"]
     after: Annotated[str, "what replaces them"]
     kind: Annotated[str, "sort of correction"] = "other"
-    source: Annotated[str, "who proposed it: tagger, lexicon, harper, dialect, llm, polish or user"] = "llm"
+    source: Annotated[
+        str, "who proposed it: tagger, lexicon, grammar, harper, dialect, llm, polish or user"
+    ] = "llm"
     score: Annotated[float, "probability that a careful reader would make it, 0 to 1"] = 1.0
     status: Annotated[str, "applied (it is in the rewrite), suggested or refused"] = "applied"
     reason: Annotated[str, "why it was made, suggested or refused, redacted"] = ""

@@ -104,6 +104,7 @@ STATUSES = {"applied": "made", "suggested": "suggested", "refused": "refused"}
 SOURCES = {
     "tagger": "the tagger",
     "lexicon": "the word list",
+    "grammar": "the lists of grammar",
     "harper": "the grammar checker",
     "dialect": "the spelling that was chosen",
     "llm": "the language model",

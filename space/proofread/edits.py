@@ -22,7 +22,7 @@ KINDS = (
     "spelling", "capitals", "punctuation", "spacing", "article", "preposition", "agreement", "verb form", "word choice",
     "word order", "tone", "other",
 )  # fmt: skip
-SOURCES = ("tagger", "lexicon", "harper", "dialect", "llm", "polish", "user")
+SOURCES = ("tagger", "lexicon", "grammar", "harper", "dialect", "llm", "polish", "user")
 STATUSES = ("applied", "suggested", "refused")
 
 

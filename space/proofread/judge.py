@@ -1,7 +1,7 @@
 """One calibrated probability for an edit: what classifiers know of it, what the language model thinks, how the text reads.
 
     judge = Judge.load()
-    before = judge.prior(prior_features(word, "goes", 0.8, guesses=(), is_listed=True))
+    before = judge.prior(prior_features(word, "goes", 0.8, "tagger", guesses=(), is_listed=True))
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
     if is_open(after):
         after = judge.reread(replace(edit, score=after), gain=2.5)
@@ -95,7 +95,7 @@ def calibrated(path: Path) -> Iterator[Any]:
 
 
 def prior_features(
-    word: TaggedWord, after: str, score: float, *, guesses: Sequence[str], is_listed: bool
+    word: TaggedWord, after: str, score: float, source: str, *, guesses: Sequence[str], is_listed: bool
 ) -> dict[str, float]:
     """What is known of a fix of one word.
 
@@ -116,6 +116,7 @@ def prior_features(
         "suggested": float(after in guesses[:1]),
         "also suggested": float(after in guesses[1:]),
         f"kind {classify(word.text, after)}": 1.0,
+        f"by {source}": 1.0,
     }
 
 
@@ -140,8 +141,8 @@ def reading_features(edit: Edit, gain: float) -> dict[str, float]:
     return {
         "bias": 1.0,
         "posterior": logit(edit.score),
-        "gain": gain,
-        "gain of likelihood": max(0.0, gain),
+        f"gain {edit.kind}": gain,
+        f"likelier {edit.kind}": max(0.0, gain),
         f"kind {edit.kind}": 1.0,
         f"by {edit.source}": 1.0,
     }

@@ -24,6 +24,10 @@ _SUGGESTIONS = 3  # of an unknown word
 _DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
 _SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
 _FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
+_PART_COUNT = 200  # occurrences from which a word may be half of a new one ("blackline")
+_PREFIXES = re.compile(
+    r"(?:anti|counter|de|dis|inter|mis|multi|non|over|post|pre|re|semi|sub|trans|un|under)(?=[a-z]{4})"
+)
 
 # Contractions without their apostrophe: no edit distance finds these first.
 _CONTRACTIONS = {
@@ -38,6 +42,9 @@ _CONTRACTIONS |= {word.lower(): right for word, right in _CONTRACTIONS.items()}
 # What people write in mail and no list of words holds.
 _INFORMAL = frozenset(read_list("informal")[0][0].split())
 _CALENDAR = word_set("names", "calendar")
+_PARTICLES = word_set("grammar", "particles")  # with which verbs make nouns ("buildout", "setoff")
+# Words that others are written together with by mistake ("infact", "alot", "thankyou").
+_RUN_TOGETHER = word_set("grammar", "run_together")
 
 # Of the words of a text so many are known, at least; a draft full of misspellings mostly has more.
 _ENGLISH_SHARE = 0.55
@@ -136,6 +143,41 @@ class Lexicon:
             return None
         own = self._counts.get(word, 0) + self._counts.get(word.lower(), 0)
         return name if self._counts.get(name, 0) > _OWNERS * own else None  # "Roberts" is a name too
+
+    def is_coined(self, word: str, guess: str) -> bool:
+        """Whether an unlisted word is made of listed ones, as trades make their words, and the guess takes it apart.
+
+        So do a half of it, its halves written apart, and another word that differs in more than a letter.
+
+        >>> lexicon = Lexicon({"black": 500, "line": 900, "lines": 300, "watering": 80, "complete": 300, "actual": 700})
+        >>> [lexicon.is_coined(*pair) for pair in (("blackline", "black line"), ("dewatering", "watering"), ("actuals", "actual"))]
+        [True, True, True]
+        >>> lexicon.is_coined("blacklines", "blackline"), lexicon.is_coined("completly", "complete")
+        (False, False)
+        """
+        word, guess = word.lower(), guess.lower()
+        if not word.isalpha() or self.knows(word):
+            return False
+        if word == guess + "s" and guess.endswith(("al", "ble", "ive")):
+            return True
+        parts = self._parts(word)
+        return bool(parts) and (
+            guess in parts or guess.replace(" ", "") == word or OSA.distance(word, guess) > 1
+        )
+
+    def _parts(self, word: str) -> set[str]:
+        """The listed words that a word may be made of; those that "in fact" or "a lot" are made of make none."""
+        found = set()
+        if prefix := _PREFIXES.match(word):
+            stem = word[prefix.end() :]
+            found |= {stem} if self._ordinary.get(stem, 0) >= _SPLIT_COUNT / 2 else set()
+        for i in range(3, len(word) - 2):
+            parts = word[:i], word[i:]
+            if min(self._ordinary.get(part, 0) for part in parts) >= _PART_COUNT and (
+                parts[0] not in _RUN_TOGETHER and (parts[1] not in _RUN_TOGETHER or parts[1] in _PARTICLES)
+            ):
+                found |= set(parts)
+        return found
 
     def is_english(self, words: Sequence[str]) -> bool:
         """Whether the words of a text are English ones, misspelt as they may be; fewer than four tell nothing."""

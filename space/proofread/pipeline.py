@@ -276,7 +276,9 @@ class Proofreader:
     ) -> list[Edit]:
         """The edits that the rewrite is made of, with their status, and the suggestions beside them."""
         text = measured.unit.text
-        asked = self._reread(text, answer.judged) or [replace(edit, status="applied") for edit in candidates]
+        # An engine that was not asked agrees by making an edit; that lists of grammar have one says nothing.
+        proposed = [edit for edit in candidates if edit.source != "grammar"]
+        asked = self._reread(text, answer.judged) or [replace(edit, status="applied") for edit in proposed]
         agreed = {canonical(edit, text): edit for edit in asked}
         written = [edit for edit in answer.judged if edit.status == "applied"]
         # Respellings are made anyway: they need no check, and must not fall with what does.
@@ -364,8 +366,12 @@ def _is_frame(edit: Edit, text: str, kind: str) -> bool:
 
 
 def _is_beside_symbol(edit: Edit, text: str) -> bool:
-    """Whether an edit touches an emoji or the like: those stand, and end a sentence, as the writer likes."""
-    around = text[max(0, edit.start - 1) : edit.end + 1] + edit.after
+    """Whether an edit touches an emoji or the like, or is a mark beside one: those stand, and end a sentence, as the writer likes."""
+    start, end, after = canonical(edit, text)
+    if text[start:end] in _MARKS and after in _MARKS:
+        around = text[:start].rstrip()[-1:] + text[end:].lstrip()[:1]
+    else:
+        around = text[max(0, edit.start - 1) : edit.end + 1] + edit.after
     return any(unicodedata.category(c) == "So" for c in around)
 
 

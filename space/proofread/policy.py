@@ -28,7 +28,8 @@ _LIKENESS = 0.5  # that longer words must have
 class Thresholds:
     """What decides about edits and rewrites; `python -m training calibrate` writes them.
 
-    `apply` and `suggest` are probabilities by kind of edit from which it is made, and offered; "default" is that of all other kinds.
+    `apply` and `suggest` are probabilities by kind of edit from which it is made, and offered; "default" is that of all other kinds,
+    "llm" what an edit that the language model alone proposes needs at least.
     """
 
     apply: Mapping[str, float]
@@ -66,7 +67,8 @@ class Thresholds:
             return edit
         if not proposed and not is_modest(edit.before, edit.after):
             return replace(edit, status="refused", reason="a change would go beyond a correction")
-        if edit.score >= self.least(edit.kind):
+        alone = 0.0 if proposed else self.apply.get("llm", 0.0)
+        if edit.score >= max(alone, self.least(edit.kind)):
             alike = proposed or not says_something_else(edit.before, edit.after)
             return replace(edit, status="applied" if alike else "suggested")
         if edit.score >= self.suggest.get(edit.kind, self.suggest["default"]):

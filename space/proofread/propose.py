@@ -14,14 +14,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord, replacement
-from space.proofread.edits import Edit, classify
+from space.proofread.closed import NO_NOUN, alternatives
+from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Lexicon, article
 from space.proofread.words import WORD, word_set
 
-LEAST = 0.02  # prior of an edit that is proposed
-_PER_WORD = 3  # edits
+_TOLD = 0.01  # score of a fix that the tagger itself proposes, of those that the lists of grammar have too
+LEAST = 0.004  # prior of an edit that is proposed
+_PER_WORD = 20  # edits
 _DOUBTED = 0.7  # a word in doubt, for the rules below
+_OF_SEVERAL = {"these": "this", "those": "that"}
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
 _NEVER_TWICE = word_set(
@@ -57,7 +60,7 @@ def propose(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, judge: Ju
         word_edit(text, each.word.start, each.word.end, each.after, each.source, judge.prior(each.features))
         for each in candidates(text, tagged, lexicon)
     )
-    return _likeliest(edit for edit in found if edit.score >= LEAST)
+    return _likeliest(text, (edit for edit in found if edit.score >= LEAST or edit.source == "grammar"))
 
 
 def chosen(edits: Iterable[Edit], least: float) -> list[Edit]:
@@ -73,16 +76,31 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
     """What may stand in the place of each word of a text."""
     unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(text)]
-    for word in _once(_with_articles(_with_owners(tagged, lexicon))):
-        if any(low <= word.start and word.end <= high for low, high in literal):
-            continue
+    free = [
+        word
+        for word in _once(_with_articles(_with_owners(tagged, lexicon)))
+        if not any(low <= word.start and word.end <= high for low, high in literal)
+    ]
+    closed: dict[int, list[str]] = {}
+    for i, after in alternatives(free, lexicon):
+        closed.setdefault(i, []).append(after)
+    for i, word in enumerate(free):
         listed = word.text not in unlisted
         guesses = [] if listed or _ABBREVIATION.fullmatch(word.text) else lexicon.suggestions(word.text)
         fixes = [] if word.after is None else [(word.after, word.score), *word.others]
-        known = [(after, score, "tagger") for after, score in fixes if _is_possible(word, after, lexicon)]
-        mine = {after for after, _, _ in known}
-        for after, score, source in [*known, *((g, 0.0, "lexicon") for g in guesses if g not in mine)]:
-            features = prior_features(word, after, score, guesses=guesses, is_listed=listed)
+        following = free[i + 1].text if i + 1 < len(free) else ""
+        found = {
+            after: (score, "tagger")
+            for after, score in fixes
+            if _is_possible(word, following, after, lexicon)
+        }
+        found |= {after: (0.0, "lexicon") for after in guesses if after not in found}
+        for after in closed.get(i, ()):
+            score, _ = found.get(after, (0.0, ""))
+            if score < _TOLD and after not in guesses:
+                found[after] = score, "grammar"
+        for after, (score, source) in found.items():
+            features = prior_features(word, after, score, source, guesses=guesses, is_listed=listed)
             yield Candidate(word, after, source, features)
 
 
@@ -91,7 +109,7 @@ def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
     touched = [word for word in words if word.start <= edit.end and edit.start <= word.end]
     wrong = max((word.wrong for word in touched), default=0.0)
     word = TaggedWord(edit.start, edit.end, edit.before, wrong)
-    return judge.prior(prior_features(word, edit.after, 0.0, guesses=(), is_listed=True))
+    return judge.prior(prior_features(word, edit.after, 0.0, "llm", guesses=(), is_listed=True))
 
 
 def word_edit(
@@ -103,10 +121,13 @@ def word_edit(
     return Edit(first, last, was, after, classify(was, after), source, score)
 
 
-def _likeliest(edits: Iterable[Edit]) -> list[Edit]:
-    """A few edits for each word that they end with, in the order of the text."""
+def _likeliest(text: str, edits: Iterable[Edit]) -> list[Edit]:
+    """A few edits for each word that they end with, in the order of the text; of those with one result the likeliest."""
+    one: dict[tuple[int, int, str], Edit] = {}
+    for edit in sorted(edits, key=lambda each: -each.score):
+        one.setdefault(canonical(edit, text), edit)
     of_word: dict[int, list[Edit]] = {}
-    for edit in edits:
+    for edit in one.values():
         of_word.setdefault(edit.end, []).append(edit)
     best = (
         edit for some in of_word.values() for edit in sorted(some, key=lambda each: -each.score)[:_PER_WORD]
@@ -114,9 +135,11 @@ def _likeliest(edits: Iterable[Edit]) -> list[Edit]:
     return sorted(best, key=lambda edit: (edit.start, edit.end, -edit.score))
 
 
-def _is_possible(word: TaggedWord, after: str, lexicon: Lexicon) -> bool:
+def _is_possible(word: TaggedWord, following: str, after: str, lexicon: Lexicon) -> bool:
     """Whether a fix changes the word, is made of known words, and does not touch what is a matter of style."""
     before, low = word.text.lower(), after.lower()
+    if _OF_SEVERAL.get(before) == low and (not following.isalpha() or following in NO_NOUN):
+        return False  # "Look at these.": several things were spoken of before
     if after == word.text or not all(map(lexicon.knows, WORD.findall(after))):
         return False
     if low == before and lexicon.is_informal(word.text):

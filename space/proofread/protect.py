@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from rapidfuzz.distance import OSA
+
 from space.proofread.edits import Edit
 from space.proofread.lexicon import Lexicon
 from space.proofread.names import (
@@ -36,6 +38,7 @@ _NEGATION = re.compile(rf"(?i)\b(?:{'|'.join(sorted(_NEGATIONS))})\b|n?'t\b|nt'"
 _NUMBER_WORDS = word_set("grammar", "numbers")
 _SOUNDS_LIKE = {"two": {"to", "too", "tow"}, "four": {"for", "fore"}, "eight": {"ate"}, "three": {"tree"}}
 _RARE = 200  # occurrences; a protected term that is an ordinary word ("Will") counts only as it is written
+_OF_A_NAME = 8  # letters that it must have to be misspelt in more than one
 _SHOWN = 60  # characters of a protected text that a reason quotes
 
 # Endings that are also words ("it", "is", "in", "so", "me") are left out: "done.it" is a missing blank.
@@ -206,6 +209,7 @@ def refusal(edit: Edit, text: str, spans: Sequence[Span], lexicon: Lexicon) -> s
         or _figures_differ(before, after)
         or _brought_in(before, after, lexicon)
         or _names_differ(Words(before, lexicon), Words(after, lexicon), touched, edit, lexicon)
+        or _coined(Words(before, lexicon), Words(after, lexicon), lexicon)
         or _turned(edit, text, lexicon)
     )
 
@@ -359,6 +363,26 @@ def _dropped_name(old: Words, new: Words, lexicon: Lexicon) -> str | None:
             and not is_alike(word.key, keys, 0.6)
         ):
             return f"a name would change: {word.text[:_SHOWN]}"
+    return None
+
+
+def _coined(old: Words, new: Words, lexicon: Lexicon) -> str | None:
+    """An unlisted word that would give way and may be right: one that a trade made of others, or a name unlike the new one."""
+    gone = [word for word in old.words if word.key not in {each.key for each in new.words}]
+    come = [word for word in new.words if word.key not in {each.key for each in old.words}]
+    if len(gone) != 1 or lexicon.knows(gone[0].text):
+        return None
+    word, instead = gone[0], " ".join(each.text for each in come)
+    if lexicon.is_coined(word.text, instead):
+        return f"it may be a word that the list lacks: {word.text[:_SHOWN]}"
+    is_name = (
+        word.capital
+        and len(come) == 1
+        and lexicon.is_capitalised(instead)
+        and instead.casefold() not in DATES
+    )
+    if is_name and len(word.text) < _OF_A_NAME and OSA.distance(word.key, come[0].key) > 1:
+        return f"it may be another name: {word.text[:_SHOWN]}"
     return None
 
 

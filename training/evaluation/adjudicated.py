@@ -27,7 +27,8 @@ from training.evaluation.suites import (
     texts_of,
 )
 
-WRONG = "wrong"  # the verdict on a change that spoils the text; a careful reader would make the others, or not mind
+# The verdicts: a careful reader would make a change, it spoils the text, or readers would differ and not mind.
+RIGHT, WRONG, UNSURE = "right", "wrong", "unsure"
 _AROUND = 30  # characters on both sides of a change that make it one place
 
 _MEASURES = {
@@ -44,11 +45,8 @@ def adjudicated(rows: Rows, subject: Subject, seed: int) -> Report:
         spans = sentences(text)
         wrong: set[int] = set()
         for edit in edits:
-            verdict = known.get(digest(text, edit))
-            if verdict is None:
-                unjudged += 1
-                print(f"{digest(text, edit)}\t\t{_in_words(edit)}\t{_place(text, edit)!r}", file=sys.stderr)
-            elif verdict == WRONG:
+            unjudged += ask(text, edit)
+            if known.get(digest(text, edit)) == WRONG:
                 wrong.add(_sentence(spans, edit))
         changed = {_sentence(spans, edit) for edit in edits}
         counts = {"wrong": [len(wrong), len(spans)], "changed": [len(changed), len(spans)]}
@@ -63,6 +61,14 @@ def verdicts() -> dict[str, str]:
     lines = (EVALUATION / "verdicts.tsv").read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
     return {digest: verdict for digest, verdict, *_ in rows}
+
+
+def ask(text: str, edit: Edit) -> bool:
+    """Whether a change has no verdict; then prints the line that it needs."""
+    if digest(text, edit) in verdicts():
+        return False
+    print(f"{digest(text, edit)}\t\t{_in_words(edit)}\t{_place(text, edit)!r}", file=sys.stderr)
+    return True
 
 
 def digest(text: str, edit: Edit) -> str:

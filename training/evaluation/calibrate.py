@@ -4,7 +4,9 @@
     cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/
 
 `--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read;
-`--clean` are texts with hardly a mistake. An edit that the classifiers propose is right if the target has it. Three
+`--clean` are texts with hardly a mistake. An edit is right if the target has it, and wrong if the target has another one in its place
+or the text is right; elsewhere in a corrected text nobody knows, as who mends one mistake may leave others, and it is left out. So it is
+with what a right text has wrong after all: lists/verdicts.tsv says what is known of it, and what has no verdict is printed. Three
 logistic regressions are fitted, each upon the one before (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
 part of what is known, so one threshold serves all kinds. reliability.json says how often edits of a probability were right, out of
 fold: five folds by text.
@@ -34,9 +36,14 @@ from space.proofread.propose import candidates, prior_of, propose, word_edit
 from space.settings import Settings
 from training.data.align import fixes
 from training.data.pairs import Pair, load_texts, real_pairs
+from training.evaluation.adjudicated import RIGHT, UNSURE, ask, digest, verdicts
 from training.runs import atomic_write
 from training.runs.tables import in_columns
 
+# From which probability an edit is made, and offered: on training mail whose changes were judged by hand, and a comma more or less
+# is a matter of taste in much good English.
+_APPLY: dict[str, float] = {"default": 0.65, "punctuation": 0.8, "llm": 0.75}
+_SUGGEST: dict[str, float] = {"default": 0.15}
 _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations
 _MADE = 0.5  # a prior from which an edit stands in the text before the model is asked about those that follow
@@ -53,14 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clean", type=Path, help="texts without mistakes, JSON lines with a text column")
     parser.add_argument(
-        "--clean_texts", type=int, default=1000, help="of those, drawn at random (default 1000)"
+        "--clean_texts", type=int, default=2000, help="of those, drawn at random (default 2000)"
     )
-    parser.add_argument(
-        "--apply", type=float, default=0.5, help="probability from which an edit is made (default 0.5)"
-    )
-    parser.add_argument(
-        "--suggest", type=float, default=0.2, help="probability from which one is offered (default 0.2)"
-    )
+    for name, least, done in (("apply", _APPLY, "made"), ("suggest", _SUGGEST, "offered")):
+        words = " ".join(
+            f"{kind}={value}" if kind != "default" else f"{value}" for kind, value in least.items()
+        )
+        parser.add_argument(
+            f"--{name}", type=_least, nargs="+", metavar="PROBABILITY", default=list(least.items()),
+            help=f"from which an edit is {done}; of one kind as kind=probability (default {words})",
+        )  # fmt: skip
     parser.add_argument("--limit", type=int, help="texts to read, for a trial")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for judge.json, thresholds.json and reliability.json"
@@ -77,11 +86,19 @@ class Observation:
     right: bool
 
 
+def _least(given: str) -> tuple[str, float]:
+    kind, _, value = given.rpartition("=")
+    return kind or "default", float(value)
+
+
 def run(args: argparse.Namespace) -> None:
-    if not 0 < args.suggest <= args.apply < 1:
-        raise UserError(
-            f"--apply {args.apply}, --suggest {args.suggest}: give probabilities, the second no higher than the first"
-        )
+    apply, suggest = _APPLY | dict(args.apply), _SUGGEST | dict(args.suggest)
+    for kind in apply | suggest:
+        least, offered = (values.get(kind, values["default"]) for values in (apply, suggest))
+        if not 0 < offered <= least < 1:
+            raise UserError(
+                f"--apply {least}, --suggest {offered}: give probabilities, the second no higher than the first"
+            )
     pairs = real_pairs(args.pairs)[1]
     if args.clean:
         texts = load_texts(args.clean)
@@ -106,14 +123,17 @@ def run(args: argparse.Namespace) -> None:
     chances = [
         reread.get((each.text, each.edit), chance) for each, chance in zip(second, chances, strict=True)
     ]
-    thresholds = replace(before, apply={"default": args.apply}, suggest={"default": args.suggest})
+    thresholds = replace(before, apply=apply, suggest=suggest)
     args.out.mkdir(parents=True, exist_ok=True)
     atomic_write.write(args.out / "judge.json", _as_json("weights", {p: getattr(judge, p) for p in PARTS}))
     atomic_write.write(args.out / "thresholds.json", _as_json("thresholds", thresholds.to_dict()))
     bins, error = reliability([each.right for each in second], chances)
-    kinds = by_kind(second, chances, args.apply)
+    kinds = by_kind(second, chances, apply["default"])
     clean = {number for number, pair in enumerate(pairs) if pair.bad == pair.good}
     levels = by_threshold(second, chances, clean)
+    for each, chance in zip(second, chances, strict=True):
+        if each.text in clean and chance >= suggest["default"]:
+            ask(pairs[each.text].bad, each.edit)
     figures = {"pairs": len(pairs), "edits": len(second), "right": sum(each.right for each in second),
                "calibration_error": round(error, 4)}  # fmt: skip
     atomic_write.write(
@@ -139,10 +159,11 @@ def _by_classifiers(pairs: Sequence[Pair], classifiers: Classifiers) -> Iterator
     """Every fix of a word that tagger or word list knows of."""
     for number, pair in enumerate(pairs):
         (tagged,) = classifiers.tagger.tag([pair.bad])
-        right = _right(pair)
+        answers = Answers(pair)
         for candidate in candidates(pair.bad, tagged, classifiers.lexicon):
             edit = word_edit(pair.bad, candidate.word.start, candidate.word.end, candidate.after)
-            yield Observation(number, edit, candidate.features, canonical(edit, pair.bad) in right)
+            if (right := answers.right(edit)) is not None:
+                yield Observation(number, edit, candidate.features, right)
 
 
 def _by_language_model(
@@ -154,7 +175,7 @@ def _by_language_model(
         proposed = propose(pair.bad, tagged, classifiers.lexicon, classifiers.judge)
         if not any(edit.score >= thresholds.look for edit in proposed):
             continue
-        right = _right(pair)
+        answers = Answers(pair)
         asked: list[tuple[Edit, Odds]] = []
         (tone,) = classifiers.tone.score([pair.bad])
         sentiment, politeness = ((score.label, score.score) for score in (tone.sentiment, tone.politeness))
@@ -163,7 +184,7 @@ def _by_language_model(
             Expected(pair.bad, proposed, _recorder(asked), thresholds.guide_gain),
         )  # fmt: skip
         for edit, odds in asked:
-            yield _observed(number, edit, odds, pair, right)
+            yield from _observed(number, edit, odds, answers)
         known = {canonical(edit, pair.bad) for edit, _ in asked}
         if answer is None:
             continue
@@ -171,11 +192,12 @@ def _by_language_model(
             odds_of_own = answer.odds_of(edit)
             if odds_of_own and canonical(edit, pair.bad) not in known:
                 prior = prior_of(edit, tagged, classifiers.judge)
-                yield _observed(number, replace(edit, source="llm", score=prior), odds_of_own, pair, right)
+                yield from _observed(number, replace(edit, source="llm", score=prior), odds_of_own, answers)
 
 
-def _observed(number: int, edit: Edit, odds: Odds, pair: Pair, right: set[Any]) -> Observation:
-    return Observation(number, edit, posterior_features(edit, odds), canonical(edit, pair.bad) in right)
+def _observed(number: int, edit: Edit, odds: Odds, answers: Answers) -> Iterator[Observation]:
+    if (right := answers.right(edit)) is not None:
+        yield Observation(number, edit, posterior_features(edit, odds), right)
 
 
 def _by_reading(
@@ -201,14 +223,28 @@ def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
     return choose
 
 
-def _right(pair: Pair) -> set[tuple[int, int, str]]:
-    """What the target changes, word by word and in stretches, as `canonical` has it."""
-    by_word = (
-        canonical(word_edit(pair.bad, start, end, after), pair.bad)
-        for start, end, after in fixes(pair.bad, pair.good)
-        if after is not None
-    )
-    return {*by_word, *(canonical(edit, pair.bad) for edit in diff(pair.bad, pair.good))}
+class Answers:
+    """What is known of the edits of a text."""
+
+    def __init__(self, pair: Pair) -> None:
+        self._text = pair.bad
+        words = [
+            word_edit(pair.bad, start, end, after)
+            for start, end, after in fixes(pair.bad, pair.good)
+            if after is not None
+        ]
+        self._edits = [*words, *diff(pair.bad, pair.good)]  # word by word, and in stretches
+        self._right = {canonical(edit, pair.bad) for edit in self._edits}
+
+    def right(self, edit: Edit) -> bool | None:
+        """Whether an edit is right; None if nobody knows."""
+        if canonical(edit, self._text) in self._right:
+            return True
+        if self._edits:
+            beside = (edit.start <= other.end and other.start <= edit.end for other in self._edits)
+            return False if any(beside) else None
+        verdict = verdicts().get(digest(self._text, edit))
+        return None if verdict == UNSURE else verdict == RIGHT
 
 
 def _never() -> bool:

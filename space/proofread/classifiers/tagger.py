@@ -29,7 +29,7 @@ from space.proofread.lexicon import Lexicon
 from space.proofread.names import people
 
 WINDOW = 126  # tokens; the longest text it was trained on
-_BEST, _LEAST = 5, 0.01  # tags of a word that are looked at, and how likely they must be
+_BEST, _LEAST = 12, 0.001  # tags of a word that are looked at, and how likely they must be
 _ENDS = re.compile(r"[.!?…][\"”’')\]]*\s*$")
 _SURE, _SURE_OF_FIX = 0.7, 0.2  # `wrong` and `score` of a replacement that is made before the second reading
 

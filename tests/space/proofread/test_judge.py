@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,14 @@ from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit
 from space.proofread.judge import Judge, Odds, logit, posterior_features, prior_features
+from space.proofread.policy import Thresholds
 
 
 def test_the_shipped_judge_trusts_who_is_surer_and_a_model_that_agrees() -> None:
     judge = Judge.load()
     word = TaggedWord(0, 2, "go", 0.9)
     priors = [
-        judge.prior(prior_features(word, "goes", score, guesses=(), is_listed=True))
+        judge.prior(prior_features(word, "goes", score, "tagger", guesses=(), is_listed=True))
         for score in (0.1, 0.5, 0.85)
     ]
     assert priors == sorted(priors) and priors[0] < 0.5 < priors[-1]
@@ -28,7 +30,7 @@ def test_the_shipped_judge_trusts_who_is_surer_and_a_model_that_agrees() -> None
 
 def test_features_are_finite_whatever_the_models_say() -> None:
     word = TaggedWord(0, 2, "go", 0.0)
-    prior = prior_features(word, "", 1.0, guesses=(), is_listed=True)
+    prior = prior_features(word, "", 1.0, "tagger", guesses=(), is_listed=True)
     posterior = posterior_features(Edit(0, 2, "go", "", score=1.0), Odds(1e9, -1e9))
     assert all(abs(value) < 20 for value in [*prior.values(), *posterior.values()])
     assert logit(0.5) == 0.0 and logit(0.0) == pytest.approx(-logit(1.0))
@@ -38,7 +40,7 @@ def test_an_edit_is_weighed_by_names() -> None:
     judge = Judge(
         {"bias": 1.0, "kind article": -3.0},
         {"prior": 1.0, "by lexicon": 2.0},
-        {"posterior": 1.0, "gain": 0.5},
+        {"posterior": 1.0, "gain other": 0.5},
     )
     assert judge.prior({"bias": 1.0, "kind article": 1.0}) == pytest.approx(0.1192, abs=1e-4)
     assert judge.prior({"bias": 1.0, "kind unheard of": 1.0}) == pytest.approx(0.7311, abs=1e-4)
@@ -61,3 +63,14 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
         json.dumps({"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}}})
     )
     assert Judge.load(path) == Judge({"bias": 1.0}, {}, {})
+
+
+def test_what_the_language_model_alone_proposes_must_be_surer() -> None:
+    thresholds = Thresholds({"default": 0.6, "article": 0.9, "llm": 0.8}, {"default": 0.2}, 0.0, 0.0, 0.0)
+    likely = Edit(0, 4, "goes", "went", "verb form", score=0.7)
+    assert thresholds.decide(likely, proposed=True).status == "applied"
+    assert thresholds.decide(likely, proposed=False).status == "suggested"
+    assert thresholds.decide(replace(likely, score=0.8), proposed=False).status == "applied"
+    assert (
+        thresholds.decide(replace(likely, kind="article", score=0.85), proposed=False).status == "suggested"
+    )

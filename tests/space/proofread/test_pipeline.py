@@ -307,7 +307,7 @@ class Recorder:
         expected: Expected | None = None,
     ) -> Answer | None:
         assert expected
-        self.asked.append((expected.text, apply(expected.text, chosen(expected.edits, 0.0))))
+        self.asked.append((expected.text, apply(expected.text, chosen(expected.edits, 0.5))))
         return Answer(chat[-1]["content"])
 
     def gains(self, text: str, edits: Sequence[Edit]) -> None: ...

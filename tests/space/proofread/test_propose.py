@@ -55,7 +55,7 @@ def test_proposals_of_both_sources_come_in_the_order_of_the_text(lexicon: Lexico
 def test_a_word_has_several_edits_that_exclude_each_other(lexicon: Lexicon) -> None:
     text = "She go to the rehersal."
     words = tagged(text, go=(0.9, "goes", 0.6), rehersal=(0.9, None, 0.0))
-    words[1] = replace(words[1], others=(("went", 0.2), ("gose", 0.1), ("going", LEAST / 2)))
+    words[1] = replace(words[1], others=(("went", 0.2), ("gose", 0.1), ("went home", LEAST / 2)))
     found = {(edit.before, edit.after) for edit in propose(text, words, lexicon, JUDGE)}
     assert {
         ("go", "goes"),
@@ -63,9 +63,43 @@ def test_a_word_has_several_edits_that_exclude_each_other(lexicon: Lexicon) -> N
         ("rehersal", "rehearsal"),
         ("rehersal", "reversal"),
     } <= found  # either
-    assert not {("go", "gose"), ("go", "going")} & found
+    assert not {("go", "gose"), ("go", "went home")} & found
     best = chosen(propose(text, words, lexicon, JUDGE), 0.01)
     assert [edit.before for edit in best] == ["go", "rehersal"] and best[0].after == "goes"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "never"),
+    [
+        ("We depend of him.", {("of", "on"), (" of", "")}, {("of", "among")}),
+        ("Please explain him it.", {("him", "to him")}, set()),
+        ("She had began it.", {("began", "begun"), ("had", "has")}, {("it", "the it")}),
+        ("Please send me invoice.", {("invoice", "the invoice"), ("invoice", "an invoice")}, {("me", "the me")}),
+        ("It is on the table.", {("the", "a"), (" the", "")}, {("table", "the table")}),
+    ],
+)  # fmt: skip
+def test_words_of_closed_classes_are_proposed_though_nobody_doubts_them(
+    lexicon: Lexicon, text: str, expected: set[tuple[str, str]], never: set[tuple[str, str]]
+) -> None:
+    edits = [edit for edit in propose(text, tagged(text), lexicon, JUDGE) if edit.source == "grammar"]
+    found = {(edit.before, edit.after) for edit in edits}
+    assert expected <= found and not never & found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("Look at these.", []), ("Send these to him.", []), ("Read these report.", ["these = this"])],
+)
+def test_these_may_stand_alone(lexicon: Lexicon, text: str, said: list[str]) -> None:
+    assert proposed(text, lexicon, these=(0.9, "this", 0.9)) == said
+
+
+def test_what_comes_to_the_same_is_proposed_once_by_who_is_surer(lexicon: Lexicon) -> None:
+    text = "We go to to work."
+    words = tagged(text)
+    words[3] = replace(words[3], wrong=0.9, after="", score=0.9)
+    (edit,) = (edit for edit in propose(text, words, lexicon, JUDGE) if not edit.after)
+    assert apply(text, [edit]) == "We go to work." and edit.source == "tagger" and edit.score > 0.5
 
 
 def test_what_nobody_proposed_is_as_likely_as_its_words_are_in_doubt() -> None:

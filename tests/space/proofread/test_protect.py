@@ -113,9 +113,21 @@ CORRECTIONS = [
     ("wrapped line with a\nmistaek in it", "wrapped line with a\nmistake in it"),
     ("Cafe\u0301 Olé are closed.", "Café Olé is closed."),
     ("See you at 9 😊", "See you at 9. 😊"),
+    # words that look as if others made them
+    ("It works infact.", "It works in fact."),
+    ("Thankyou for it.", "Thank you for it."),
+    ("It was successfull.", "It was successful."),
+    ("Send it to Wednesdayand Friday.", "Send it to Wednesday and Friday."),
 ]
 
 VIOLATIONS = [
+    # words of a trade, and names, that the list lacks
+    ("Fax the blackline.", "Fax the black line.", "lacks"),
+    ("It ends this bidweek.", "It ends this week.", "lacks"),
+    ("The dewatering starts.", "The watering starts.", "lacks"),
+    ("We expect the actuals.", "We expect the actual.", "lacks"),
+    ("It permits setoff.", "It permits stuff.", "lacks"),
+    ("Donnita and Jason are here.", "Donna and Jason are here.", "name"),
     # numbers, amounts, dates, times
     ("Pay $1,250 now.", "Pay $1,520 now.", "number"),
     ("Pay $1,250 now.", "Pay now.", "number"),

@@ -14,7 +14,8 @@ from space.proofread.edits import Edit
 from space.proofread.judge import Judge
 from space.proofread.policy import Thresholds
 from training.__main__ import main
-from training.evaluation import calibrate
+from training.data.pairs import Pair
+from training.evaluation import adjudicated, calibrate
 
 
 def test_a_fit_finds_what_decides() -> None:
@@ -61,7 +62,27 @@ def test_the_command_writes_what_the_app_reads(tmp_path: Path, capsys: pytest.Ca
     assert thresholds.guide_gain == Thresholds.load().guide_gain
     assert json.loads((out / "reliability.json").read_text())["edits"] == printed["edits"]
     assert main(["calibrate", *data, "--apply=0.1"]) == 2
-    assert "--apply 0.1, --suggest 0.2: give probabilities" in capsys.readouterr().err
+    assert "--apply 0.1, --suggest 0.15: give probabilities" in capsys.readouterr().err
+
+
+def test_what_a_correction_left_alone_says_nothing() -> None:
+    pair = Pair("She go to office on monday.", "She goes to office on Monday.")
+    mended, missed, spoilt = (
+        Edit(4, 6, "go", "goes"), Edit(10, 16, "office", "the office"), Edit(4, 6, "go", "went"),
+    )  # fmt: skip
+    answers = calibrate.Answers(pair)
+    assert [answers.right(edit) for edit in (mended, missed, spoilt)] == [True, None, False]
+    right = calibrate.Answers(Pair(pair.good, pair.good))
+    assert right.right(Edit(12, 18, "office", "the office")) is False
+
+
+@pytest.mark.parametrize(("verdict", "label"), [("right", True), ("wrong", False), ("unsure", None)])
+def test_a_verdict_on_a_change_of_a_right_text_counts(
+    verdict: str, label: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, edit = "Send it to office.", Edit(11, 17, "office", "the office")
+    monkeypatch.setattr(calibrate, "verdicts", lambda: {adjudicated.digest(text, edit): verdict})
+    assert calibrate.Answers(Pair(text, text)).right(edit) is label
 
 
 def test_the_shipped_files_are_what_the_command_writes() -> None:

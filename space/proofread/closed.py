@@ -1,0 +1,80 @@
+"""Words of few kinds, and what else may stand in their place: articles, prepositions, forms of one verb, words that sound alike.
+
+    alternatives(words, lexicon)      # of "I depend of him": of -> on, of -> from ..., him -> to him ...
+
+No classifier need have doubted a word: the language model, which reads on anyway, is asked about each. Only regular forms, which
+every verb and noun has, are those of a doubted word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from space.proofread.classifiers.tags import TaggedWord
+from space.proofread.kinds import ARTICLES, AUXILIARIES, DETERMINERS, PREPOSITIONS
+from space.proofread.lexicon import Lexicon, article
+from space.proofread.words import read_list, word_set
+
+_GROUPS: dict[str, list[str]] = {}
+for _, _group in read_list("word_forms"):
+    for _word in _group.split():
+        _GROUPS.setdefault(_word, []).extend(other for other in _group.split() if other != _word)
+_TAKEN_FOR = {row[0]: row[1].split() for row in read_list("prepositions")}
+_DOUBTED = 0.02  # of being wrong
+_PERSONS = frozenset("me us him her them you".split())
+# Words that no noun begins with: before them no article is missing.
+NO_NOUN = (
+    PREPOSITIONS | AUXILIARIES | DETERMINERS | word_set("grammar", "run_together")
+    | word_set("grammar", "connectors") | word_set("grammar", "light") | word_set("grammar", "numbers")
+)  # fmt: skip
+
+
+def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int, str]]:
+    """The number of a word, and what may take its place."""
+    words = [each.text for each in tagged]
+    for i, word in enumerate(words):
+        before = words[i - 1].lower() if i else ""
+        if not word.islower():
+            continue
+        if tagged[i].wrong >= _DOUBTED and word not in NO_NOUN:
+            yield from ((i, form) for form in regular_forms(word, lexicon))
+        for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
+            yield i, other
+        if before and (word in ARTICLES or word in _TAKEN_FOR):
+            yield i, ""
+        if word in ARTICLES and i + 1 < len(words):
+            yield i, (article(words[i + 1]) or "a") if word == "the" else "the"
+        if word in _PERSONS and before.isalpha() and before not in PREPOSITIONS:
+            yield from ((i, f"{preposition} {word}") for preposition in ("to", "for"))
+        if before.isalpha() and before not in DETERMINERS and word not in NO_NOUN and lexicon.knows(word):
+            if not word.endswith("ly"):
+                yield i, f"the {word}"
+                if sound := article(word):
+                    yield i, f"{sound} {word}"
+
+
+def regular_forms(word: str, lexicon: Lexicon) -> set[str]:
+    """The listed words that a verb or noun becomes, or comes from, by -s, -ed and -ing.
+
+    >>> lexicon = Lexicon({"ship": 90, "ships": 60, "shipped": 50, "shipping": 40, "book": 80, "booked": 30})
+    >>> sorted(regular_forms("shipping", lexicon)), regular_forms("book", lexicon)
+    (['ship', 'shipped', 'ships'], {'booked'})
+    """
+    stems = {word}
+    for ending in ("s", "es", "ed", "ing"):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            stem = word.removesuffix(ending)
+            stems |= {
+                stem,
+                stem + "e",
+                stem.removesuffix("i") + "y",
+                stem[:-1] if stem[-1:] == stem[-2:-1] else stem,
+            }
+    forms = {
+        begin + ending
+        for stem in stems
+        if lexicon.count(stem) > 0
+        for begin in (stem, stem.removesuffix("e"), stem + stem[-1], stem[:-1] + "i")
+        for ending in ("", "s", "es", "ed", "ing")
+    }
+    return {form for form in forms if form != word and lexicon.count(form) > 0 and form not in NO_NOUN}
