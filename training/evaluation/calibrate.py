@@ -8,7 +8,7 @@
 or the text is right; elsewhere in a corrected text nobody knows, as who mends one mistake may leave others, and it is left out. So it is
 with what a right text has wrong after all: lists/verdicts.tsv says what is known of it, and what has no verdict is printed. Three
 logistic regressions are fitted, each upon the one before (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
-part of what is known, so one threshold serves all kinds. reliability.json says how often edits of a probability were right, out of
+part of what is known, so one threshold serves most kinds. reliability.json says how often edits of a probability were right, out of
 fold: five folds by text.
 """
 
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from space.proofread.edits import Edit, canonical, diff
+from space.proofread.edits import KINDS, Edit, canonical, diff
 from space.proofread.evidence import Classifiers, Evidence
 from space.proofread.judge import PARTS, Judge, Odds, is_open, posterior_features, reading_features
 from space.proofread.llm.engine import Engine, Expected, Sampling
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"{kind}={value}" if kind != "default" else f"{value}" for kind, value in least.items()
         )
         parser.add_argument(
-            f"--{name}", type=_least, nargs="+", metavar="PROBABILITY", default=list(least.items()),
+            f"--{name}", type=_probability, nargs="+", metavar="PROBABILITY", default=list(least.items()),
             help=f"from which an edit is {done}; of one kind as kind=probability (default {words})",
         )  # fmt: skip
     parser.add_argument("--limit", type=int, help="texts to read, for a trial")
@@ -86,9 +86,17 @@ class Observation:
     right: bool
 
 
-def _least(given: str) -> tuple[str, float]:
+def _probability(given: str) -> tuple[str, float]:
+    """The kind of edits, "default" if none is named, and its probability."""
     kind, _, value = given.rpartition("=")
-    return kind or "default", float(value)
+    try:
+        if kind and kind not in (*KINDS, *_APPLY):
+            raise ValueError
+        return kind or "default", float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{given}: give a probability, or kind=probability of an edit's kind"
+        ) from None
 
 
 def run(args: argparse.Namespace) -> None:
