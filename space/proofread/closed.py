@@ -1,6 +1,6 @@
 """Words of few kinds, and what else may stand in their place: articles, prepositions, forms of one verb, words that sound alike.
 
-    alternatives(words, lexicon)      # of "I depend of him": of -> on, of -> from ..., him -> to him ...
+    alternatives(words, lexicon)      # of "He explained me of it": me -> to me, of -> on, of -> from, ...
 
 No classifier need have doubted a word: the language model, which reads on anyway, is asked about each. Only regular forms, which
 every verb and noun has, are those of a doubted word.
@@ -37,7 +37,7 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
         if not word.islower():
             continue
         if tagged[i].wrong >= _DOUBTED and word not in NO_NOUN:
-            yield from ((i, form) for form in regular_forms(word, lexicon))
+            yield from ((i, form) for form in _regular_forms(word, lexicon))
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
         if before and (word in ARTICLES or word in _TAKEN_FOR):
@@ -53,11 +53,11 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
                     yield i, f"{sound} {word}"
 
 
-def regular_forms(word: str, lexicon: Lexicon) -> set[str]:
+def _regular_forms(word: str, lexicon: Lexicon) -> set[str]:
     """The listed words that a verb or noun becomes, or comes from, by -s, -ed and -ing.
 
     >>> lexicon = Lexicon({"ship": 90, "ships": 60, "shipped": 50, "shipping": 40, "book": 80, "booked": 30})
-    >>> sorted(regular_forms("shipping", lexicon)), regular_forms("book", lexicon)
+    >>> sorted(_regular_forms("shipping", lexicon)), _regular_forms("book", lexicon)
     (['ship', 'shipped', 'ships'], {'booked'})
     """
     stems = {word}

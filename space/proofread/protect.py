@@ -204,12 +204,13 @@ def refusal(edit: Edit, text: str, spans: Sequence[Span], lexicon: Lexicon) -> s
     end = max([edit.end, *(span.end for span in touched)])
     before = plain(text[start:end])
     after = plain(text[start : edit.start] + edit.after + text[edit.end : end])
+    old, new = Words(before, lexicon), Words(after, lexicon)
     return (
         _lost(touched, after)
         or _figures_differ(before, after)
-        or _brought_in(before, after, lexicon)
-        or _names_differ(Words(before, lexicon), Words(after, lexicon), touched, edit, lexicon)
-        or _coined(Words(before, lexicon), Words(after, lexicon), lexicon)
+        or _brought_in(old, new, lexicon)
+        or _names_differ(old, new, touched, edit, lexicon)
+        or _coined(old, new, lexicon)
         or _turned(edit, text, lexicon)
     )
 
@@ -296,13 +297,13 @@ def _difference(what: str, before: list[str], after: list[str]) -> str | None:
     return f"{what} would move: {next(a for a, b in zip(before, after, strict=True) if a != b)[:_SHOWN]}"
 
 
-def _brought_in(before: str, after: str, lexicon: Lexicon) -> str | None:
+def _brought_in(before: Words, after: Words, lexicon: Lexicon) -> str | None:
     """A link, code or the like, or a number in words, that the text did not have."""
-    was = Counter(span.text for span in _literals(before))
-    for span in _literals(after):
+    was = Counter(span.text for span in _literals(before.text))
+    for span in _literals(after.text):
         if not was[span.text] and span.what != "quoted text":
             return f"{span.what} would be added: {span.text[:_SHOWN]}"
-    old, new = (Counter(_number_parts(Words(text, lexicon))) for text in (before, after))
+    old, new = Counter(_number_parts(before)), Counter(_number_parts(after))
     gone, come = old - new, new - old
     for word in gone.keys() & _NUMBER_WORDS:
         if not _SOUNDS_LIKE.get(word, set()) & come.keys():

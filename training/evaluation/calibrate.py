@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"{kind}={value}" if kind != "default" else f"{value}" for kind, value in least.items()
         )
         parser.add_argument(
-            f"--{name}", type=_probability, nargs="+", metavar="PROBABILITY", default=list(least.items()),
+            f"--{name}", type=_probability, nargs="+", metavar="PROBABILITY", default=[],
             help=f"from which an edit is {done}; of one kind as kind=probability (default {words})",
         )  # fmt: skip
     parser.add_argument("--limit", type=int, help="texts to read, for a trial")
