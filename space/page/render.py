@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from space.page import strings
 from space.page.choices import offered
+from space.proofread.edits import apart
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Score, Tone
@@ -104,7 +105,9 @@ def _drawn(text: str) -> str:
 
 
 def _both(edit: Edit) -> str:
-    return _mark("del", "−", edit.before) + _mark("ins", "+", edit.after)
+    """Both sides of an edit; words that they share at their ends are shown once, unmarked."""
+    lead, was, becomes, trail = apart(edit.before, edit.after)
+    return escaped(lead) + _mark("del", "−", was) + _mark("ins", "+", becomes) + escaped(trail)
 
 
 def _named(number: int, edit: Edit) -> str:
@@ -173,8 +176,10 @@ def changes(value: Proofread) -> str:
         return f"<section>{title}{line}</section>"
     groups = Counter(map(_group, edits)).most_common()
     applied = {_group(edit) for edit in value.applied}
+    offer = ' class="pr-offer"'
     chips = "".join(
-        f'<button type="button" data-kind="{escaped(name)}" aria-pressed="{str(name in applied).lower()}">{escaped(name)} {n}</button>'
+        f'<button type="button"{offer * (name == strings.SUGGESTION)} data-kind="{escaped(name)}" '
+        f'aria-pressed="{str(name in applied).lower()}">{escaped(name)} {n}</button>'
         for name, n in groups
     )
     cards = "".join(_card(number, edit) for number, edit in enumerate(edits))
@@ -195,8 +200,9 @@ def _group(edit: Edit) -> str:
 def _card(number: int, edit: Edit) -> str:
     suggestion = _is_suggestion(edit)
     label = f"{strings.SUGGESTION}: {edit.kind}" if suggestion else edit.kind
+    # Of a suggestion nothing is chosen yet.
     buttons = "".join(
-        f'<button type="button" data-accept="{str(accept).lower()}" aria-pressed="{str(accept != suggestion).lower()}" '
+        f'<button type="button" data-accept="{str(accept).lower()}" aria-pressed="{str(accept and not suggestion).lower()}" '
         f'aria-label="{word} {_named(number, edit)}">{sign} {word}</button>'
         for accept, sign, word in ((True, "✓", strings.ACCEPT), (False, "✗", strings.REJECT))
     )

@@ -56,6 +56,7 @@
   // ---- changes: a mark in the email says by aria-pressed whether it is accepted; all else follows it ----
 
   const marks = () => all("#result .pr-change[aria-pressed]");
+  const isOpen = (mark) => mark.matches(".pr-suggestion:not([data-chosen])"); // nobody has said yes or no to it
   const isTaken = (mark) => mark.getAttribute("aria-pressed") === "true";
 
   document.addEventListener("click", (event) => {
@@ -78,7 +79,10 @@
 
   function choose(numbers, taken) {
     const found = marks();
-    for (const number of numbers) found[number].setAttribute("aria-pressed", taken);
+    for (const number of numbers) {
+      found[number].setAttribute("aria-pressed", taken);
+      found[number].dataset.chosen = true;
+    }
     follow();
     later("#rescore", 300);
   }
@@ -86,18 +90,20 @@
   // Cards, kinds and the count say what the marks say.
   function follow() {
     const taken = marks().map(isTaken);
+    const open = marks().map(isOpen);
     const kinds = {};
     for (const card of all("#changes .pr-card")) {
       const accepted = taken[card.dataset.change];
       card.classList.toggle("pr-left", !accepted);
       for (const button of all("[data-accept]", card)) {
-        button.setAttribute("aria-pressed", (button.dataset.accept === "true") === accepted);
+        const agrees = (button.dataset.accept === "true") === accepted;
+        button.setAttribute("aria-pressed", agrees && !open[card.dataset.change]);
       }
       kinds[card.dataset.of] = (kinds[card.dataset.of] ?? false) || accepted;
     }
     for (const button of all("#changes [data-kind]")) button.setAttribute("aria-pressed", kinds[button.dataset.kind]);
     const accepted = taken.filter(Boolean).length;
-    const rejected = all("#result .pr-change[aria-pressed=false]:not(.pr-suggestion)").length;
+    const rejected = marks().filter((mark) => !isTaken(mark) && !isOpen(mark)).length;
     const line = one("#chosen");
     if (line) line.textContent = fill(words.CHOSEN, { accepted, rejected });
   }

@@ -16,7 +16,7 @@ from os.path import commonprefix
 from typing import Any
 
 from space.proofread.kinds import AUXILIARIES, classify, kind_of_pair
-from space.proofread.words import is_word, likeness
+from space.proofread.words import WORDS, is_word, likeness
 
 KINDS = (
     "spelling", "capitals", "punctuation", "spacing", "article", "preposition", "agreement", "verb form", "word choice",
@@ -24,6 +24,7 @@ KINDS = (
 )  # fmt: skip
 SOURCES = ("tagger", "lexicon", "grammar", "harper", "dialect", "llm", "polish", "user")
 STATUSES = ("applied", "suggested", "refused")
+_TOKEN = re.compile(rf"\s+|{WORDS.pattern}")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,19 @@ class Edit:
             other.start,
             other.end,
         )
+
+
+def apart(before: str, after: str) -> tuple[str, str, str, str]:
+    """What both sides share at the front, what only each of them has, and what they share at the end, in whole words.
+
+    >>> apart("new", "the new"), apart("dont", "don't")
+    (('', '', 'the ', 'new'), ('', 'dont', "don't", ''))
+    """
+    old, new = _TOKEN.findall(before), _TOKEN.findall(after)
+    head = len(commonprefix([old, new]))
+    tail = len(commonprefix([old[head:][::-1], new[head:][::-1]]))
+    was, becomes = ("".join(side[head : len(side) - tail]) for side in (old, new))
+    return "".join(old[:head]), was, becomes, "".join(old[len(old) - tail :])
 
 
 def canonical(edit: Edit, text: str) -> tuple[int, int, str]:

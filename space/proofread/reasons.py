@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from space.proofread.dialect import DIALECTS, Dialect
+from space.proofread.edits import Edit, apart
 from space.proofread.lexicon import Lexicon
 from space.proofread.words import WORD
-
-if TYPE_CHECKING:
-    from space.proofread.edits import Edit
 
 # Every line, so that a translation is this one place. {before} and {after} are the texts of the change, {word} a word of it.
 TEXTS = {
@@ -143,7 +140,11 @@ def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
     "'color' is the American spelling of 'colour'."
     """
     before, after = (" ".join(text.replace("’", "'").split()) for text in (change.before, change.after))
-    key, word = next((found for rule in _RULES if (found := rule(change, before, after))), ("", ""))
+    key, word = _rule(change, before, after)
+    _, removed, added, _ = apart(before, after)
+    if not key and not (removed.strip() and added.strip()):  # "new" -> "the new" adds a word
+        before, after = removed.strip(), added.strip()
+        key, word = _rule(change, before, after)
     if (
         not key
         and before
@@ -155,6 +156,10 @@ def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
     key = key or _general(change.kind, before, after)
     before = _MARKS.get(before, before) if key == "mark" else before
     return TEXTS[key].format(before=_shortened(before), after=_shortened(after), word=word)
+
+
+def _rule(change: Edit, before: str, after: str) -> tuple[str, str]:
+    return next((found for rule in _RULES if (found := rule(change, before, after))), ("", ""))
 
 
 def _general(kind: str, before: str, after: str) -> str:

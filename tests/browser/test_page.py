@@ -171,6 +171,7 @@ def test_a_suggestion_is_taken_by_key_and_by_click_and_is_not_made_by_itself(pag
     assert result(page) == "It has come at Monday."
     mark, card = page.locator("#result .pr-suggestion"), page.locator("#changes .pr-card").nth(1)
     expect(card).to_contain_text(strings.SUGGESTION)
+    expect(card.get_by_role("button", name=strings.REJECT)).to_have_attribute("aria-pressed", "false")
     page.locator("#result .pr-email").focus()
     for key in "nna":
         page.keyboard.press(key)
@@ -179,7 +180,7 @@ def test_a_suggestion_is_taken_by_key_and_by_click_and_is_not_made_by_itself(pag
     expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=2, rejected=0))
     card.get_by_role("button", name=strings.REJECT).click()
     assert result(page) == "It has come at Monday."
-    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=1, rejected=0))
+    expect(page.locator("#chosen")).to_have_text(strings.CHOSEN.format(accepted=1, rejected=1))
     card.get_by_role("button", name=strings.ACCEPT).click()
     assert result(page) == "It has come on Monday."
 

@@ -66,6 +66,9 @@ def line(key: str, **words: str) -> str:
         (",", "", "There is no need for a comma here."),
         (",", ";", "There should be a semicolon here, not a comma."),
         ("", "been ", "Without 'been' something is missing here."),
+        ("new", "the new", "This noun needs 'the' before it."),
+        (" we", ", we", "There should be a comma here."),
+        ("of the", "the", line("preposition removed")),
         ("  ", " ", line("spacing")),
     ],
 )
