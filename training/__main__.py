@@ -14,6 +14,7 @@ from training.runs.checkpoints import Stopped
 COMMANDS = {
     "corpus": ("data", "corpora -> clean sentences, documents and the word list"),
     "emails": ("data", "business emails written by a grammar, clean targets of correction"),
+    "base": ("base", "a folder to train on, out of the GGUF that is served"),
     "prune": ("base", "a small Llama out of a pretrained one"),
     "pretrain": ("base", "tokenizer and a small Llama from scratch"),
     "pairs": ("data", "clean sentences -> rows of draft and corrected text"),

@@ -16,11 +16,12 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from space.errors import UserError
 from space.proofread.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
 from training.base import hardware
+from training.base.base import load_llama, where
 from training.base.pretrain import collate, save_model, split_like_llama3, target_loss
 from training.data.pairs import load_texts
 
@@ -47,12 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import torch
+    from transformers import AutoTokenizer
 
     rng = random.Random(args.seed)
     texts = [load_texts(path) for path in args.texts]
     counted = [text for some in texts for text in rng.sample(some, min(len(some), _COUNTED // len(texts)))]
     measured = [text for some in texts for text in rng.sample(some, min(len(some), _MEASURED // len(texts)))]
-    model, tokenizer = _load(args.model)
+    model, tokenizer = load_llama(args.model), AutoTokenizer.from_pretrained(**where(args.model))
     if args.num_hidden_layers > model.config.num_hidden_layers:
         raise UserError(
             f"{args.model} has {model.config.num_hidden_layers} layers: keep fewer, --num_hidden_layers"
@@ -80,34 +82,6 @@ def run(args: argparse.Namespace) -> None:
         "loss_rise_by_layer": {i: round(cost, 2) for i, cost in costs.items()},
         "tokens_per_text": round(pieces / len(measured), 2),
     }))  # fmt: skip
-
-
-def _load(name: str) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    """The model in float32 and its tokenizer. A GGUF's weights are those of its quantisation."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
-
-    path = Path(name)
-    where: dict[str, Any] = {"pretrained_model_name_or_path": name}
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: name a GGUF file, a folder or a Hub repo id")
-        where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(**where)
-    except OSError as error:
-        raise UserError(
-            f"no model at {name}: name a GGUF file, a folder or a Hub repo id that can be reached"
-        ) from error
-    if loaded.config.model_type != "llama" or not loaded.config.tie_word_embeddings:
-        raise UserError(f"{name} is no Llama with tied embeddings: choose one, as SmolLM2 or Llama-3.2-1B")
-    fields = LlamaConfig().to_dict().keys() & loaded.config.to_dict().keys() - {"architectures", "dtype"}
-    # A fresh model forgets that the weights came out of a quantised file, which could not be saved.
-    model = LlamaForCausalLM(LlamaConfig(**{name: getattr(loaded.config, name) for name in fields}))
-    model.load_state_dict(loaded.state_dict())
-    model.tie_weights()
-    return model.eval(), tokenizer
 
 
 def _loss(model: LlamaForCausalLM, rows: Sequence[list[int]], skipped: int | None = None) -> float:

@@ -1,7 +1,7 @@
 """From feedback to a new model, which is released only if it is better than the one that is served.
 
-    python -m training retrain --base runs/merged --output_dir runs/retrain --replay runs/pairs.jsonl
-    python -m training retrain --base runs/merged --output_dir runs/retrain --dataset OWNER/NAME --clean mail.jsonl
+    python -m training retrain --base runs/base --output_dir runs/retrain --replay runs/pairs.jsonl
+    python -m training retrain --base runs/base --output_dir runs/retrain --dataset OWNER/NAME --clean mail.jsonl
 
 The feedback comes from the dataset on the Hub (--dataset, or FEEDBACK_DATASET), from the journal on this machine
 (--folder, or FEEDBACK_DIR), or from a folder that `python -m feedback export` wrote (--export). Its drafts are cut into

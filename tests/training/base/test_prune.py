@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from conversion.__main__ import main as convert
 from space.proofread.prompt import SPECIAL_TOKENS, Evidence, messages, render
 from training.__main__ import main
-from training.base.prune import _load, _loss, keep_layers, keep_tokens
+from training.base.base import load_llama
+from training.base.prune import _loss, keep_layers, keep_tokens
 from training.data.pairs import load_texts
 
 IDLE_LAYER = 1  # of `pretrained`
@@ -60,7 +61,7 @@ def test_kept_layers_are_carried_over_and_compute_as_before(pretrained: Path, pr
 
 
 def test_a_skipped_layer_comes_back(pretrained: Path) -> None:
-    model, tokenizer = _load(str(pretrained))
+    model, tokenizer = load_llama(str(pretrained)), AutoTokenizer.from_pretrained(pretrained)
     rows = [tokenizer("Please send me the report.").input_ids]
     before = _loss(model, rows)
     assert _loss(model, rows, skipped=2) != before
