@@ -1,5 +1,6 @@
 """Feedback in the journal on this machine, or in the dataset on the Hub.
 
+python -m feedback flag --consent TEXT      keep the verdicts on stdin, JSON lines as /flag takes them
 python -m feedback sync                     send what waits in the journal to FEEDBACK_DATASET
 python -m feedback stats --charts charts    counts by verdict, reason, model and week
 python -m feedback export --output rows     training rows
@@ -42,6 +43,10 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
+        (
+            "flag",
+            "keep the verdicts on stdin: JSON lines with the names that the endpoint /flag has; prints their ids",
+        ),
         ("sync", "send what waits in the journal to the dataset FEEDBACK_DATASET, with HF_TOKEN"),
         ("stats", "count the feedback"),
         ("export", "write training rows: completions, preferences, and what a person must look at"),
@@ -51,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--folder", type=Path, default=Path(FOLDER), help="the journal (FEEDBACK_DIR; now: %(default)s)"
         )
+        if name == "flag":
+            command.add_argument(
+                "--consent", required=True, metavar="TEXT",
+                help="what those whose texts these are agreed to, as a name and version of its text; it is kept with each",
+            )  # fmt: skip
         if name in ("stats", "export"):
             command.add_argument(
                 "--dataset",
@@ -88,6 +98,30 @@ def records(options: argparse.Namespace) -> Iterator[Record]:
 def require(folder: Path) -> None:
     if not folder.is_dir():
         raise FeedbackError(f"There is no feedback folder {folder}: name it with --folder or FEEDBACK_DIR.")
+
+
+def flag(options: argparse.Namespace) -> int:
+    """All or none: a line that cannot be kept is named before anything is."""
+    from feedback.flag import record_of
+    from feedback.journal import Journal
+
+    found = []
+    for number, line in enumerate(sys.stdin, 1):
+        try:
+            sent = json.loads(line)
+        except ValueError:
+            sent = None
+        try:
+            if not isinstance(sent, dict):
+                raise FeedbackError("send a JSON object.")
+            found.append(record_of(sent, consent=options.consent, via="cli"))
+        except FeedbackError as error:
+            raise FeedbackError(f"line {number}: {error} Nothing was kept.") from None
+    kept = Journal(options.folder)
+    for record in found:
+        kept.append(record.to_dict())
+        print(record.id)
+    return 0
 
 
 def stats(options: argparse.Namespace) -> int:
@@ -159,7 +193,7 @@ def forget(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"sync": sync, "stats": stats, "export": export, "forget": forget}
+COMMANDS = {"flag": flag, "sync": sync, "stats": stats, "export": export, "forget": forget}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""What programs get of the app: named endpoints, of which all but /flag are also tools of its MCP server.
+"""What programs get of the app: named endpoints, which are also tools of its MCP server.
 
     from gradio_client import Client
     Client("http://127.0.0.1:7860").predict("I has a question.", api_name="/proofread")["text"]
@@ -19,9 +19,9 @@ from typing import Any
 import gradio as gr
 
 from feedback.errors import FeedbackError
+from feedback.flag import record_of
 from feedback.journal import Journal, JournalError
-from feedback.record import Record
-from feedback.redact import ClientHash, redact_record
+from feedback.redact import ClientHash
 from space.errors import UserError
 from space.page import render, strings
 from space.proofread.classifiers.tone import ToneClassifier
@@ -59,7 +59,7 @@ def endpoints(
     for group, function in {
         "model": _proofread(models, problem),
         "tone": _tone(tone, problem),
-        "flag": _flag(journal, client_hash),
+        "flag": _flag(journal, client_hash, models),
     }.items():
         gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
 
@@ -133,7 +133,7 @@ def _tone(classifier: ToneClassifier | None, problem: str) -> Callable[..., Any]
     return tone
 
 
-def _flag(journal: Journal, client_hash: ClientHash) -> Callable[..., Any]:
+def _flag(journal: Journal, client_hash: ClientHash, models: ModelSwitcher | None) -> Callable[..., Any]:
     def flag(
         draft: str,
         rewrite: str,
@@ -141,6 +141,11 @@ def _flag(journal: Journal, client_hash: ClientHash) -> Callable[..., Any]:
         reasons: list[str] = [],  # noqa: B006  as above
         comment: str = "",
         consent: bool = False,
+        corrected: str = "",
+        changes: list[dict] = [],  # noqa: B006
+        mode: str = "",
+        dialect: str = "",
+        model: str = "",
         request: gr.Request = None,
     ) -> dict:
         """Keeps a person's verdict on a rewrite, with personal data replaced, if that person agreed to it.
@@ -151,7 +156,12 @@ def _flag(journal: Journal, client_hash: ClientHash) -> Callable[..., Any]:
             verdict: "good" or "bad"
             reasons: what was wrong, of a bad rewrite
             comment: a remark, at most 10,000 characters
-            consent: true if the writer agreed; otherwise nothing is kept
+            consent: true if the writer agreed, and nobody else for them; otherwise nothing is kept
+            corrected: what the person would have had instead
+            changes: the changes and suggestions of /proofread, each with a verdict: accepted, rejected or undecided
+            mode: that of the rewrite
+            dialect: that of the rewrite
+            model: what made the rewrite; empty is the model that is loaded
 
         Returns:
             the id of what is kept, by which it can be deleted
@@ -159,37 +169,27 @@ def _flag(journal: Journal, client_hash: ClientHash) -> Callable[..., Any]:
         with _one_line_errors():
             if consent is not True:
                 raise UserError(NEED_CONSENT)
-            for name, value in {"draft": draft, "rewrite": rewrite}.items():
-                _check(value, name, MAX_CHARACTERS)
-                if not value.strip():
-                    raise UserError(f"{name}: send the text; there is nothing in it.")
-            _check(verdict, "verdict", MAX_WORD)
+            texts = {"draft": draft, "rewrite": rewrite, "corrected": corrected}
+            words = {"verdict": verdict, "mode": mode, "dialect": dialect, "model": model}
+            for values, limit in (
+                (texts, MAX_CHARACTERS),
+                ({"comment": comment}, MAX_COMMENT),
+                (words, MAX_WORD),
+            ):
+                for name, value in values.items():
+                    _check(value, name, limit)
             _check_list(reasons, "reasons", MAX_TERMS, MAX_WORD)
-            _check(comment, "comment", MAX_COMMENT)
-            client = client_hash(request.client.host if request.client else "")
-            record = _record(client, draft, rewrite, verdict, reasons, comment)
-            journal.append(redact_record(record).to_dict())
+            _check(json.dumps(changes), "changes", 10 * MAX_CHARACTERS)
+            sent = {**texts, **words, "comment": comment.strip(), "reasons": reasons, "changes": changes}
+            record = record_of(
+                sent, consent=strings.CONSENT_VERSION, via="api",
+                client=client_hash(request.client.host if request.client else ""),
+                versions=models.versions() if models else None,
+            )  # fmt: skip
+            journal.append(record.to_dict())
             return {"id": record.id}
 
     return flag
-
-
-def _record(
-    client: str, draft: str, rewrite: str, verdict: str, reasons: list[str], comment: str
-) -> Record:  # fmt: skip
-    try:
-        return Record(
-            client=client,
-            draft=draft,
-            rewrite=rewrite,
-            verdict=verdict,
-            consent=strings.CONSENT_VERSION,
-            reasons=tuple(reasons),
-            comment=comment.strip(),
-            options={"via": "api"},  # unlike on the page, nothing shows that the rewrite is the model's
-        )
-    except ValueError as error:  # names the field, quotes no text
-        raise UserError(f"{error}.") from None
 
 
 def _check(value: Any, name: str, limit: int) -> None:

@@ -119,7 +119,6 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                     "routes": [server.health(models, problem)],  # here, as Gradio's own come after these
                     "middleware": [Middleware(server.RequestLimit)],
                     "exception_handlers": server.HANDLERS,
-                    "lifespan": server.only_tools(page),
                 },
             )
     except OSError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -19,10 +17,9 @@ from space.mail import MAX_FILE_BYTES
 if TYPE_CHECKING:
     from space.proofread.llm.switcher import ModelSwitcher
 
-TOOLS = ("proofread", "tone")  # not flag: feedback is a person's, and so is the consent to keep it
 MAX_WAITING = 32  # requests, a page's included; at about a second each the last of them waits half a minute
-# A flag with both texts at their longest, each character escaped in JSON as two surrogates, needs 2.5 MB.
-MAX_BODY_BYTES = 4_000_000
+# A flag with all three texts at their longest, each character escaped in JSON as two surrogates, needs 3.8 MB, its changes 1 MB.
+MAX_BODY_BYTES = 6_000_000
 _FORM_BYTES = 100_000  # what a form adds to the file in it
 
 BUSY = "{count} requests are waiting already: try again in half a minute."
@@ -42,19 +39,6 @@ def refuse_short_calls(page: gr.Blocks) -> None:
             raise gr.Error(line, print_exception=False)
 
     page.validate_inputs = validate_inputs
-
-
-def only_tools(page: gr.Blocks) -> Callable[[Any], AbstractAsyncContextManager[None]]:
-    """A lifespan that leaves `TOOLS` of what Gradio would offer as tools, which is every public endpoint."""
-
-    @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[None]:
-        if server := page.mcp_server_obj:
-            named = server.tool_to_endpoint
-            server.tool_to_endpoint = {tool: end for tool, end in named.items() if end.lstrip("/") in TOOLS}
-        yield
-
-    return lifespan
 
 
 def health(models: ModelSwitcher | None, problem: str) -> Route:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from feedback.__main__ import main
 from feedback.hub import Dataset, Sync
-from feedback.journal import Journal
+from feedback.journal import Journal, records
 from feedback.record import Record
 from tests.feedback.conftest import REPO
 from tests.feedback.hub_server import HubServer
@@ -50,6 +51,70 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 def rows(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / f"{kind}.jsonl").read_text().splitlines()]
+
+
+# ---- flag ----
+
+FLAG = {
+    "draft": "She have it.",
+    "rewrite": "She has it.",
+    "verdict": "bad",
+    "corrected": "She had it, jana@example.com.",
+}
+CHANGE = {"start": 4, "end": 8, "before": "have", "after": "has", "kind": "agreement", "status": "applied"}
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, *lines: object) -> None:
+    text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_flags_on_stdin_are_kept_without_personal_data_and_make_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "flags"
+    judged = {
+        **FLAG,
+        "changes": [{**CHANGE, "verdict": "rejected"}],
+        "mode": "polish",
+        "model": "mine",
+        "reasons": ["rude"],
+    }
+    piped(monkeypatch, FLAG, judged)
+    code, out, _ = run(capsys, "flag", "--consent", "study 2", "--folder", folder)
+    kept = {record["id"]: record for record in records(folder)}
+    assert (code, out.split()) == (0, list(kept))
+    first, second = kept.values()
+    assert first["corrected"] == "She had it, [EMAIL_1]." and first["consent"] == "study 2"
+    assert second["changes"][0]["verdict"] == "rejected"
+    assert (second["options"], second["versions"]) == ({"via": "cli", "mode": "polish"}, {"model": "mine"})
+    assert run(capsys, "export", "--folder", folder, "--output", tmp_path / "rows")[0] == 0
+    assert [row["completion"] for row in rows(tmp_path / "rows", "completions")] == ["She had it, [EMAIL_1]."]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("secret", "send a JSON object."),
+        ({**FLAG, "secret": 1}, "secret: there is no such field"),
+        ({**FLAG, "verdict": None}, "verdict '' is none of: good, bad."),
+        ({**FLAG, "draft": 3}, "draft: send the text"),
+        ({**FLAG, "changes": [{**CHANGE, "after": "had"}]}, "must make the rewrite"),
+        ({**FLAG, "changes": "all"}, "send a list of objects"),
+        ({**FLAG, "reasons": "rude"}, "send a list of strings"),
+    ],
+)
+def test_a_flag_that_cannot_be_kept_is_named_and_none_is_kept(
+    line: object,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    piped(monkeypatch, FLAG, line)
+    code, out, err = run(capsys, "flag", "--consent", "1", "--folder", tmp_path / "flags")
+    assert (code, out) == (2, "") and err.startswith("line 2: ") and said in err and "She ha" not in err
+    assert not (tmp_path / "flags").exists()
 
 
 # ---- stats ----

@@ -26,7 +26,8 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, TextContent
 
-from feedback import journal
+from feedback import export, journal
+from feedback.record import Record
 from space import api, app, server
 from space.api import error_line
 from space.errors import UserError
@@ -333,6 +334,22 @@ def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_t
         ),
         (
             "flag",
+            {"draft": SECRET, "rewrite": "x", "verdict": "bad", "consent": True,
+             "changes": [{"start": 0, "end": 1, "before": SECRET[0], "after": "y"}]},
+            "changes: those with the status applied must make the rewrite of the draft.",
+        ),
+        (
+            "flag",
+            {"draft": SECRET, "rewrite": "x", "verdict": "bad", "consent": True, "changes": [{"start": SECRET}]},
+            "changes.0.start: input should be a valid integer, unable to parse string as an integer.",
+        ),
+        (
+            "flag",
+            {"draft": SECRET, "rewrite": "x", "verdict": "bad", "consent": True, "changes": [SECRET]},
+            "changes: send a list of objects, as /proofread gives them.",
+        ),
+        (
+            "flag",
             {"draft": SECRET, "rewrite": SECRET, "verdict": "bad", "comment": "a" * 10_001, "consent": True},
             "comment: 10,001 characters are more than 10,000; send less at once.",
         ),
@@ -433,8 +450,33 @@ def test_a_flag_is_kept_without_personal_data(served: Served, client: gradio_cli
     assert (record["comment"], record["verdict"], record["reasons"]) == ("[EMAIL_1] 0", "bad", ["too formal"])
     assert record["consent"] == strings.CONSENT_VERSION
     assert record["options"] == {"via": "api"}
+    assert record["versions"]["model"] == "proofreader" and len(record["versions"]["gguf_sha256"]) == 64
     assert record["client"] == second["client"] != ""
     assert "127.0.0.1" not in json.dumps(record)
+
+
+def test_a_flag_takes_all_that_the_page_asks_for_and_makes_the_same_rows(
+    served: Served, client: gradio_client.Client
+) -> None:
+    draft = "She have recieved it at monday.\n"
+    answer = client.predict(draft, api_name="/proofread")
+    changes = [*answer["changes"], *answer["suggestions"]]
+    verdicts = {
+        change["before"]: "rejected" if change["before"] == "recieved" else "accepted" for change in changes
+    }
+    sent = [{**change, "verdict": verdicts[change["before"]]} for change in changes]
+    kept = client.predict(
+        draft, answer["text"], "bad", ["wrong correction"], consent=True, corrected="She had it on Monday.\n",
+        changes=sent, mode="proofread", dialect="british", model="second", api_name="/flag",
+    )  # fmt: skip
+    (record,) = (each for each in journal.records(served.feedback) if each["id"] == kept["id"])
+    assert record["corrected"] == "She had it on Monday.\n"
+    assert {change["before"]: change["verdict"] for change in record["changes"]} == verdicts
+    assert record["options"] == {"via": "api", "mode": "proofread", "dialect": "british"}
+    assert record["versions"] == {"model": "second"}
+    rows = dict(export.rows([Record.from_dict(record)]))
+    assert rows["completions"]["completion"] == record["corrected"]
+    assert rows["preferences"]["rejected"] == answer["text"]
 
 
 # ---- more than one client ----
@@ -511,10 +553,11 @@ def said(result: CallToolResult) -> str:
     return content.text
 
 
-def test_an_assistant_is_offered_proofread_and_tone_with_what_they_do(served: Served) -> None:
+def test_an_assistant_is_offered_what_programs_are_with_what_it_does(served: Served) -> None:
     tools = {tool.name: tool for tool in with_mcp(served, lambda session: session.list_tools()).tools}
-    assert set(tools) == set(server.TOOLS)
-    assert all((tool.description or "").endswith(("and why", "all labels")) for tool in tools.values())
+    assert set(tools) == {"proofread", "tone", "flag"}
+    ends = ("and why", "all labels", "can be deleted")
+    assert all((tool.description or "").endswith(ends) for tool in tools.values())
     schema = tools["proofread"].inputSchema
     assert schema["required"] == ["text"]
     assert all(each["description"] for each in schema["properties"].values())
@@ -534,12 +577,18 @@ def test_an_assistant_gets_the_same_line_for_bad_input(served: Served) -> None:
     assert answer.isError and said(answer) == strings.EMPTY_DRAFT
 
 
-def test_an_assistant_cannot_send_feedback(served: Served) -> None:
-    before = list(journal.records(served.feedback))
-    values = {"draft": "a", "rewrite": "b", "verdict": "good", "consent": True}
+def test_an_assistant_can_send_feedback_that_a_person_agreed_to(served: Served) -> None:
+    values = {
+        "draft": "She have it.",
+        "rewrite": "She have it.",
+        "verdict": "bad",
+        "corrected": "She has it.",
+    }
     answer = with_mcp(served, lambda session: session.call_tool("flag", values))
-    assert answer.isError
-    assert list(journal.records(served.feedback)) == before
+    assert answer.isError and said(answer) == api.NEED_CONSENT
+    answer = with_mcp(served, lambda session: session.call_tool("flag", values | {"consent": True}))
+    kept = {record["id"]: record for record in journal.records(served.feedback)}
+    assert kept[ast.literal_eval(said(answer))["id"]]["corrected"] == "She has it."
 
 
 # ---- the app without its parts ----
