@@ -109,6 +109,13 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion gguf runs/merged runs/proofreader-f16.gguf --name proofreader --license apache-2.0
 	$(PY) -m conversion quantize --type Q4_0 runs/proofreader-f16.gguf space/models/proofreader.gguf
 	$(PY) -m conversion verify space/models/proofreader.gguf runs/merged
+	@echo "How it reads: 100 minutes."
+	rm -rf runs/base
+	$(PY) -m training base --out runs/base
+	$(PY) -m training reader --model runs/base --out runs/reader $(UNITS) $(LEARNER) --real $(REAL) \
+		--max_minutes $(if $(GPU),10 --batch_tokens 32768 --workers 15,100 --compile)
+	mkdir -p space/models/reader
+	$(PY) -m conversion adapter runs/reader/adapter space/models/reader/proofreader.gguf --base runs/base
 	@echo "The judge of edits: 20 minutes."
 	$(PY) -m training calibrate --pairs $(REAL) --clean runs/corpus/email.jsonl --out runs/calibrated
 	cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/

@@ -4,6 +4,9 @@
     python -m conversion gguf     runs/merged runs/proofreader-f16.gguf
     python -m conversion quantize runs/proofreader-f16.gguf space/models/proofreader.gguf --type Q8_0
     python -m conversion verify   space/models/proofreader.gguf runs/merged
+    python -m conversion adapter  runs/reader/adapter space/models/reader/proofreader.gguf --base runs/base
+
+The last lays an adapter over a model as it runs, in place of a merged copy.
 
 Exit codes: 0 done; 1 the files differ (verify); 2 bad arguments or input, one line on stderr.
 """
@@ -39,6 +42,14 @@ def _gguf(args: argparse.Namespace) -> int:
         raise UserError(f"{args.folder} is a {model_type} model: only Llama and BERT can be converted")
     name = args.name or args.folder.resolve().name
     _note(converters[model_type](checkpoint, args.out, args.type, name, args.license))
+    print(args.out)
+    return 0
+
+
+def _adapter(args: argparse.Namespace) -> int:
+    from conversion.adapter_gguf import convert
+
+    convert(args.folder, args.base, args.out)
     print(args.out)
     return 0
 
@@ -100,6 +111,14 @@ def parser() -> argparse.ArgumentParser:
     gguf.add_argument("--name", help="general.name (default: the folder's name)")
     gguf.add_argument("--license", help="general.license, an SPDX id such as apache-2.0 (default: none)")
     gguf.set_defaults(run=_gguf)
+
+    adapter = commands.add_parser("adapter", help="write a LoRA adapter as GGUF, to lay over its base model")
+    adapter.add_argument("folder", type=Path, help="folder of the LoRA adapter")
+    adapter.add_argument("out", type=Path, help="GGUF file to write")
+    adapter.add_argument(
+        "--base", type=Path, required=True, help="folder of the Llama that it was trained on"
+    )
+    adapter.set_defaults(run=_adapter)
 
     quantize = commands.add_parser("quantize", help="make an F16 or F32 GGUF smaller")
     quantize.add_argument("source", type=Path, help="F16 or F32 GGUF")

@@ -61,7 +61,7 @@ def convert(
         if target is None:
             raise UserError(f"{folder}: llama.cpp has no place for the tensor {source}")
         dtype = FLOAT_TYPES[type_name if tensor.ndim > 1 else "F32"]
-        load = partial(_load, checkpoint, source, _rotated_heads(config, source))
+        load = partial(_load, checkpoint, source, rotated_heads(config, source))
         tensors.append(Tensor(target, tuple(tensor.shape), dtype, load))
     write(out, writer, tensors)
     return notes
@@ -90,7 +90,7 @@ def _rotary(config: LlamaConfig) -> tuple[int, dict[str, Any]]:
     )
 
 
-def _rotated_heads(config: LlamaConfig, name: str) -> int | None:
+def rotated_heads(config: LlamaConfig, name: str) -> int | None:
     """How many rotary heads the tensor's rows hold; None for tensors that are not rotated."""
     if ".self_attn.q_proj." in name:
         return config.num_attention_heads
@@ -100,8 +100,11 @@ def _rotated_heads(config: LlamaConfig, name: str) -> int | None:
 
 
 def _load(checkpoint: Checkpoint, name: str, n_heads: int | None) -> torch.Tensor:
-    """The tensor as llama.cpp expects it: rotary pairs are neighbours there, halves in transformers."""
-    tensor = checkpoint.load(name)
+    return neighbours(checkpoint.load(name), n_heads)
+
+
+def neighbours(tensor: torch.Tensor, n_heads: int | None) -> torch.Tensor:
+    """The rows as llama.cpp expects them: rotary pairs are neighbours there, halves in transformers."""
     if n_heads is None:
         return tensor
     halves = tensor.unflatten(0, (n_heads, 2, -1))

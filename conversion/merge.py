@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
@@ -62,13 +63,19 @@ def merge(base: Path, adapter: Path, out: Path) -> list[str]:
     return notes
 
 
-def _adapter_notes(adapter: Path, base: Path) -> list[str]:
-    """Check that the folder is a LoRA adapter; say when it names another base."""
+def require_lora(adapter: Path) -> dict[str, Any]:
+    """The configuration of a LoRA adapter. Raises UserError when the folder is none."""
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"{adapter} has no adapter_config.json: give the folder of a trained LoRA adapter")
     config = read_json(adapter / "adapter_config.json")
     if config.get("peft_type") != "LORA":
-        raise UserError(f"{adapter} is a {config.get('peft_type')} adapter: only LoRA can be merged")
+        raise UserError(f"{adapter} is a {config.get('peft_type')} adapter: only LoRA can be taken")
+    return config
+
+
+def _adapter_notes(adapter: Path, base: Path) -> list[str]:
+    """Check that the folder is a LoRA adapter; say when it names another base."""
+    config = require_lora(adapter)
     named = config.get("base_model_name_or_path") or ""
     if named and Path(named).name != base.resolve().name:
         return [f"the adapter was trained on {named}, merging into {base}"]

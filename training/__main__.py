@@ -19,6 +19,7 @@ COMMANDS = {
     "pretrain": ("base", "tokenizer and a small Llama from scratch"),
     "pairs": ("data", "clean sentences -> rows of draft and corrected text"),
     "tagger": ("base", "says of every word what should stand there"),
+    "reader": ("base", "how the language model reads: LoRA that tells right edits from wrong ones"),
     "tone": ("base", "sentiment, politeness and correctness classifiers"),
     "sft": ("finetune", "LoRA fine-tuning of any causal language model"),
     "prefer": ("finetune", "DPO or KTO from rows of preferences"),

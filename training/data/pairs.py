@@ -197,6 +197,11 @@ def real_pairs(paths: Sequence[Path]) -> tuple[list[Pair], list[Pair]]:
     return parts
 
 
+def calibration_texts(texts: Sequence[str], count: int = 2000) -> list[str]:
+    """The clean texts that the judge is fitted on, drawn at random: what its features come from does not learn from them."""
+    return random.Random(0).sample(texts, min(len(texts), count))
+
+
 def is_held_back(row: dict[str, Any]) -> bool:
     """Whether a row of real corrections is never trained on, by the rule or repository that it comes from."""
     origin = row.get("rule") or row.get("repository") or row.get("target") or row.get("text")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -34,8 +33,8 @@ from space.proofread.policy import Thresholds
 from space.proofread.prompt import messages
 from space.proofread.propose import candidates, prior_of, propose, word_edit
 from space.settings import Settings
-from training.data.align import fixes
-from training.data.pairs import Pair, load_texts, real_pairs
+from training.data.answers import Answers
+from training.data.pairs import Pair, calibration_texts, load_texts, real_pairs
 from training.evaluation.adjudicated import RIGHT, UNSURE, ask, digest, verdicts
 from training.runs import atomic_write
 from training.runs.tables import in_columns
@@ -109,10 +108,7 @@ def run(args: argparse.Namespace) -> None:
             )
     pairs = real_pairs(args.pairs)[1]
     if args.clean:
-        texts = load_texts(args.clean)
-        pairs += [
-            Pair(text, text) for text in random.Random(0).sample(texts, min(len(texts), args.clean_texts))
-        ]
+        pairs += [Pair(text, text) for text in calibration_texts(load_texts(args.clean), args.clean_texts)]
     pairs = pairs[:: max(1, -(-len(pairs) // args.limit))] if args.limit else pairs
     if not pairs:
         raise UserError("--pairs: none of these corrections is held back from training; give more files")
@@ -170,7 +166,7 @@ def _by_classifiers(pairs: Sequence[Pair], classifiers: Classifiers) -> Iterator
         answers = Answers(pair)
         for candidate in candidates(pair.bad, tagged, classifiers.lexicon):
             edit = word_edit(pair.bad, candidate.word.start, candidate.word.end, candidate.after)
-            if (right := answers.right(edit)) is not None:
+            if (right := is_right(answers, edit)) is not None:
                 yield Observation(number, edit, candidate.features, right)
 
 
@@ -204,7 +200,7 @@ def _by_language_model(
 
 
 def _observed(number: int, edit: Edit, odds: Odds, answers: Answers) -> Iterator[Observation]:
-    if (right := answers.right(edit)) is not None:
+    if (right := is_right(answers, edit)) is not None:
         yield Observation(number, edit, posterior_features(edit, odds), right)
 
 
@@ -231,28 +227,12 @@ def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
     return choose
 
 
-class Answers:
-    """What is known of the edits of a text."""
-
-    def __init__(self, pair: Pair) -> None:
-        self._text = pair.bad
-        words = [
-            word_edit(pair.bad, start, end, after)
-            for start, end, after in fixes(pair.bad, pair.good)
-            if after is not None
-        ]
-        self._edits = [*words, *diff(pair.bad, pair.good)]  # word by word, and in stretches
-        self._right = {canonical(edit, pair.bad) for edit in self._edits}
-
-    def right(self, edit: Edit) -> bool | None:
-        """Whether an edit is right; None if nobody knows."""
-        if canonical(edit, self._text) in self._right:
-            return True
-        if self._edits:
-            beside = (edit.start <= other.end and other.start <= edit.end for other in self._edits)
-            return False if any(beside) else None
-        verdict = verdicts().get(digest(self._text, edit))
-        return None if verdict == UNSURE else verdict == RIGHT
+def is_right(answers: Answers, edit: Edit) -> bool | None:
+    """Whether an edit is right; in a text that is right, as far as its verdict says. None if nobody knows."""
+    if answers.edits:
+        return answers.right(edit)
+    verdict = verdicts().get(digest(answers.text, edit))
+    return None if verdict == UNSURE else verdict == RIGHT
 
 
 def _never() -> bool:

@@ -155,8 +155,10 @@ def _build(args: argparse.Namespace, steps: Steps, prefers: bool, name: str) -> 
 
     inputs = {"base": base, "adapter": fingerprint(adapter)}
     merged = Path(steps.run("merge", inputs, lambda folder: _merge(args, adapter, folder))["folder"])
+    reader = args.models_dir / "reader" / f"{name}.gguf"  # reads for the served model, and so for this one
     inputs = {"merged": fingerprint(merged), "type": args.type, "name": name}
-    files = steps.run("gguf", inputs, lambda folder: _gguf(args, merged, name, folder))
+    inputs |= {"reader": fingerprint(reader)} if reader.is_file() else {}
+    files = steps.run("gguf", inputs, lambda folder: _gguf(args, merged, reader, folder))
     inputs = {kind: fingerprint(Path(path)) for kind, path in files.items()}
     verified = steps.run("verify", inputs, lambda _: _verify(files, merged))
     return _Candidate(Path(files["file"]), verified)
@@ -253,14 +255,17 @@ def _merge(args: argparse.Namespace, adapter: Path, folder: Path) -> Row:
     return {"folder": str(out)}
 
 
-def _gguf(args: argparse.Namespace, merged: Path, name: str, folder: Path) -> Row:
+def _gguf(args: argparse.Namespace, merged: Path, reader: Path, folder: Path) -> Row:
     from conversion import llama_gguf
     from conversion.checkpoint import Checkpoint
     from conversion.quantize import quantize
 
-    f16, file = folder / "f16.gguf", folder / f"{name}.gguf"
-    _note(llama_gguf.convert(Checkpoint.open(merged), f16, "F16", name, None))
+    f16, file = folder / "f16.gguf", folder / reader.name
+    _note(llama_gguf.convert(Checkpoint.open(merged), f16, "F16", reader.stem, None))
     _note(quantize(f16, file, args.type, None))
+    if reader.is_file():
+        (folder / "reader").mkdir(exist_ok=True)
+        shutil.copy(reader, folder / "reader")
     return {"f16": str(f16), "file": str(file)}
 
 

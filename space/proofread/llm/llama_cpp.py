@@ -1,6 +1,6 @@
 """A GGUF that llama.cpp runs in this process.
 
-It describes itself: its chat template is used as it is, and its `proofreader.*` keys say how it was trained. A file without
+It may have an adapter for reading, under its own name in the folder `reader` beside it. It describes itself: its chat template is used as it is, and its `proofreader.*` keys say how it was trained. A file without
 them is taken for a general instruct model that gets the general prompt and whole emails.
 """
 
@@ -115,7 +115,12 @@ class LlamaCpp:
 
         with self._lock:
             self._check_open()
-            self._reader = self._reader or Reader(self._llama.model, self._llama.n_threads)
+            if not self._reader:
+                adapter = self.path.parent / "reader" / self.path.name
+                with silence():
+                    self._reader = Reader(
+                        self._llama.model, self._llama.n_threads, adapter if adapter.is_file() else None
+                    )
             return self._reader.gains(tokenize(text), [tokenize(apply(text, [edit])) for edit in edits])
 
     def _check_open(self) -> None:

@@ -1,13 +1,15 @@
 """Reads a text as it is and with each of some edits, and says how much likelier an edit makes it.
 
 Without a prompt the model does what it was first trained to do: tell English from what is none, with the words that follow
-before its eyes. All versions are one batch: what they begin with is read once, and each is read on from where it differs.
+before its eyes. An adapter that `python -m training reader` made sharpens that, and leaves alone what the model writes. All versions are one batch: what they begin with is read once, and each is read on from where it differs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ctypes import c_float
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ _READ_ON = 8  # tokens behind a change: what it does to the rest shows soon
 
 
 @dataclass(frozen=True)
-class _Version:
+class Version:
     """Where a version leaves the text, and where both come together again, in tokens of each; they are read up to there."""
 
     tokens: Sequence[int]
@@ -33,7 +35,8 @@ class _Version:
 class Reader:
     """A second context of a loaded model, for reading alone. Not safe to share between threads."""
 
-    def __init__(self, model: Any, n_threads: int) -> None:
+    def __init__(self, model: Any, n_threads: int, adapter: Path | None = None) -> None:
+        """`adapter` is a GGUF that is laid over the model for reading. UserError if memory is short or the two do not fit."""
         import llama_cpp
 
         self._api = llama_cpp
@@ -45,8 +48,20 @@ class Reader:
         self._context = llama_cpp.llama_init_from_model(model, params)
         if not self._context:
             raise UserError("there is not enough memory for the language model; close other programs")
+        if adapter:
+            self._lay(model, adapter)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         self._batch = llama_cpp.llama_batch_init(_N_CTX, 0, MAX_VERSIONS + 1)
+
+    def _lay(self, model: Any, adapter: Path) -> None:
+        loaded = self._api.llama_adapter_lora_init(model, str(adapter).encode())  # freed with the model
+        if not loaded:
+            self._api.llama_free(self._context)
+            raise UserError(
+                f"{adapter}: no adapter of this model, or not complete; restore it, or delete it."
+            )
+        adapters = (self._api.llama_adapter_lora_p_ctypes * 1)(loaded)
+        self._api.llama_set_adapters_lora(self._context, adapters, 1, (c_float * 1)(1.0))
 
     def close(self) -> None:
         self._api.llama_batch_free(self._batch)
@@ -58,12 +73,12 @@ class Reader:
         Both begin with the token that opens a text. 0 for what is no other text, or does not fit.
         """
         gains = [0.0] * len(versions)
-        chosen: dict[int, _Version] = {}
+        chosen: dict[int, Version] = {}
         room = _N_CTX - len(text)
         for i, tokens in enumerate(versions[:MAX_VERSIONS]):
             if list(tokens) == list(text):
                 continue
-            version = _version(text, tokens)
+            version = version_of(text, tokens)
             if version.end - version.head <= room:
                 room -= version.end - version.head
                 chosen[i] = version
@@ -74,7 +89,7 @@ class Reader:
             gains[i] = own - sum(of_text[version.head : version.end_of_text])
         return gains
 
-    def _read(self, text: Sequence[int], versions: Sequence[_Version]) -> tuple[list[float], list[float]]:
+    def _read(self, text: Sequence[int], versions: Sequence[Version]) -> tuple[list[float], list[float]]:
         """Log-probability of each token of the text from the first head on, and of what each version has of its own."""
         first = min(version.head for version in versions)
         length = max(version.end_of_text for version in versions)
@@ -114,9 +129,10 @@ class Reader:
         return float(logits[token] - highest - np.log(np.exp(logits - highest).sum()))
 
 
-def _version(text: Sequence[int], tokens: Sequence[int]) -> _Version:
+def version_of(text: Sequence[int], tokens: Sequence[int]) -> Version:
+    """Where another version of a text is read, both in tokens."""
     least = min(len(text), len(tokens))
     head = next((i for i in range(least) if text[i] != tokens[i]), least)
     tail = next((i for i in range(least - head) if text[-1 - i] != tokens[-1 - i]), least - head)
     read_on = min(tail, _READ_ON)
-    return _Version(tokens, head, len(tokens) - tail + read_on, len(text) - tail + read_on)
+    return Version(tokens, head, len(tokens) - tail + read_on, len(text) - tail + read_on)

@@ -14,6 +14,7 @@ from space.proofread.edits import Edit
 from space.proofread.judge import Judge
 from space.proofread.policy import Thresholds
 from training.__main__ import main
+from training.data.answers import Answers
 from training.data.pairs import Pair
 from training.evaluation import adjudicated, calibrate
 
@@ -73,9 +74,9 @@ def test_what_a_correction_left_alone_says_nothing() -> None:
     mended, missed, spoilt = (
         Edit(4, 6, "go", "goes"), Edit(10, 16, "office", "the office"), Edit(4, 6, "go", "went"),
     )  # fmt: skip
-    answers = calibrate.Answers(pair)
+    answers = Answers(pair)
     assert [answers.right(edit) for edit in (mended, missed, spoilt)] == [True, None, False]
-    right = calibrate.Answers(Pair(pair.good, pair.good))
+    right = Answers(Pair(pair.good, pair.good))
     assert right.right(Edit(12, 18, "office", "the office")) is False
 
 
@@ -85,7 +86,7 @@ def test_a_verdict_on_a_change_of_a_right_text_counts(
 ) -> None:
     text, edit = "Send it to office.", Edit(11, 17, "office", "the office")
     monkeypatch.setattr(calibrate, "verdicts", lambda: {adjudicated.digest(text, edit): verdict})
-    assert calibrate.Answers(Pair(text, text)).right(edit) is label
+    assert calibrate.is_right(Answers(Pair(text, text)), edit) is label
 
 
 def test_the_shipped_files_are_what_the_command_writes() -> None:

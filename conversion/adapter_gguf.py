@@ -1,0 +1,53 @@
+"""A LoRA adapter as an F16 GGUF that llama.cpp lays over the base model as it runs, in place of a merged copy."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from gguf import MODEL_ARCH, GGUFWriter, get_tensor_name_map
+from peft.utils import load_peft_weights
+from safetensors import SafetensorError
+from transformers import LlamaConfig
+
+from conversion.checkpoint import read_config
+from conversion.gguf_file import FLOAT_TYPES, Tensor, write
+from conversion.llama_gguf import neighbours, rotated_heads
+from conversion.merge import require_lora
+from space.errors import UserError
+
+_PREFIX = "base_model.model."  # what peft puts before a name of the base
+_PARTS = {".lora_A.weight": ".weight.lora_a", ".lora_B.weight": ".weight.lora_b"}
+
+
+def convert(adapter: Path, base: Path, out: Path) -> None:
+    """Write the GGUF. Raises UserError unless `adapter` is a plain LoRA adapter of matrices of `base`, a Llama."""
+    settings = require_lora(adapter)
+    if read_config(base).get("model_type") != "llama":
+        raise UserError(f"{base} is no Llama: give the folder of the model that the adapter was trained on")
+    config = LlamaConfig.from_pretrained(base, local_files_only=True)
+    for name in ("use_rslora", "use_dora", "modules_to_save", "rank_pattern", "alpha_pattern"):
+        if settings.get(name):
+            raise UserError(f"{adapter} uses {name}, which llama.cpp's adapters have not: merge it instead")
+    try:
+        weights = load_peft_weights(str(adapter), device="cpu")
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{adapter} has no readable adapter weights ({error})") from error
+    names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    tensors = []
+    for source, weight in weights.items():
+        part = next((part for part in _PARTS if source.endswith(part)), "")
+        module = source.removeprefix(_PREFIX).removesuffix(part)
+        target = names.get_name(module) if part else None
+        if target is None:
+            raise UserError(
+                f"{adapter}: {base} has no place for {source}, so it was trained on another model"
+            )
+        heads = rotated_heads(config, f"{module}.") if part == ".lora_B.weight" else None
+        load = partial(neighbours, weight.float(), heads)
+        tensors.append(Tensor(target + _PARTS[part], tuple(weight.shape), FLOAT_TYPES["F16"], load))
+    writer = GGUFWriter(None, "llama")
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", float(settings["lora_alpha"]))
+    write(out, writer, tensors)
