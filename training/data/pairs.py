@@ -24,8 +24,9 @@ from space.proofread.evidence import Evidence
 from space.proofread.lexicon import Lexicon
 from training.data import right as right_english
 from training.data.align import fixes
-from training.data.corpus import detokenize, read_rows
+from training.data.corpus import detokenize, read_rows, sentences
 from training.data.corrupt import blunt, corrupt
+from training.data.emails import distinct_emails
 from training.data.lists import column, words
 from training.runs import atomic_write
 
@@ -48,6 +49,7 @@ _NO_TONE = (
     0.7  # the scores say nothing of mistakes: most pairs do without them, which saves a sixth of the tokens
 )
 
+_LEAST_WORDS = 4  # of a generated sentence; shorter lines are greetings and signatures
 _HELD_BACK = 15  # percent of the origins of real pairs
 
 _SENTIMENTS = ("negative", "neutral", "positive")
@@ -226,6 +228,14 @@ def _rows(path: Path, *choices: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def _has_text(row: dict[str, Any], columns: Sequence[str]) -> bool:
     return all(isinstance(row.get(name), str) for name in columns)
+
+
+def generated_pairs(count: int, rng: random.Random) -> list[Pair]:
+    """Pairs without a corpus: generated mail with mistakes put in, some of it left as it is."""
+    emails = distinct_emails(max(40, count // 4), rng)
+    units = [sentence for text in emails for line in text.split("\n") for sentence in sentences(line)]
+    maker = PairMaker(whole := [unit for unit in units if len(unit.split()) >= _LEAST_WORDS], whole)
+    return [maker.draw(rng) for _ in range(count)]
 
 
 # ---- the command ----

@@ -20,6 +20,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.prompt import MODES
 from training.data.corpus import read_rows
+from training.data.pairs import generated_pairs
 from training.evaluation.suites import SENTENCES, objects, pairs_of, texts_of
 from training.finetune.sentence_pairs import by_sentence, mode_of, units
 from training.runs.atomic_write import write_errors
@@ -196,11 +197,15 @@ def _by_sentence(completions: Iterable[Row], excluded: set[str], seed: int) -> l
 
 
 def _replayed(args: argparse.Namespace, fresh: int, excluded: set[str]) -> list[Row]:
-    """Rows of the base's training set: `--replay_share` of all rows, or as many as there are."""
-    if args.replay is None:
-        return []
+    """Rows as the base was trained on, `--replay_share` of all rows or as many as there are: from --replay, or generated mail."""
+    count, rng = round(fresh * args.replay_share / (1 - args.replay_share)), random.Random(args.seed)
+    if args.replay:
+        given = list(objects(args.replay))
+    else:
+        pairs = generated_pairs(count, rng)
+        given = [{"draft": pair.bad, "corrected": pair.good, "mode": pair.mode} for pair in pairs]
     rows = []
-    for number, row in enumerate(objects(args.replay), 1):
+    for number, row in enumerate(given, 1):
         if not all(isinstance(row.get(name), str) and row[name].strip() for name in ("draft", "corrected")):
             raise UserError(
                 f"--replay {args.replay}, row {number}: it needs draft and corrected, its columns are {', '.join(row)}"
@@ -209,8 +214,7 @@ def _replayed(args: argparse.Namespace, fresh: int, excluded: set[str]) -> list[
             rows.append(
                 {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
             )
-    count = round(fresh * args.replay_share / (1 - args.replay_share))
-    return random.Random(args.seed).sample(rows, min(count, len(rows)))
+    return rng.sample(rows, min(count, len(rows)))
 
 
 def held_out_rows(folder: Path) -> list[Row]:

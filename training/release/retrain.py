@@ -1,11 +1,12 @@
 """From feedback to a new model, which is released only if it is better than the one that is served.
 
-    python -m training retrain --base runs/base --output_dir runs/retrain --replay runs/pairs.jsonl
+    python -m training base --out runs/base
+    python -m training retrain --base runs/base --output_dir runs/retrain
     python -m training retrain --base runs/base --output_dir runs/retrain --dataset OWNER/NAME --clean mail.jsonl
 
 The feedback comes from the dataset on the Hub (--dataset, or FEEDBACK_DATASET), from the journal on this machine
 (--folder, or FEEDBACK_DIR), or from a folder that `python -m feedback export` wrote (--export). Its drafts are cut into
-sentences, mixed with rows of the base's training set (--replay) and trained on: sft, then prefer if there are enough
+sentences, mixed with rows like those that the base was trained on (--replay, or generated mail) and trained on: sft, then prefer if there are enough
 pairs. A share of the drafts, chosen by a hash so that it is the same share every time, is never trained on: on those that
 people corrected, or rejected changes of, the new model must beat the served one, by a paired bootstrap interval that lies
 above zero; of the changes that people accepted it must not surely lose some; and it must not be worse on clean text nor on
@@ -56,7 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output_dir", type=Path, required=True, help="folder for all steps")
     training = parser.add_argument_group("training")
-    training.add_argument("--replay", type=Path, help="rows of the base's training set (draft, corrected)")
+    training.add_argument(
+        "--replay",
+        type=Path,
+        help="rows of the base's training set (draft, corrected); default: generated mail",
+    )
     training.add_argument("--replay_share", type=float, default=0.5, help="of the training rows")
     training.add_argument("--min_pairs", type=int, default=50, help="preferences, or there is no prefer step")
     training.add_argument("--sft_recipe", type=Path, help="YAML file with options of sft")

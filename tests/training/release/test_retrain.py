@@ -109,7 +109,9 @@ def options(*arguments: str) -> argparse.Namespace:
 def rows_of(tmp_path: Path, records: list[Record], *arguments: str) -> tuple[dict[str, Any], Path]:
     folder = tmp_path / "rows"
     flags = journal(tmp_path / "flags", records)
-    return make_rows(options(f"--folder={flags}", *arguments), folder), folder
+    replayed = any(argument.startswith("--replay") for argument in arguments)
+    alone = [] if replayed else ["--replay_share=0"]
+    return make_rows(options(f"--folder={flags}", *alone, *arguments), folder), folder
 
 
 def test_what_is_held_out_is_not_trained_on(tmp_path: Path) -> None:
@@ -222,6 +224,14 @@ def test_an_answer_that_is_judged_by_is_not_learnt_from_another_draft(tmp_path: 
     assert [row["prompt"] for row in pairs] == ["Teh end is near."]
 
 
+def test_without_a_file_generated_mail_is_replayed(tmp_path: Path) -> None:
+    counts, folder = rows_of(tmp_path, [flag(number) for number in range(20)], "--replay_share=0.5")
+    replayed = [row for row in read(folder / "train" / "completions.jsonl") if not row["ids"]]
+    assert len(replayed) == counts["replay"] == counts["sentences"] > 10
+    changed = sum(row["draft"] != row["corrected"] for row in replayed)
+    assert 0 < changed < len(replayed) and all(len(row["corrected"].split()) > 1 for row in replayed)
+
+
 def test_a_replay_file_without_the_columns_is_one_line(tmp_path: Path) -> None:
     replay = written(tmp_path / "replay.jsonl", [{"text": "a"}])
     with pytest.raises(UserError, match="row 1: it needs draft and corrected, its columns are text"):
@@ -266,7 +276,7 @@ def test_the_dataset_on_the_hub_is_pulled(hub: HubServer, dataset: Dataset, tmp_
 def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     flags = journal(tmp_path / "flags", [flag(number) for number in range(20)])
     assert feedback(["export", f"--folder={flags}", f"--output={tmp_path / 'export'}"]) == 0
-    here = make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
+    here = make_rows(options(f"--export={tmp_path / 'export'}", "--replay_share=0"), tmp_path / "rows")
     assert here == make_rows(options(f"--folder={flags}"), tmp_path / "others")
 
 
@@ -274,7 +284,7 @@ def test_copies_of_an_export_are_forgotten_too(tmp_path: Path, monkeypatch: pyte
     flags = journal(tmp_path / "flags", [flag(number) for number in range(20)])
     monkeypatch.setenv("FEEDBACK_DIR", str(flags))
     assert feedback(["export", f"--folder={flags}", f"--output={tmp_path / 'export'}"]) == 0
-    make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
+    make_rows(options(f"--export={tmp_path / 'export'}", "--replay_share=0"), tmp_path / "rows")
     train = tmp_path / "rows" / "train" / "completions.jsonl"
     (gone, *_) = read(train)[0]["ids"]
     assert feedback(["forget", f"--folder={flags}", "--id", gone]) == 0
