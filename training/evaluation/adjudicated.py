@@ -88,4 +88,5 @@ def _sentence(spans: list[tuple[int, int]], edit: Edit) -> int:
     return next((i for i, (_, end) in enumerate(spans) if edit.start < end), len(spans) - 1)
 
 
-SUITES = {"adjudicated": Suite(adjudicated, "email.jsonl", _MEASURES)}
+# Of the first mails there are verdicts.
+SUITES = {"adjudicated": Suite(adjudicated, "email.jsonl", _MEASURES, in_order=True)}

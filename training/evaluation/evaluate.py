@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser, required: bool = True) -> Non
     parser.add_argument(
         "--mode", choices=MODES, default=MODES[0], help="of all suites but tone, which has both"
     )
-    parser.add_argument("--limit", type=int, help="only the first rows")
+    parser.add_argument("--limit", type=int, help="only so many rows, drawn at random, always the same")
     parser.add_argument(
         "--samples", type=int, default=0, help="show so many best and worst texts of each suite"
     )

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     answers.add_argument("--data", type=Path, help="texts for the models: JSON lines as for evaluate")
     answers.add_argument("--mode", choices=MODES, default=MODES[0])
-    answers.add_argument("--limit", type=int, help="only the first rows")
+    answers.add_argument("--limit", type=int, help="only so many rows, drawn at random")
     judge = parser.add_argument_group("the judge")
     judge.add_argument("--url", help="up to where /chat/completions begins; default: ENGINE_URL")
     judge.add_argument("--judge_model", help="as the server calls it; default: ENGINE_MODEL")

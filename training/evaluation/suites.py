@@ -7,11 +7,12 @@ the counts that its suite's main figures are made of, so that two models can be 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, islice
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +33,7 @@ SENTENCES = EVALUATION / "sentences.jsonl"
 _SUGGESTIONS = 5  # of a text that are tried in every combination
 
 Rows = Sequence[dict[str, Any]]
+T = TypeVar("T")
 
 
 class Subject:
@@ -109,23 +111,27 @@ class Report:
 class Suite:
     """`data` is the name of its file in a folder of corpora, or the suite's own list.
 
-    `measures` are its main figures by name; the score of a single case is by the first of them.
+    `measures` are its main figures by name; the score of a single case is by the first of them. Of a suite `in_order` a limit
+    takes the first rows.
     """
 
     run: Callable[[Rows, Subject, int], Report]
     data: str | Path
     measures: Mapping[str, Measure]
+    in_order: bool = False
 
     def rows(self, data: Path | None, limit: int | None) -> list[dict[str, Any]]:
         """The rows of the file or folder, else of the own list. Raises UserError when there are none to be
         had."""
         if data is not None and not data.is_dir():
-            return objects(data, limit)
-        if isinstance(self.data, Path):
-            return objects(self.data, limit)
-        if data is None:
+            path = data
+        elif isinstance(self.data, Path):
+            path = self.data
+        elif data is None:
             raise UserError(f"this suite needs --data: a file, or a folder that holds {self.data}")
-        return objects(data / self.data, limit)
+        else:
+            path = data / self.data
+        return objects(path)[:limit] if self.in_order else objects(path, limit)
 
 
 # ---- two models on the same cases --------------------------------------------------------------------------
@@ -241,11 +247,18 @@ def samples(
 
 
 def objects(path: Path, limit: int | None = None) -> list[dict[str, Any]]:
-    """The rows of a file of JSON lines. UserError when there are none, or one of them has no named columns."""
-    rows = list(islice(read_rows(path), limit))
+    """The rows of a file of JSON lines, or `limit` of them. UserError when there are none, or one of them has no named columns."""
+    rows = list(read_rows(path))
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{path} holds no rows: give JSON lines with one object each")
-    return rows
+    return sampled(rows, limit)
+
+
+def sampled(values: list[T], limit: int | None) -> list[T]:
+    """`limit` of the values in their order, drawn at random and always the same: files are often sorted."""
+    if limit is None or limit >= len(values):
+        return values
+    return [values[i] for i in sorted(random.Random(0).sample(range(len(values)), limit))]
 
 
 def texts_of(rows: Rows) -> list[str]:

@@ -21,7 +21,7 @@ from space.errors import UserError
 from space.proofread.prompt import MODES
 from training.data.corpus import read_rows
 from training.data.pairs import generated_pairs
-from training.evaluation.suites import SENTENCES, objects, pairs_of, texts_of
+from training.evaluation.suites import SENTENCES, objects, pairs_of, sampled, texts_of
 from training.finetune.sentence_pairs import by_sentence, mode_of, units
 from training.runs.atomic_write import write_errors
 from training.runs.steps import read_json
@@ -166,7 +166,7 @@ def evaluation(args: argparse.Namespace) -> list[Row]:
 
 
 def clean_texts(args: argparse.Namespace) -> list[str]:
-    return texts_of(objects(args.clean or SENTENCES))[: args.limit]
+    return sampled(texts_of(objects(args.clean or SENTENCES)), args.limit)
 
 
 def _excluded(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:

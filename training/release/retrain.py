@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="percentage points that count as no worse on accepted, clean and fair",
     )
-    judgement.add_argument("--limit", type=int, help="only the first texts of the clean and fairness suites")
+    judgement.add_argument("--limit", type=int, help="only so many texts of the clean and fairness suites")
     experiments.add_arguments(parser)
 
 
