@@ -17,15 +17,18 @@ def offered(value: Proofread) -> tuple[Edit, ...]:
     return tuple(sorted(chosen, key=lambda edit: (edit.start, edit.end)))
 
 
-def taken(value: Proofread, choices: str) -> list[bool]:
-    """One truth for each offered edit, out of a JSON list of them; unless it fits, the applied ones are taken."""
+def answers(value: Proofread, choices: str) -> list[bool | None]:
+    """Of each offered edit whether it is taken, None of a suggestion that nobody has said yes or no to: a JSON list of them.
+
+    Unless it fits, the applied edits are taken.
+    """
     edits, given = offered(value), json.loads(choices)
     if len(given) != len(edits):
-        return [edit.status == "applied" for edit in edits]
-    return [bool(each) for each in given]
+        return [True if edit.status == "applied" else None for edit in edits]
+    return [None if each is None else bool(each) for each in given]
 
 
 def chosen_text(value: Proofread, choices: str) -> str:
     """The draft with the edits that were taken."""
-    edits = zip(offered(value), taken(value, choices), strict=True)
+    edits = zip(offered(value), answers(value, choices), strict=True)
     return apply(value.draft, [edit for edit, is_taken in edits if is_taken])

@@ -19,7 +19,7 @@ from feedback.redact import ClientHash, redact_record
 from space.api import error_line
 from space.errors import UserError
 from space.page import render, strings
-from space.page.choices import offered, taken
+from space.page.choices import answers, offered
 from space.proofread.pipeline import Proofread
 
 Origin = Mapping[str, Any]  # "options" and "versions" of a run, as a record names them
@@ -143,9 +143,9 @@ def record(
 
 
 def _judged(value: Proofread, choices: str) -> Iterator[Change]:
-    """Every edit with the user's verdict. A suggestion that was not taken may not have been looked at."""
-    is_taken = dict(zip(offered(value), taken(value, choices), strict=True))
+    """Every edit with the user's verdict. A suggestion that nobody touched may not have been looked at."""
+    answer_to = dict(zip(offered(value), answers(value, choices), strict=True))
     for edit in value.edits:
-        rejected = edit.status == "applied" and not is_taken[edit]
-        verdict = "accepted" if is_taken.get(edit) else "rejected" if rejected else "undecided"
+        answer = answer_to.get(edit)
+        verdict = "undecided" if answer is None else "accepted" if answer else "rejected"
         yield Change(**edit.to_dict(), verdict=verdict)

@@ -201,7 +201,7 @@
     },
 
     // The values of a handler, with which changes are taken as the last one.
-    withChoices: (...values) => [...values.slice(0, -1), JSON.stringify(marks().map(isTaken))],
+    withChoices: (...values) => [...values.slice(0, -1), JSON.stringify(marks().map((mark) => (isOpen(mark) ? null : isTaken(mark))))],
 
     // The values of a handler, with the draft that was picked out of the history as the last one.
     withPicked: (...values) => [...values.slice(0, -1), picked],

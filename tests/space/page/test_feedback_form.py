@@ -32,14 +32,16 @@ def test_edits_that_were_not_made_are_in_the_record_with_what_the_user_said_of_t
         Edit(0, 1, "a", "b"),
         Edit(2, 3, "c", "d", status="suggested"),
         Edit(4, 5, "e", "f", status="suggested"),
-        Edit(6, 7, "g", "h", status="refused", reason="it would change a name"),
+        Edit(6, 7, "g", "h", status="suggested"),
+        Edit(8, 9, "i", "j", status="refused", reason="it would change a name"),
     )
-    value = Proofread("a c e g", edits, RUDE, KIND, (), (), "proofreader", {}, ())
-    sent = record(value, ORIGIN, "bad", [], "", "", "[false, true, false]").to_dict()
-    assert sent["rewrite"] == "b c e g"
+    value = Proofread("a c e g i", edits, RUDE, KIND, (), (), "proofreader", {}, ())
+    sent = record(value, ORIGIN, "bad", [], "", "", "[false, true, null, false]").to_dict()
+    assert sent["rewrite"] == "b c e g i"
     assert [(change["status"], change["verdict"]) for change in sent["changes"]] == [
         ("applied", "rejected"),
         ("suggested", "accepted"),
         ("suggested", "undecided"),
+        ("suggested", "rejected"),
         ("refused", "undecided"),
     ]
