@@ -22,13 +22,13 @@ from typing import Any
 
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
-from space.proofread.edits import Edit, classify
+from space.proofread.edits import Edit, apart, classify
 from space.proofread.words import likeness
 
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
-_OPEN = (0.15, 0.8)  # reading more changes little (training/LOG.md, 2026-11-29)
+_OPEN = (0.1, 0.85)  # reading more changes little (training/LOG.md, 2026-11-29)
 
 Features = Mapping[str, float]
 
@@ -115,8 +115,8 @@ def prior_features(
         "unlike": 0.0 if is_listed else 1 - likeness(word.text.lower(), after.lower()),
         "suggested": float(after in guesses[:1]),
         "also suggested": float(after in guesses[1:]),
-        f"kind {classify(word.text, after)}": 1.0,
         f"by {source}": 1.0,
+        **_sort(classify(word.text, after), word.text, after),
     }
 
 
@@ -130,8 +130,8 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
         "odds for it": max(0.0, log_odds),
         "unexpected": max(-_MOST_ODDS, odds.log_probability),
         "expected": max(-_MOST_ODDS, odds.log_odds + odds.log_probability),
-        f"kind {edit.kind}": 1.0,
         f"by {edit.source}": 1.0,
+        **_sort(edit.kind, edit.before, edit.after),
     }
 
 
@@ -142,10 +142,21 @@ def reading_features(edit: Edit, gain: float) -> dict[str, float]:
         "bias": 1.0,
         "posterior": logit(edit.score),
         f"gain {edit.kind}": gain,
+        f"gain {_way(edit.before, edit.after)}": gain,
         f"likelier {edit.kind}": max(0.0, gain),
-        f"kind {edit.kind}": 1.0,
         f"by {edit.source}": 1.0,
+        **_sort(edit.kind, edit.before, edit.after),
     }
+
+
+def _sort(kind: str, before: str, after: str) -> Features:
+    """An edit's kind, and whether it adds, removes or replaces: "a" for "the" is another risk than either put in."""
+    return {f"kind {kind}": 1.0, f"{kind} {_way(before, after)}": 1.0}
+
+
+def _way(before: str, after: str) -> str:
+    _, was, becomes, _ = apart(before, after)
+    return "removed" if not becomes.strip() else "replaced" if was.strip() else "added"
 
 
 def logit(probability: float) -> float:
