@@ -10,8 +10,8 @@ import pytest
 
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
-from space.proofread.edits import Edit
-from space.proofread.judge import Judge, Odds, logit, posterior_features, prior_features
+from space.proofread.edits import Edit, classify
+from space.proofread.judge import Judge, Odds, logit, posterior_features, prior_features, reading_features
 from space.proofread.policy import Thresholds
 
 
@@ -63,6 +63,22 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
         json.dumps({"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}}})
     )
     assert Judge.load(path) == Judge({"bias": 1.0}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [
+        ("a", "the", "article replaced"),
+        ("new", "the new", "article added"),
+        ("the ", "", "article removed"),
+        (" we", ", we", "punctuation added"),
+    ],
+)
+def test_to_add_to_remove_and_to_replace_are_apart(before: str, after: str, name: str) -> None:
+    edit = Edit(0, len(before), before, after, classify(before, after), score=0.5)
+    for features in (posterior_features(edit, Odds(1.0, -1.0)), reading_features(edit, 2.0)):
+        assert features[name] == 1.0
+    assert reading_features(edit, 2.0)[f"gain {name.split()[-1]}"] == 2.0
 
 
 def test_what_the_language_model_alone_proposes_must_be_surer() -> None:
