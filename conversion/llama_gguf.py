@@ -21,6 +21,15 @@ def convert(
     checkpoint: Checkpoint, out: Path, type_name: str, name: str, license_id: str | None
 ) -> list[str]:
     """Write the GGUF and return notes for the person. Raises UserError for what llama.cpp cannot run."""
+    writer, tensors, notes = prepared(checkpoint, type_name, name, license_id)
+    write(out, writer, tensors)
+    return notes
+
+
+def prepared(
+    checkpoint: Checkpoint, type_name: str, name: str, license_id: str | None
+) -> tuple[GGUFWriter, list[Tensor], list[str]]:
+    """All of the GGUF but its weights, which are read as they are written: what cannot be converted is refused in seconds."""
     folder = checkpoint.folder
     config = LlamaConfig.from_pretrained(folder, local_files_only=True)
     if config.hidden_act != "silu":
@@ -63,8 +72,7 @@ def convert(
         dtype = FLOAT_TYPES[type_name if tensor.ndim > 1 else "F32"]
         load = partial(_load, checkpoint, source, rotated_heads(config, source))
         tensors.append(Tensor(target, tuple(tensor.shape), dtype, load))
-    write(out, writer, tensors)
-    return notes
+    return writer, tensors, notes
 
 
 def rope_factors(config: LlamaConfig) -> torch.Tensor | None:

@@ -9,11 +9,12 @@ import shutil
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training.runs import checkpoints, experiments
+from training.runs import checkpoints, experiments, trackers
 
 ADAPTER = "adapter"  # its folder in that of the run
 
@@ -158,6 +159,20 @@ def settings(args: argparse.Namespace, folder: Path, **others: Any) -> dict[str,
         "disable_tqdm": True,
         **others,
     }
+
+
+_PACKAGES = {"load_in_4bit": "bitsandbytes", "attn_implementation": "flash_attn"}
+
+
+def require_packages(args: argparse.Namespace) -> None:
+    """UserError for an option whose package is not installed, before a model is loaded or a row is read."""
+    trackers.check(args.tracker)
+    for option, package in _PACKAGES.items():
+        value = getattr(args, option, None)
+        asked = value if isinstance(value, bool) else str(value).startswith("flash_attention")
+        if asked and find_spec(package) is None:
+            shown = f"--{option}" if value is True else f"--{option} {value}"
+            raise UserError(f"{shown} needs {package}: pip install {package.replace('_', '-')}")
 
 
 # ---- while ----

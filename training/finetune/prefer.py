@@ -148,6 +148,7 @@ def _check(args: argparse.Namespace) -> None:
     for option in ("model", "dataset", "output_dir"):
         if not getattr(args, option):
             raise UserError(f"--{option} is missing: see --help")
+    lora.require_packages(args)
     above_zero = ("beta", "lora_r", "lora_alpha", "learning_rate", "per_device_train_batch_size",
                   "gradient_accumulation_steps", "max_length", "logging_steps", "save_steps")  # fmt: skip
     lora.check_numbers(args, above_zero, ("sft_weight", "weight_decay", "warmup_steps", "seed"))

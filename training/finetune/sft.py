@@ -137,6 +137,7 @@ def _check(args: argparse.Namespace) -> None:
     for name, what in (("model", "a folder or a Hub repo id"), ("output_dir", "a folder, or hub:owner/name")):
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name {what}")
+    lora.require_packages(args)
     above_zero = ("lora_r", "lora_alpha", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
                   "logging_steps", "eval_steps", "save_steps", "learning_rate", "per_device_eval_batch_size",
                   "early_stopping_patience")  # fmt: skip

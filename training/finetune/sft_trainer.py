@@ -92,13 +92,9 @@ def _model(args: argparse.Namespace) -> Any:
 
 def _quantization() -> Any:
     """The data type of QLoRA (Dettmers et al. 2023, arXiv:2305.14314): NF4 with double quantisation."""
-    from importlib.util import find_spec
-
     import torch
     from transformers import BitsAndBytesConfig
 
-    if find_spec("bitsandbytes") is None:
-        raise UserError("--load_in_4bit needs bitsandbytes: pip install bitsandbytes")
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,

@@ -171,7 +171,10 @@ def _build(args: argparse.Namespace, steps: Steps, prefers: bool, name: str) -> 
 
 def _check(args: argparse.Namespace) -> None:
     """Raises UserError for what would fail hours later."""
+    from conversion import llama_gguf
+    from conversion.checkpoint import Checkpoint
     from conversion.quantize import FILE_TYPES
+    from training.finetune import lora
 
     for name, highest in (("held_out_share", 0.9), ("replay_share", 0.99), ("margin", 100)):
         if not 0 <= getattr(args, name) <= highest:
@@ -188,8 +191,9 @@ def _check(args: argparse.Namespace) -> None:
     for path in filter(None, (args.replay, args.clean, *args.evaluation)):
         if not path.is_file():
             raise UserError(f"{path} does not exist: name a file of JSON lines")
-    for path in filter(None, (args.sft_recipe, args.prefer_recipe)):
-        _recipe(path)
+    for path in (args.sft_recipe, args.prefer_recipe):
+        lora.require_packages(argparse.Namespace(**{"tracker": args.tracker, **_recipe(path)}))
+    llama_gguf.prepared(Checkpoint.open(args.base), "F16", args.base.name, None)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("retrain runs in one process: start it without accelerate launch")
 

@@ -368,6 +368,12 @@ def test_a_recipe_gives_way_to_the_command_line(
         ),
         ({"output_dir": "hub:run"}, "a Hub repo is hub:owner/name"),
         ({"load_in_4bit": True}, "--load_in_4bit needs bitsandbytes: pip install bitsandbytes"),
+        # Before anything is read.
+        (
+            {"attn_implementation": "flash_attention_2", "dataset": "none.jsonl"},
+            "needs flash_attn: pip install flash-attn",
+        ),
+        ({"tracker": "wandb", "dataset": "none.jsonl"}, "--tracker wandb needs Weights & Biases"),
         ({"early_stopping_patience": 1, "validation_share": 0}, "needs held-out rows"),
         ({"early_stopping_patience": 1, "eval_steps": 3}, "--save_steps must be a multiple of --eval_steps"),
         ({"target_modules": ["no_proj"]}, "no_proj"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -276,7 +277,7 @@ def test_the_dataset_on_the_hub_is_pulled(hub: HubServer, dataset: Dataset, tmp_
 def test_an_export_is_taken_as_it_is(tmp_path: Path) -> None:
     flags = journal(tmp_path / "flags", [flag(number) for number in range(20)])
     assert feedback(["export", f"--folder={flags}", f"--output={tmp_path / 'export'}"]) == 0
-    here = make_rows(options(f"--export={tmp_path / 'export'}", "--replay_share=0"), tmp_path / "rows")
+    here = make_rows(options(f"--export={tmp_path / 'export'}"), tmp_path / "rows")
     assert here == make_rows(options(f"--folder={flags}"), tmp_path / "others")
 
 
@@ -314,11 +315,11 @@ def models(tmp_path: Path) -> Path:
     ids=["empty", "useless", "quarantined"],
 )  # fmt: skip
 def test_feedback_without_a_row_is_one_line(
-    records: list[Record], said: str, tiny_llama: Path, models: Path, tmp_path: Path,
+    records: list[Record], said: str, pruned: Path, models: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     flags = journal(tmp_path / "flags", records)
-    assert main(["retrain", f"--base={tiny_llama}", f"--models_dir={models}", f"--folder={flags}",
+    assert main(["retrain", f"--base={pruned}", f"--models_dir={models}", f"--folder={flags}",
                  f"--output_dir={tmp_path / 'run'}", "--tracker=none"]) == 2  # fmt: skip
     lines = [line for line in capsys.readouterr().err.splitlines() if line != "rows: begins"]
     assert len(lines) == 1 and said in lines[0]
@@ -343,11 +344,11 @@ def test_feedback_without_a_row_is_one_line(
     ],
 )
 def test_bad_settings_are_one_line(
-    arguments: list[str], said: str, tiny_llama: Path, models: Path, tmp_path: Path,
+    arguments: list[str], said: str, pruned: Path, models: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     usual = [
-        f"--base={tiny_llama}",
+        f"--base={pruned}",
         f"--models_dir={models}",
         f"--output_dir={tmp_path / 'run'}",
         "--tracker=none",
@@ -357,14 +358,34 @@ def test_bad_settings_are_one_line(
     assert len(lines) == 1 and said in lines[0]
 
 
+def test_what_would_fail_after_hours_is_said_before_feedback_is_read(
+    pruned: Path, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, recipe = tmp_path / "base", tmp_path / "four_bits.yaml"
+    shutil.copytree(pruned, base)
+    recipe.write_text("load_in_4bit: true\n")
+    usual = [
+        f"--models_dir={models}",
+        f"--output_dir={tmp_path / 'run'}",
+        "--tracker=none",
+        "--folder=nowhere",
+    ]
+    assert main(["retrain", f"--base={base}", f"--sft_recipe={recipe}", *usual]) == 2
+    assert "needs bitsandbytes" in capsys.readouterr().err
+    tokenizer = json.loads((base / "tokenizer.json").read_text())
+    tokenizer["model"]["ignore_merges"] = False
+    (base / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert main(["retrain", f"--base={base}", *usual]) == 2
+    assert "ignore_merges" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 # ---- all of it ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def garbler(base_model: Path, tmp_path: Path) -> Path:
     """A GGUF of a model that answers nonsense, which the checks refuse: any model that follows its evidence beats it."""
-    import shutil
-
     import torch
     from transformers import AutoModelForCausalLM
 
