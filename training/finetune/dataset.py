@@ -38,9 +38,11 @@ Dropped = tuple[str, int, str]  # data set, index of the row in it, why
 _CHATS = ("messages", "conversations")
 _INPUTS = (
     ("prompt",), ("draft",), ("instruction", "input"), ("instruction", "context"), ("instruction",), ("input",),
-    ("question",), ("source",), ("sentence",), ("text",),
+    ("question",), ("source",), ("incorrect",), ("wrong",), ("before",), ("sentence",), ("text",),
 )  # fmt: skip
-_OUTPUTS = ("completion", "corrected", "output", "response", "answer", "target", "correction")
+_OUTPUTS = (
+    "completion", "corrected", "output", "response", "answer", "target", "correction", "correct", "right", "after", "location",
+)  # fmt: skip
 _SPEAKERS = {"human": "user", "gpt": "assistant"}  # roles in chats of from and value, as ShareGPT has them
 _SUFFIXES = (".csv", ".json", ".jsonl", ".zst", ".parquet")
 

@@ -88,6 +88,16 @@ def test_a_data_set_of_the_hub_library_is_read(load: Load, tmp_path: Path) -> No
         load(tmp_path / "set", split="no-such-split")
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("incorrect", "correct"), ("source", "target"), ("input", "output"), ("wrong", "right"), ("before", "after"), ("text", "location")],
+)  # fmt: skip
+def test_the_usual_pairs_are_found(given: str, wanted: str, load: Load, tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"id": 1, wanted: "Dover is flooded.", given: "Dover is floded."}])
+    (row,) = load(path).train
+    assert asked([row]) == ["Dover is floded."] and row["completion"][0]["content"] == "Dover is flooded."
+
+
 def test_columns_are_found_by_name_or_named(load: Load, tmp_path: Path) -> None:
     dolly = {"instruction": "Sum up.", "context": "A long text.", "response": "Short."}
     path = write(tmp_path / "rows.jsonl", [dolly, dolly | {"context": ""}])
