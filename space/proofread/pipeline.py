@@ -172,7 +172,7 @@ class Proofreader:
                 # Read bit by bit, the tone of the result is soon known when the run ends or is stopped.
                 clock.call("scores", partial(self._tone, email, applied))
             edits += measured.refused
-            edits += self._with_reasons(clock.call("rewrite", partial(self._unit, measured, run)))
+            edits += self._with_reasons(clock.call("rewrite", partial(self._unit, measured, run)), draft)
             stopped = stop()  # then this unit may not have been read to its end
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
@@ -189,9 +189,10 @@ class Proofreader:
     def _tone(self, email: Email, edits: Sequence[Edit]) -> Tone:
         return self.tone.score([email.spoken(edits)], email.people)[0]
 
-    def _with_reasons(self, edits: Iterable[Edit]) -> Iterator[Edit]:
+    def _with_reasons(self, edits: Iterable[Edit], draft: str) -> Iterator[Edit]:
         for edit in edits:
-            yield edit if edit.reason else replace(edit, reason=reason(edit, self.classifiers.lexicon))
+            why = edit.reason or reason(edit, self.classifiers.lexicon, draft)
+            yield replace(edit, reason=why)
 
     # ---- one unit ----
 

@@ -27,9 +27,7 @@ _DOUBTED = 0.7  # a word in doubt, for the rules below
 _OF_SEVERAL = {"these": "this", "those": "that"}
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
-_NEVER_TWICE = word_set(
-    "grammar", "never_twice"
-)  # as good English may have "had had", "that that" or "is is"
+_MAY_DOUBLE = word_set("grammar", "may_double")  # good English has "had had", "that that" or "in in May"
 _NOTHING_OWNED = word_set("grammar", "nothing_owned")  # what may follow a name with an s that owns nothing
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 # Addresses, links, file names and codes, and what English borrows whole: never in doubt.
@@ -89,11 +87,10 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
         guesses = [] if listed or _ABBREVIATION.fullmatch(word.text) else lexicon.suggestions(word.text)
         fixes = [] if word.after is None else [(word.after, word.score), *word.others]
         following = free[i + 1].text if i + 1 < len(free) else ""
-        found = {
-            after: (score, "tagger")
-            for after, score in fixes
-            if _is_possible(word, following, after, lexicon)
-        }
+        found: dict[str, tuple[float, str]] = {}
+        for after, score in fixes:  # the likeliest first, and what a rule is sure of before it
+            if _is_possible(word, following, after, lexicon):
+                found.setdefault(after, (score, "tagger"))
         found |= {after: (0.0, "lexicon") for after in guesses if after not in found}
         for after in closed.get(i, ()):
             score, _ = found.get(after, (0.0, ""))
@@ -188,7 +185,7 @@ def _once(tagged: Iterable[TaggedWord]) -> Iterator[TaggedWord]:
         following = left[i + 1] if i + 1 < len(left) else None
         if following and word.text.isalpha() and word.text.lower() == following.text.lower():
             deleted = [each for each in (word, following) if each.after == ""]
-            if word.text.lower() in _NEVER_TWICE:
+            if following.text.islower() and following.text not in _MAY_DOUBLE:
                 left[i + 1] = replace(following, wrong=1.0, after="", score=1.0)
             elif deleted:
                 wrong, score = (

@@ -132,8 +132,10 @@ _BASE = {
 }  # fmt: skip
 
 
-def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
+def reason(change: Edit, lexicon: Lexicon | None = None, text: str = "") -> str:
     """One line on why the change was made; `lexicon` says which words are known, the shipped list unless given.
+
+    `text` is that of the change, if it may say more: a word that was written twice.
 
     >>> from space.proofread.edits import Edit
     >>> reason(Edit(4, 10, "colour", "color", "spelling"))
@@ -141,6 +143,8 @@ def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
     """
     before, after = (" ".join(text.replace("’", "'").split()) for text in (change.before, change.after))
     key, word = _rule(change, before, after)
+    if before and not after and _is_doubled(change, before, text):
+        key, word = "doubled", before
     _, removed, added, _ = apart(before, after)
     if not key and not (removed.strip() and added.strip()):  # "new" -> "the new" adds a word
         before, after = removed.strip(), added.strip()
@@ -160,6 +164,12 @@ def reason(change: Edit, lexicon: Lexicon | None = None) -> str:
 
 def _rule(change: Edit, before: str, after: str) -> tuple[str, str]:
     return next((found for rule in _RULES if (found := rule(change, before, after))), ("", ""))
+
+
+def _is_doubled(change: Edit, word: str, text: str) -> bool:
+    behind = text[max(0, change.start - _LONGEST) : change.start]
+    around = (WORD.findall(behind)[-1:], WORD.findall(text[change.end : change.end + _LONGEST])[:1])
+    return any(words and words[0].lower() == word.lower() for words in around)
 
 
 def _general(kind: str, before: str, after: str) -> str:

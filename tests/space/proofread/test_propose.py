@@ -218,8 +218,16 @@ def test_of_a_doubled_word_one_is_told(
     assert [f"{edit.before.strip()} = {edit.after or '-'}" for edit in edits] == said
 
 
-def test_some_words_never_stand_twice(lexicon: Lexicon) -> None:
-    assert proposed("Send The the form to to us.", lexicon) == ["the = -", "to = -"]
+def test_most_words_never_stand_twice(lexicon: Lexicon) -> None:
+    assert proposed("Send The the form form to to us.", lexicon) == ["the = -", "form = -", "to = -"]
+    assert proposed("It is very very long, so come in in May, New New York.", lexicon) == []
+
+
+def test_what_a_rule_is_sure_of_is_not_lowered_by_the_taggers_other_fixes(lexicon: Lexicon) -> None:
+    words = tagged("Send the the form.")
+    words[2] = replace(words[2], wrong=0.3, after="a", score=0.2, others=(("", 0.004),))
+    (edit,) = (each for each in propose("Send the the form.", words, lexicon, JUDGE) if not each.after)
+    assert edit.score > 0.9
 
 
 def test_abbreviations_of_mail_have_capitals_or_none(lexicon: Lexicon) -> None:

@@ -100,6 +100,16 @@ def test_the_first_word_of_the_draft_begins_a_sentence() -> None:
     assert why("london", "London", start=0) == line("sentence")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("I sent your your mail.", True), ("I sent your mail.", False), ("I sent yours your mail.", False)],
+)
+def test_of_a_doubled_word_it_says_so(text: str, said: bool) -> None:
+    start = text.rindex(" your")
+    change = Edit(start, start + 5, " your", "", "word choice")
+    assert (reason(change, text=text) == line("doubled", word="your")) is said
+
+
 def test_the_list_may_be_given() -> None:
     change = Edit(0, 3, "qux", "quux", "spelling")
     assert reason(change, Lexicon({"qux": 1})) == "'quux' is the word that is meant here."
