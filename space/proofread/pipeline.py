@@ -340,7 +340,7 @@ class Proofreader:
         if free:
             return "" if self._gain(rewrite, measured, run) < margin else None
         # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
-        wordy = measured.mode == "polish" or self.engine.general or any(map(_loses_words, applied))
+        wordy = measured.mode == "polish" or self.engine.general or _loses_words(text, rewrite, applied)
         if wordy and self._gain(rewrite, measured, run) < -margin:
             return "the rewrite would be less polite"
         return None
@@ -382,8 +382,11 @@ def _whole(unit: Unit, why: str) -> Edit:
     return edit
 
 
-def _loses_words(edit: Edit) -> bool:
-    return len(WORD.findall(edit.after)) < len(WORD.findall(edit.before))
+def _loses_words(text: str, rewrite: str, edits: Sequence[Edit]) -> bool:
+    """Whether a word is gone for good; one that was written twice is still there."""
+    fewer = any(len(WORD.findall(edit.after)) < len(WORD.findall(edit.before)) for edit in edits)
+    was, now = ({word.lower() for word in WORD.findall(each)} for each in (text, rewrite))
+    return fewer and bool(was - now)
 
 
 def _courtesy(tone: Tone) -> float:
