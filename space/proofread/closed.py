@@ -1,4 +1,5 @@
-"""Words of few kinds, and what else may stand in their place: articles, prepositions, forms of one verb, words that sound alike.
+"""Words of few kinds, and what else may stand in their place: articles, prepositions, forms of one verb, words that sound alike, words
+that are written together or apart.
 
     alternatives(words, lexicon)      # of "He explained me of it": me -> to me, of -> on, of -> from, ...
 
@@ -9,6 +10,7 @@ every verb and noun has, are those of a doubted word.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.kinds import ARTICLES, AUXILIARIES, DETERMINERS, PREPOSITIONS
@@ -21,6 +23,8 @@ for _, _group in read_list("word_forms"):
         _GROUPS.setdefault(_word, []).extend(other for other in _group.split() if other != _word)
 _TAKEN_FOR = {row[0]: row[1].split() for row in read_list("prepositions")}
 _DOUBTED = 0.02  # of being wrong
+_USUAL = 20  # times that a word is in the corpora
+_PARTICLES = word_set("grammar", "particles")
 _PERSONS = frozenset("me us him her them you".split())
 # Words that no noun begins with: before them no article is missing.
 NO_NOUN = (
@@ -40,6 +44,9 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
             yield from ((i, form) for form in _regular_forms(word, lexicon))
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
+        for particle in _PARTICLES:  # "setup" -> "set up"
+            if word.endswith(particle) and lexicon.count(word.removesuffix(particle)) >= _USUAL:
+                yield i, f"{word.removesuffix(particle)} {particle}"
         if before and (word in ARTICLES or word in _TAKEN_FOR):
             yield i, ""
         if word in ARTICLES and i + 1 < len(words):
@@ -51,6 +58,15 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
                 yield i, f"the {word}"
                 if sound := article(word):
                     yield i, f"{sound} {word}"
+
+
+def joined(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int, str]]:
+    """The number of a word, and the one word that it may make together with the next: "in to" -> "into"."""
+    for i, (first, second) in enumerate(pairwise(tagged)):
+        whole = first.text + second.text
+        apart = second.start - first.end == 1
+        if apart and whole.isalpha() and whole.islower() and lexicon.count(whole) >= _USUAL:
+            yield i, whole
 
 
 def _regular_forms(word: str, lexicon: Lexicon) -> set[str]:

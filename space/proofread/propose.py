@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord, replacement
-from space.proofread.closed import NO_NOUN, alternatives
+from space.proofread.closed import NO_NOUN, alternatives, joined
 from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Lexicon, article
@@ -99,6 +99,12 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
         for after, (score, source) in found.items():
             features = prior_features(word, after, score, source, guesses=guesses, is_listed=listed)
             yield Candidate(word, after, source, features)
+    for i, after in joined(free, lexicon):
+        first, second = free[i : i + 2]
+        wrong = max(first.wrong, second.wrong)
+        both = TaggedWord(first.start, second.end, text[first.start : second.end], wrong)
+        features = prior_features(both, after, 0.0, "grammar", guesses=(), is_listed=True)
+        yield Candidate(both, after, "grammar", features)
 
 
 def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:

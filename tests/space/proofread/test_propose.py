@@ -257,3 +257,19 @@ def test_an_article_that_must_go_is_not_put_right(lexicon: Lexicon) -> None:
 def test_an_article_may_be_missing_at_the_beginning(lexicon: Lexicon) -> None:
     assert proposed("Costs rose.", lexicon, Costs=(0.99, "The costs", 0.99)) == []
     assert proposed("We sent form.", lexicon, form=(0.99, "the form", 0.99)) == ["form = the form"]
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [("Put it in to a box.", "in to", "into"), ("They work over time.", "over time", "overtime"), ("We setup a call.", "setup", "set up")],
+)  # fmt: skip
+def test_words_together_and_apart_are_proposed(text: str, before: str, after: str) -> None:
+    found = {(edit.before, edit.after): edit for edit in propose(text, tagged(text), Lexicon.load(), JUDGE)}
+    edit = found[before, after]
+    assert edit.source == "grammar" and text[edit.start : edit.end] == before
+
+
+def test_only_words_with_one_blank_between_them_are_joined() -> None:
+    for text in ("Log in  to it.", "Log in-to it.", "Log in, to it.", "Log In To it."):
+        found = propose(text, tagged(text), Lexicon.load(), JUDGE)
+        assert not any(edit.after == "into" and "to" in edit.before for edit in found)
