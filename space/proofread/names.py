@@ -26,6 +26,7 @@ _SHORT_WORDS, _ACRONYMS = word_set("names", "short_words"), word_set("names", "a
 DATES = {form: group.split()[0] for (group,) in read_list("calendar") for form in group.split()}
 OTHER_WORDS = word_set("names", "other_than_dates")  # in lower case, unless a number stands beside them
 _BESIDE_NUMBER = re.compile(r"\d(?:st|nd|rd|th)?(?: of)?[ ,.]{1,2}$")
+_I = re.compile("i(?:'.*|m|ve)?")  # with or without its apostrophe
 _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
 
@@ -116,7 +117,7 @@ def _is_name(text: Words, at: int) -> bool:
     word, lexicon = text.words[at], text.lexicon
     if _is_mixed(word, lexicon) or _is_acronym(word, text):
         return True
-    if not word.capital or word.key in DATES or re.match(r"i(?:'|$)", word.key):
+    if not word.capital or word.key in DATES or _I.fullmatch(word.key):
         return False
     if text.shouting or word.text.isupper():
         return False

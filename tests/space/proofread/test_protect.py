@@ -286,6 +286,11 @@ def test_names_of_an_email_protect_its_sentences() -> None:
     assert check("Marek will come.", "Market will come.", names(email, LEXICON))
 
 
+def test_i_without_its_apostrophe_is_no_name() -> None:
+    assert names("After a year, Im leaving, and Ive told Priya.", LEXICON) == ["Priya"]
+    assert check("After a year, Im leaving.", "After a year, I'm leaving.", []) is None
+
+
 def test_protected_lists_what_must_stay() -> None:
     text = (
         'Priya pays $50 to Tom by 4 May, see https://x.io/a, list.pdf, "My plan" for {{client}}, or ask @lee.'
