@@ -31,7 +31,7 @@ from space.proofread.names import (
     near_dates,
     plain,
 )
-from space.proofread.words import word_set
+from space.proofread.words import likeness, word_set
 
 _NEGATIONS = word_set("grammar", "negations")
 _NEGATION = re.compile(rf"(?i)\b(?:{'|'.join(sorted(_NEGATIONS))})\b|n?'t\b|nt'")
@@ -397,8 +397,12 @@ def _has_date(old: Words, meaning: str) -> bool:
 # ---- meaning ----
 
 
+_A_SLIP = 0.6  # likeness of a misspelt word and the right one
+_SOUND_ALIKE = {"no", "know"}
+
+
 def _turned(edit: Edit, text: str, lexicon: Lexicon) -> str | None:
-    """Whether a "not" comes or goes in the sentence; a misspelt one ("dosent") may be spelt out."""
+    """Whether a "not" comes or goes in the sentence; a misspelt one ("dosent", "neber") may be spelt out, and "let me no" be "let me know"."""
     if not any(_NEGATION.search(plain(part)) for part in (edit.before, edit.after)):
         return None
     before, after = (
@@ -411,7 +415,9 @@ def _turned(edit: Edit, text: str, lexicon: Lexicon) -> str | None:
     misspelt = any(
         word.key.endswith(("nt", "n't", "t")) and not lexicon.lists(word.text) for word in before.words
     )
-    if becomes and misspelt:
+    was_word, becomes_word = edit.before.strip().lower(), edit.after.strip().lower()
+    slip = not lexicon.lists(was_word) and likeness(was_word, becomes_word) >= _A_SLIP  # "neber"
+    if becomes and (misspelt or slip) or {was_word, becomes_word} == _SOUND_ALIKE:
         return None
     return f"the meaning would turn: a “not” would be {'added' if becomes else 'lost'}"
 

@@ -286,6 +286,13 @@ def test_names_of_an_email_protect_its_sentences() -> None:
     assert check("Marek will come.", "Market will come.", names(email, LEXICON))
 
 
+def test_a_misspelt_negation_may_be_spelt_out_and_another_word_may_not_become_one() -> None:
+    assert check("I have neber had it.", "I have never had it.", []) is None
+    assert check("Please let me no if it is.", "Please let me know if it is.", []) is None
+    assert "would be added" in str(check("I have ever had it.", "I have never had it.", []))
+    assert "would be added" in str(check("I have zebra had it.", "I have never had it.", []))
+
+
 def test_i_without_its_apostrophe_is_no_name() -> None:
     assert names("After a year, Im leaving, and Ive told Priya.", LEXICON) == ["Priya"]
     assert check("After a year, Im leaving.", "After a year, I'm leaving.", []) is None
