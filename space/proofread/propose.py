@@ -96,7 +96,11 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
             score, _ = found.get(after, (0.0, ""))
             if score < _TOLD and after not in guesses:
                 found[after] = score, "grammar"
+        behind = free[i - 1].text.lower() if i and free[i - 1].text in unlisted else ""
         for after, (score, source) in found.items():
+            added = after.removesuffix(f" {word.text}")
+            if added != after and behind.endswith(added.lower()):
+                continue  # "letme know": "let me" puts it right, and "me know" would say it twice
             features = prior_features(word, after, score, source, guesses=guesses, is_listed=listed)
             yield Candidate(word, after, source, features)
     for i, after in joined(free, lexicon):

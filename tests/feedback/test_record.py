@@ -206,4 +206,5 @@ def test_old_rows_of_a_dataset_load_and_new_ones_say_the_same() -> None:
 
 
 def test_old_records_are_exported_as_before() -> None:
+    """But that each row says how it came, and that a good verdict by API waits for a person."""
     assert [{"kind": kind, **row} for kind, row in rows(old_records())] == frozen("records_v2_exported.jsonl")

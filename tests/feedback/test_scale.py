@@ -33,10 +33,9 @@ def generate(folder: Path, count: int) -> None:
     folder.mkdir()
     with (folder / "20261121T000000.000000Z-1-0.jsonl").open("wb") as file:
         for n in range(count):
-            draft = (
-                f"Hello, I has sent you {PARTS[n % 8]} number {n // 2} and {PARTS[n // 8 % 8]}, please check it. "
-                * 3
-            )
+            # Words of its own: drafts that differ in a number alone would be one.
+            things = ", ".join(PARTS[n // 2 // 8**place % 8] for place in range(7))
+            draft = f"Hello, I has sent you {things} and more, please check it. " * 2
             bad = n % 2
             record = Record(
                 draft=draft,

@@ -259,6 +259,12 @@ def test_an_article_may_be_missing_at_the_beginning(lexicon: Lexicon) -> None:
     assert proposed("We sent form.", lexicon, form=(0.99, "the form", 0.99)) == ["form = the form"]
 
 
+def test_what_a_word_before_has_run_together_is_not_put_in_again(lexicon: Lexicon) -> None:
+    text = "Please letme know."
+    afters = [edit.after for edit in propose(text, tagged(text, know=(0.9, "me know", 0.9)), lexicon, JUDGE)]
+    assert "let me" in afters and "me know" not in afters
+
+
 @pytest.mark.parametrize(
     ("text", "before", "after"),
     [("Put it in to a box.", "in to", "into"), ("They work over time.", "over time", "overtime"), ("We setup a call.", "setup", "set up")],
