@@ -9,7 +9,7 @@ from space.proofread.words import WORDS, is_word, likeness, read_list, word_set
 ARTICLES, DETERMINERS = word_set("grammar", "articles"), word_set("grammar", "determiners")
 PREPOSITIONS, AUXILIARIES = word_set("grammar", "prepositions"), word_set("grammar", "auxiliaries")
 _CONNECTORS = word_set("grammar", "connectors")  # alike, yet other words
-_SOFTENERS, _INTENSIFIERS = word_set("grammar", "softeners"), word_set("grammar", "intensifiers")
+SOFTENERS, _INTENSIFIERS = word_set("grammar", "softeners"), word_set("grammar", "intensifiers")
 _CONTRACTION_ENDS = ("n't", "'m", "'s", "'re", "'ve", "'ll", "'d")
 
 
@@ -49,7 +49,7 @@ def classify(before: str, after: str) -> str:
         return "word order"
     gone, come = _without(old, new), _without(new, old)
     words = set(gone) | set(come)
-    if words & _SOFTENERS and not set(gone) & _SOFTENERS or set(gone) & _INTENSIFIERS and not come:
+    if words & SOFTENERS and not set(gone) & SOFTENERS or set(gone) & _INTENSIFIERS and not come:
         return "tone"
     if words <= ARTICLES:
         return "article"

@@ -23,6 +23,7 @@ from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
 from space.proofread.judge import Judge, Odds, is_open
+from space.proofread.kinds import SOFTENERS
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
@@ -339,8 +340,8 @@ class Proofreader:
             return "the kinder wording would say something else"
         if free:
             return "" if self._gain(rewrite, measured, run) < margin else None
-        # A word put right says nothing of tone, whatever the classifier makes of its misspelling; a word lost may.
-        wordy = measured.mode == "polish" or self.engine.general or _loses_words(text, rewrite, applied)
+        # A word put right says nothing of tone, whatever the classifier makes of it; a kind word lost may.
+        wordy = measured.mode == "polish" or self.engine.general or _loses_courtesy(text, rewrite)
         if wordy and self._gain(rewrite, measured, run) < -margin:
             return "the rewrite would be less polite"
         return None
@@ -382,11 +383,10 @@ def _whole(unit: Unit, why: str) -> Edit:
     return edit
 
 
-def _loses_words(text: str, rewrite: str, edits: Sequence[Edit]) -> bool:
-    """Whether a word is gone for good; one that was written twice is still there."""
-    fewer = any(len(WORD.findall(edit.after)) < len(WORD.findall(edit.before)) for edit in edits)
+def _loses_courtesy(text: str, rewrite: str) -> bool:
+    """Whether a word is gone that makes a sentence kinder ("please")."""
     was, now = ({word.lower() for word in WORD.findall(each)} for each in (text, rewrite))
-    return fewer and bool(was - now)
+    return bool((was - now) & SOFTENERS)
 
 
 def _courtesy(tone: Tone) -> float:
