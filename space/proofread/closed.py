@@ -4,7 +4,7 @@ that are written together or apart.
     alternatives(words, lexicon)      # of "He explained me of it": me -> to me, of -> on, of -> from, ...
 
 No classifier need have doubted a word: the language model, which reads on anyway, is asked about each. Only regular forms, which
-every verb and noun has, are those of a doubted word.
+every verb and noun has, are those of a doubted word and of one behind an auxiliary.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _TAKEN_FOR = {row[0]: row[1].split() for row in read_list("prepositions")}
 _DOUBTED = 0.02  # of being wrong
 _USUAL = 20  # times that a word is in the corpora
 _PARTICLES = word_set("grammar", "particles")
+_BETWEEN = frozenset("not never just already also yet always".split())
 _PERSONS = frozenset("me us him her them you".split())
 # Words that no noun begins with: before them no article is missing.
 NO_NOUN = (
@@ -40,7 +41,8 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
         before = words[i - 1].lower() if i else ""
         if not word.islower():
             continue
-        if tagged[i].wrong >= _DOUBTED and word not in NO_NOUN:
+        doubted = tagged[i].wrong >= _DOUBTED or _follows_auxiliary(words, i)
+        if doubted and word not in NO_NOUN:
             yield from ((i, form) for form in _regular_forms(word, lexicon))
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
@@ -58,6 +60,14 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
                 yield i, f"the {word}"
                 if sound := article(word):
                     yield i, f"{sound} {word}"
+
+
+def _follows_auxiliary(words: Sequence[str], i: int) -> bool:
+    """Whether the form of a word hangs on the one before, or on that before a "not": "has not arrive"."""
+    behind = [word.lower() for word in words[max(0, i - 2) : i]]
+    if behind and behind[-1] in _BETWEEN:
+        behind.pop()
+    return bool(behind) and (behind[-1] in AUXILIARIES or behind[-1].endswith("n't"))
 
 
 def joined(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int, str]]:

@@ -275,6 +275,16 @@ def test_words_together_and_apart_are_proposed(text: str, before: str, after: st
     assert edit.source == "grammar" and text[edit.start : edit.end] == before
 
 
+@pytest.mark.parametrize("text", ["It has not arrive yet.", "It hasn't arrive yet.", "It was arrive yet."])
+def test_forms_of_a_word_behind_an_auxiliary_are_proposed(text: str) -> None:
+    found = {
+        edit.after for edit in propose(text, tagged(text), Lexicon.load(), JUDGE) if edit.before == "arrive"
+    }
+    assert {"arrived", "arriving"} <= found
+    plain = propose("They arrive today.", tagged("They arrive today."), Lexicon.load(), JUDGE)
+    assert "arrived" not in {edit.after for edit in plain}
+
+
 def test_only_words_with_one_blank_between_them_are_joined() -> None:
     for text in ("Log in  to it.", "Log in, to it.", "Log In To it."):
         found = propose(text, tagged(text), Lexicon.load(), JUDGE)
