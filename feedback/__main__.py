@@ -4,6 +4,7 @@ python -m feedback flag --consent TEXT      keep the verdicts on stdin, JSON lin
 python -m feedback sync                     send what waits in the journal to FEEDBACK_DATASET
 python -m feedback stats --charts charts    counts by verdict, reason, model and week
 python -m feedback export --output rows     training rows
+python -m feedback review                   decide in the terminal about rows that wait in quarantine
 python -m feedback forget --id ID           take a record out of journal, dataset and exports
 """
 
@@ -50,7 +51,16 @@ def parser() -> argparse.ArgumentParser:
         ("sync", "send what waits in the journal to the dataset FEEDBACK_DATASET, with HF_TOKEN"),
         ("stats", "count the feedback"),
         ("export", "write training rows: completions, preferences, and what a person must look at"),
-        ("forget", "take records out of the journal, of FEEDBACK_DATASET if it is set, and of exports"),
+        (
+            "review",
+            "show each text that an export would leave in quarantine, with what it changes ([-removed-], {+added+}), why it "
+            "waits and where it came from, and ask: accept it as training data, reject it, edit it, or let it wait. Decisions "
+            "are kept beside the journal as they are made; the next export follows them",
+        ),
+        (
+            "forget",
+            "take records out of the journal, of FEEDBACK_DATASET if it is set, of exports, and of what was decided in review",
+        ),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument(
@@ -61,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
                 "--consent", required=True, metavar="TEXT",
                 help="what those whose texts these are agreed to, as a name and version of its text; it is kept with each",
             )  # fmt: skip
-        if name in ("stats", "export"):
+        if name in ("stats", "export", "review"):
             command.add_argument(
                 "--dataset",
                 metavar="OWNER/NAME",
@@ -136,14 +146,29 @@ def stats(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
+    from feedback import decisions
     from feedback.export import export as write
     from feedback.export import prepare, register
 
     found = records(options)
     prepare(options.output)
     register(options.folder, options.output)  # first: `forget` must find what a crash leaves half written
-    counts = write(found, options.output)
+    counts = write(found, options.output, decisions.read(options.folder))
     print(", ".join(f"{count} {kind}" for kind, count in counts.items()), file=sys.stderr)
+    return 0
+
+
+def review(options: argparse.Namespace) -> int:
+    from feedback import decisions
+    from feedback.export import rows
+    from feedback.review import review as ask
+
+    judged = rows(records(options), decisions.read(options.folder))
+    counts = ask((row for kind, row in judged if kind == "quarantine"), options.folder)
+    print(
+        f"{counts['accept']} accepted, {counts['reject']} rejected, {counts['edit']} edited, {counts['wait']} wait",
+        file=sys.stderr,
+    )
     return 0
 
 
@@ -165,7 +190,7 @@ def sync(options: argparse.Namespace) -> int:
 
 def forget(options: argparse.Namespace) -> int:
     """The dataset first: if it cannot be reached the rest is still done, and the command can be repeated."""
-    from feedback import dataset, export, journal
+    from feedback import dataset, decisions, export, journal
 
     ids = {name.strip() for name in options.ids}  # as they are copied from a page or an email
     found: set[str] = set()
@@ -180,7 +205,10 @@ def forget(options: argparse.Namespace) -> int:
             )
     found |= journal.erase(options.folder, ids)
     rows, gone = export.forget(options.folder, ids)
+    decided = decisions.forget(options.folder, ids)
     print(f"{len(found)} of {len(ids)} records and {rows} exported rows deleted", file=sys.stderr)
+    if decided:
+        print(f"{decided} decisions about their rows deleted", file=sys.stderr)
     for folder in gone:
         print(
             f"The export {folder} is gone: if it was moved, delete the rows with these ids there.",
@@ -193,7 +221,14 @@ def forget(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {"flag": flag, "sync": sync, "stats": stats, "export": export, "forget": forget}
+COMMANDS = {
+    "flag": flag,
+    "sync": sync,
+    "stats": stats,
+    "export": export,
+    "review": review,
+    "forget": forget,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

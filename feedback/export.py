@@ -1,4 +1,4 @@
-"""Records as training rows, streamed: one record in memory at a time, the rest in a scratch file.
+"""Records as training rows, streamed: one record in memory at a time, the rest in scratch files.
 
 `completions.jsonl`   prompt, completion            corrected texts, and rewrites accepted in full
 `preferences.jsonl`   prompt, chosen, rejected      what a user would have had against what was rejected
@@ -6,7 +6,9 @@
 `manifest.json`       how many of each
 
 The names of the columns are trl's. Each row carries `ids`, the records that it was made from, so that `forget` finds
-it; `source`, how its text is known to be right; the record's `reasons`; and the `mode` and `dialect` of the request.
+it; `source`, how its text is known to be right (corrected, changes, accepted, or reviewed: written by who looked through
+the quarantine); `via`, how its records came (page, cli, api; of two the more doubtful); the record's `reasons`; and the
+`mode` and `dialect` of the request.
 """
 
 from __future__ import annotations
@@ -16,19 +18,20 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
+from feedback.decisions import Decision, Row, target
 from feedback.errors import FeedbackError
 from feedback.record import VERDICTS, Change, Record, rebuilt
-from feedback.source import Seen, key, scratch
+from feedback.source import key, scratch
+from feedback.trust import CONFIRMED_VIAS, UNCONFIRMED, Spool, is_unconfirmed, most_doubtful
 from space.proofread.lexicon import WORD, Lexicon
 
 KINDS = ("completions", "preferences", "quarantine")
-TEXTS = ("prompt", "completion", "chosen", "rejected")  # columns of a row that hold a text
 MANIFEST = "manifest.json"
 FILES = (*(f"{kind}.jsonl" for kind in KINDS), MANIFEST)
 UNFINISHED = tuple(f"{name}.part" for name in FILES)
@@ -41,26 +44,27 @@ LENGTH_RATIO = (0.5, 2.0)  # of a rewrite to its draft, in characters
 LENGTH_SLACK = 20  # characters: short texts change more
 LATIN_SHARE = 0.9  # of the letters of an English text, at least
 
-Row = dict[str, Any]
-
 _LATIN_END = "\u0250"  # the first character after the Latin alphabets
 _PLACEHOLDER = re.compile(r"\[[A-Z]+_\d+\]")
 
 
-def rows(records: Iterable[Record]) -> Iterator[tuple[str, Row]]:
-    """(kind, row) for each training row, without repeats; pairs across records come last."""
-    seen, drafts = Seen(), _Drafts()
+def rows(
+    records: Iterable[Record], decisions: Mapping[str, Decision] | None = None
+) -> Iterator[tuple[str, Row]]:
+    """(kind, row) for each training row that `trust` leaves, once all records are read; pairs across records come last."""
+    spool, drafts = Spool(decisions or {}), _Drafts()
     for row in chain((row for record in records for row in _rows(record, drafts)), drafts.pairs()):
-        kind, row = _checked(row)
-        if seen.add(kind, *(row[name] for name in TEXTS if name in row)):
-            yield kind, row
+        why = _why(row)
+        spool.add({**row, "why": why} if why else row)
+    for row in spool.judged():
+        yield "quarantine" if "why" in row else "completions" if "completion" in row else "preferences", row
 
 
 def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
     """The rows that one record makes by itself; what needs another record is left with `drafts`."""
     if record.verdict not in VERDICTS:  # of a later release
         return
-    about = {"ids": [record.id], "reasons": list(record.reasons), **_request(record)}
+    about = {"ids": [record.id], "clients": [record.client], "via": _via(record), **_about(record)}
     target, source = _target(record)
     if source in ("corrected", "accepted"):
         yield {"prompt": record.draft, "completion": target, "source": source, **about}
@@ -81,7 +85,15 @@ def _rows(record: Record, drafts: _Drafts) -> Iterator[Row]:
         drafts.add_rejected(record)
 
 
-def _request(record: Record) -> dict[str, str | None]:
+def _via(record: Record) -> str:
+    return str(record.options.get("via") or "page")
+
+
+def _about(record: Record) -> dict[str, Any]:
+    return {"reasons": list(record.reasons), **_request(record)}
+
+
+def _request(record: Record) -> dict[str, Any]:
     return {name: record.options.get(name) for name in ("mode", "dialect")}
 
 
@@ -112,35 +124,51 @@ class _Drafts:
     def __init__(self) -> None:
         self._database = scratch()
         self._database.execute(
-            "CREATE TABLE targets (draft BLOB PRIMARY KEY, id, text, source) WITHOUT ROWID"
+            "CREATE TABLE targets (draft BLOB PRIMARY KEY, rank, id, text, source, via, client) WITHOUT ROWID"
         )
-        self._database.execute("CREATE TABLE rejected (draft BLOB, id, prompt, text, about)")
+        self._database.execute("CREATE TABLE rejected (draft BLOB, id, prompt, text, via, client, about)")
 
     def add_target(self, record: Record, text: str, source: str) -> None:
-        """The first text wins, but a corrected one over an accepted one."""
-        verb = "REPLACE" if source == "corrected" else "IGNORE"
-        values = (_draft_key(record), record.id, json.dumps(text), source)
-        self._database.execute(f"INSERT OR {verb} INTO targets VALUES (?, ?, ?, ?)", values)
+        """The first text wins, but a corrected one over an accepted one, and any over one that a program accepted."""
+        rank = 2 if source == "corrected" else int(_via(record) in CONFIRMED_VIAS)
+        self._database.execute(
+            "INSERT INTO targets VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET (rank, id, text, source, via, client)"
+            " = (excluded.rank, excluded.id, excluded.text, excluded.source, excluded.via, excluded.client)"
+            " WHERE excluded.rank > rank",
+            (
+                _draft_key(record),
+                rank,
+                record.id,
+                *map(json.dumps, (text, source, _via(record), record.client)),
+            ),
+        )
 
     def add_rejected(self, record: Record) -> None:
-        about = {"reasons": list(record.reasons), **_request(record)}
-        values = (_draft_key(record), record.id, *map(json.dumps, (record.draft, record.rewrite, about)))
-        self._database.execute("INSERT INTO rejected VALUES (?, ?, ?, ?, ?)", values)
+        values = (record.draft, record.rewrite, _via(record), record.client, _about(record))
+        self._database.execute(
+            "INSERT INTO rejected VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (_draft_key(record), record.id, *map(json.dumps, values)),
+        )
 
     def pairs(self) -> Iterator[Row]:
         """A text rejected by one user against the target of another, in the order in which they came."""
         joined = self._database.execute(
-            "SELECT r.id, r.prompt, r.text, r.about, t.id, t.text, t.source FROM rejected r"
+            "SELECT t.id, r.id, r.prompt, r.text, r.via, r.client, r.about, t.text, t.source, t.via, t.client FROM rejected r"
             " CROSS JOIN targets t ON t.draft = r.draft WHERE t.text != r.text ORDER BY r.rowid"
         )
-        for bad, prompt, rejected, about, good, chosen, source in joined:
+        for good, bad, *values in joined:
+            prompt, rejected, via, client, about, chosen, source, good_via, good_client = map(
+                json.loads, values
+            )
             yield {
-                "prompt": json.loads(prompt),
-                "chosen": json.loads(chosen),
-                "rejected": json.loads(rejected),
+                "prompt": prompt,
+                "chosen": chosen,
+                "rejected": rejected,
                 "source": source,
                 "ids": [good, bad],
-                **json.loads(about),
+                "clients": [good_client, client],
+                "via": most_doubtful(good_via, via),
+                **about,
             }
 
 
@@ -149,13 +177,11 @@ def _draft_key(record: Record) -> bytes:
     return key(json.dumps([record.draft, _request(record)]))
 
 
-def _checked(row: Row) -> tuple[str, Row]:
-    """Which file a row goes to."""
-    abuse = [reason for reason in row["reasons"] if reason in ABUSE]
-    text = row.get("completion") or row.get("chosen", "")
-    if why := f"reason: {abuse[0]}" if abuse else fault(row["prompt"], text):
-        return "quarantine", {**row, "why": why}
-    return ("completions" if "completion" in row else "preferences"), row
+def _why(row: Row) -> str:
+    """Why a person must look at a row first, whatever other rows there are; or nothing."""
+    if abuse := [reason for reason in row["reasons"] if reason in ABUSE]:
+        return f"reason: {abuse[0]}"
+    return fault(row["prompt"], target(row)) or (UNCONFIRMED if is_unconfirmed(row) else "")
 
 
 def fault(draft: str, text: str) -> str:
@@ -198,8 +224,12 @@ def prepare(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
+def export(
+    records: Iterable[Record], folder: Path, decisions: Mapping[str, Decision] | None = None
+) -> dict[str, int]:
     """Writes the rows into a folder, every file in full or none; returns how many of each kind.
+
+    `decisions` are those of `decisions.read`.
 
     Raises FeedbackError as `prepare` does.
     """
@@ -209,7 +239,7 @@ def export(records: Iterable[Record], folder: Path) -> dict[str, int]:
         files: dict[str, TextIO] = {
             kind: stack.enter_context(_private(folder / f"{kind}.jsonl.part")) for kind in KINDS
         }
-        for kind, row in rows(records):
+        for kind, row in rows(records, decisions):
             files[kind].write(json.dumps(row) + "\n")
             counts[kind] += 1
     with _private(folder / f"{MANIFEST}.part") as manifest:
