@@ -1,5 +1,4 @@
-"""Words of few kinds, and what else may stand in their place: articles, prepositions, forms of one verb, words that sound alike, words
-that are written together or apart.
+"""Words of few kinds, and what else may stand in their place: articles, forms of one verb, words that sound alike, joined ones.
 
     alternatives(words, lexicon)      # of "He explained me of it": me -> to me, of -> on, of -> from, ...
 

@@ -26,7 +26,12 @@ from training.finetune.sentence_pairs import by_sentence, mode_of, units
 from training.runs.atomic_write import write_errors
 from training.runs.steps import read_json
 
-_SOURCES = ("corrected", "changes", "accepted")  # of a text, as the export calls them, best known first
+_SOURCES = (
+    "reviewed",
+    "corrected",
+    "changes",
+    "accepted",
+)  # of a text, as the export calls them, best known first
 _IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
 
 Row = dict[str, Any]
@@ -70,7 +75,7 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
 
     Raises UserError for feedback that cannot be read, or that has no row to train on.
     """
-    from feedback import export, source
+    from feedback import decisions, export, source
     from feedback.__main__ import require
     from feedback.dataset import Dataset
     from feedback.dataset import rows as dataset_rows
@@ -95,7 +100,7 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
                 records = source.journal(journal)
             export.prepare(where)
             export.register(journal, where)
-            counts = export.export(records, where)
+            counts = export.export(records, where, decisions.read(journal))
         if not args.export or journal.is_dir():
             for each in (folder / "train", folder / "held_out"):
                 export.register(journal, each)
@@ -105,7 +110,7 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
         place = args.export or repo_id or journal
         if counts.get("quarantine"):
             raise UserError(
-                f"{place}: all {counts['quarantine']} rows are in quarantine: look at {where / 'quarantine.jsonl'}"
+                f"{place}: all {counts['quarantine']} rows are in quarantine: go through them with python -m feedback review"
             )
         raise UserError(
             f"{place} has no feedback that makes a training row yet: come back when there is some"

@@ -310,7 +310,7 @@ def models(tmp_path: Path) -> Path:
         ([flag(number, reasons=("rude",), verdict="bad", corrected="", changes=()) for number in (0, 3)],
          "has no feedback that makes a training row yet"),
         ([flag(number, reasons=("rude",), verdict="bad", corrected=email(number)[1]) for number in (0, 3)],
-         "rows are in quarantine: look at"),
+         "rows are in quarantine: go through them with python -m feedback review"),
     ],
     ids=["empty", "useless", "quarantined"],
 )  # fmt: skip
