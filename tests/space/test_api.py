@@ -413,12 +413,12 @@ def test_no_call_goes_past_the_queue(http: httpx.Client, served: Served) -> None
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_request_that_is_too_large_is_refused(http: httpx.Client, declared: bool) -> None:
     body = b"x" * 100_000
-    content: Any = body * 41 if declared else (body for _ in range(41))
+    content: Any = body * 61 if declared else (body for _ in range(61))
     answer = http.post(
         "/gradio_api/call/v2/proofread", content=content, headers={"content-type": "application/json"}
     )
     assert answer.status_code == 413
-    assert answer.json() == {"detail": "This request is larger than 4,000,000 bytes: send less at once."}
+    assert answer.json() == {"detail": "This request is larger than 6,000,000 bytes: send less at once."}
 
 
 def test_files_are_limited_and_only_what_was_sent_can_be_read(http: httpx.Client, served: Served) -> None:
