@@ -92,6 +92,7 @@ _MARKS = {
     ",": "a comma", ".": "a full stop", "?": "a question mark", "!": "an exclamation mark", ":": "a colon",
     ";": "a semicolon", "-": "a hyphen",
 }  # fmt: skip
+_BESIDE = 40  # characters of a text in which the words beside a change are looked for
 _LONGEST = 40  # characters of a text that a line quotes
 _CONFUSED = {
     key: frozenset(words.split())
@@ -167,8 +168,8 @@ def _rule(change: Edit, before: str, after: str) -> tuple[str, str]:
 
 
 def _is_doubled(change: Edit, word: str, text: str) -> bool:
-    behind = text[max(0, change.start - _LONGEST) : change.start]
-    around = (WORD.findall(behind)[-1:], WORD.findall(text[change.end : change.end + _LONGEST])[:1])
+    behind = text[max(0, change.start - _BESIDE) : change.start]
+    around = (WORD.findall(behind)[-1:], WORD.findall(text[change.end : change.end + _BESIDE])[:1])
     return any(words and words[0].lower() == word.lower() for words in around)
 
 

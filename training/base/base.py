@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _EMBEDDED = Path(__file__).parents[2] / "space" / "models" / "proofreader.gguf"
 _PROMPTS = 50
 _IDS = {"bos": "bos", "eos": "eos", "pad": "padding"}  # transformers' name, and GGUF's
-_SPECIAL = 3  # gguf.TokenType.CONTROL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,12 +65,7 @@ def load_llama(name: str) -> LlamaForCausalLM:
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(**where(name), dtype=torch.float32)
-    except OSError as error:
-        raise UserError(
-            f"no model at {name}: name a GGUF file, a folder or a Hub repo id that can be reached"
-        ) from error
+    loaded = from_name(AutoModelForCausalLM, name, dtype=torch.float32)
     if loaded.config.model_type != "llama" or not loaded.config.tie_word_embeddings:
         raise UserError(f"{name} is no Llama with tied embeddings: choose one, as SmolLM2 or Llama-3.2-1B")
     fields = LlamaConfig().to_dict().keys() & loaded.config.to_dict().keys() - {"architectures", "dtype"}
@@ -82,14 +76,19 @@ def load_llama(name: str) -> LlamaForCausalLM:
     return model.eval()
 
 
-def where(name: str) -> dict[str, Any]:
-    """The arguments of `from_pretrained` for a folder, a Hub repo id or a GGUF file. UserError if that file is missing."""
+def from_name(kind: Any, name: str, **options: Any) -> Any:
+    """What `kind.from_pretrained` gives for a folder, a Hub repo id or a GGUF file. UserError if there is none."""
     path = Path(name)
-    if path.suffix != ".gguf":
-        return {"pretrained_model_name_or_path": name}
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: name a GGUF file, a folder or a Hub repo id")
-    return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: name a GGUF file, a folder or a Hub repo id")
+        name, options = str(path.parent), {**options, "gguf_file": path.name}
+    try:
+        return kind.from_pretrained(name, **options)
+    except OSError as error:
+        raise UserError(
+            f"no model at {path}: name a GGUF file, a folder or a Hub repo id that can be reached"
+        ) from error
 
 
 # ---- what the file says of itself ----
@@ -97,6 +96,7 @@ def where(name: str) -> dict[str, Any]:
 
 def _tokenizer(reader: GGUFReader, path: Path) -> PreTrainedTokenizerFast:
     """The tokenizer as it was before conversion. UserError if it is none that `conversion` writes."""
+    from gguf import TokenType
     from tokenizers import AddedToken, Tokenizer, decoders, models
     from transformers import PreTrainedTokenizerFast
 
@@ -114,7 +114,11 @@ def _tokenizer(reader: GGUFReader, path: Path) -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer, tokenizer.decoder = split_like_llama3(), decoders.ByteLevel()
     kinds = zip(tokens, keys["tokenizer.ggml.token_type"], strict=True)
     tokenizer.add_special_tokens(
-        [AddedToken(token, special=True, normalized=False) for token, kind in kinds if kind == _SPECIAL]
+        [
+            AddedToken(token, special=True, normalized=False)
+            for token, kind in kinds
+            if kind == TokenType.CONTROL
+        ]
     )
     ids = {name: keys.get(f"tokenizer.ggml.{key}_token_id") for name, key in _IDS.items()}
     named = {f"{name}_token": tokens[i] for name, i in ids.items() if i is not None}

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     general, email, plain = (load_texts(path) for path in (args.clean, args.email, args.plain))
     real = real_pairs(args.real)[0] + (learner_pairs(args.learner) if args.learner else [])
     if args.model:
-        model, tokenizer = _pretrained(args.model)
+        model, tokenizer = pretrained(args.model)
     else:
         tokenizer = _tokenizer(args.out, [*email, *general], PRESETS[args.preset][0], args.seed)
         model = _model(args.preset, tokenizer)
@@ -107,18 +107,23 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps({"out": str(args.out / "model"), "parameters": parameters, **state}))
 
 
-def _pretrained(path: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+def pretrained(
+    path: Path, dtype: torch.dtype | None = None
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """The model of a folder, in float32 unless told otherwise, and its tokenizer. UserError if one of them is missing."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=torch.float32, attn_implementation=hardware.attention()
+            path, dtype=dtype or torch.float32, attn_implementation=hardware.attention()
         )
         return model, tokenizer
     except OSError as error:
-        raise UserError(f"no model at {path}: give --model a folder of training prune") from error
+        raise UserError(
+            f"no model at {path}: give --model a folder that training base or prune made"
+        ) from error
 
 
 def _optimizers(

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from space.errors import UserError
 from space.proofread.prompt import BEGIN, CHAT_TEMPLATE, END, PAD, SPECIAL_TOKENS
 from training.base import hardware
-from training.base.base import load_llama, where
+from training.base.base import from_name, load_llama
 from training.base.pretrain import collate, save_model, split_like_llama3, target_loss
 from training.data.pairs import load_texts
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     texts = [load_texts(path) for path in args.texts]
     counted = [text for some in texts for text in rng.sample(some, min(len(some), _COUNTED // len(texts)))]
     measured = [text for some in texts for text in rng.sample(some, min(len(some), _MEASURED // len(texts)))]
-    model, tokenizer = load_llama(args.model), AutoTokenizer.from_pretrained(**where(args.model))
+    model, tokenizer = load_llama(args.model), from_name(AutoTokenizer, args.model)
     if args.num_hidden_layers > model.config.num_hidden_layers:
         raise UserError(
             f"{args.model} has {model.config.num_hidden_layers} layers: keep fewer, --num_hidden_layers"

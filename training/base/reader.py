@@ -21,18 +21,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space.errors import UserError
 from space.proofread.edits import KINDS, Edit, apply, canonical
 from space.proofread.evidence import Classifiers
 from space.proofread.llm.reading import version_of
 from space.proofread.propose import LEAST, candidates, word_edit
 from training.base import hardware, loop
+from training.base.pretrain import pretrained
 from training.data.answers import Answers
 from training.data.pairs import Pair, PairMaker, calibration_texts, learner_pairs, load_texts, real_pairs
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from transformers import LlamaForCausalLM
 
 _REAL_SHARE = 0.6  # of the texts: real corrections, where there are some
 _IDENTITY_SHARE = 0.45  # of the others: clean as they are
@@ -60,7 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     import torch
-    from transformers import AutoTokenizer
 
     loop.check(args)
     torch.manual_seed(args.seed)
@@ -69,8 +69,8 @@ def run(args: argparse.Namespace) -> None:
     kept = set(calibration_texts(email))
     maker = PairMaker(load_texts(args.clean), [text for text in email if text not in kept], _IDENTITY_SHARE)
     real = real_pairs(args.real)[0] + (learner_pairs(args.learner) if args.learner else [])
-    model = _reading(args.model, args.lora_r).to(hardware.device())
-    tokenizer = AutoTokenizer.from_pretrained(args.model)
+    base, tokenizer = pretrained(args.model, hardware.dtype(hardware.device()))
+    model = _reading(base, args.lora_r).to(hardware.device())
     learnt = [parameter for parameter in model.lm.parameters() if parameter.requires_grad]
     groups = [{"params": learnt}, {"params": [model.log_scale, model.bias], "share": _FAST}]
     optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
@@ -82,18 +82,10 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps({"out": str(args.out / "adapter"), "parameters": trained, **state}))
 
 
-def _reading(path: Path, lora_r: int) -> Any:
+def _reading(base: LlamaForCausalLM, lora_r: int) -> Any:
     """The model that reads: its weights as they are, an adapter on all of its matrices, and what gains are weighed with."""
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    try:
-        base = AutoModelForCausalLM.from_pretrained(
-            path, dtype=hardware.dtype(hardware.device()), attn_implementation=hardware.attention()
-        )
-    except OSError as error:
-        raise UserError(f"no model at {path}: give --model a folder that training base made") from error
 
     class Reading(torch.nn.Module):
         def __init__(self) -> None:
