@@ -18,6 +18,7 @@ RANGES = {
     "top_k": (0, 200),
     "min_p": (0.0, 1.0),
     "repeat_penalty": (1.0, 2.0),
+    "min_tokens": (0, 4096),
     "max_tokens": (0, 4096),
     "seed": (0, 2**31 - 1),
 }
@@ -39,6 +40,7 @@ class Options:
     top_k: int = 0
     min_p: float = 0.0
     repeat_penalty: float = 1.0
+    min_tokens: int = 0
     max_tokens: int = 0
     seed: int = 0
 
@@ -52,7 +54,7 @@ class Options:
         """What `Proofreader.run` takes."""
         sampling = Sampling(
             self.temperature, self.top_p, int(self.top_k), self.min_p, self.repeat_penalty,
-            max_tokens=int(self.max_tokens) or None, seed=int(self.seed),
+            min_tokens=int(self.min_tokens), max_tokens=int(self.max_tokens) or None, seed=int(self.seed),
         )  # fmt: skip
         terms = tuple(filter(None, (term.strip() for term in re.split(r"[\n,;]", self.terms))))
         return {

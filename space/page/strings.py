@@ -133,6 +133,7 @@ SAMPLING = {  # label and note
     "top_k": ("Top-k", "0 turns it off."),
     "min_p": ("Min-p", ""),
     "repeat_penalty": ("Repeat penalty", ""),
+    "min_tokens": ("Min tokens", "For one answer: it does not end before."),
     "max_tokens": ("Max tokens", "For one answer; 0: twice the length of its text."),
     "seed": ("Seed", ""),
 }

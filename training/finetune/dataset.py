@@ -80,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
     data.add_argument(
         "--dataset",
+        "--dataset_name",
         action=Repeated,
         metavar="FILE|REPO",
         help="to learn from; may be given again for a mixture",
@@ -95,12 +96,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     data.add_argument(
         "--input_column",
+        "--input_column_name",
         nargs="+",
         metavar="NAME",
         help="several are put together; found by name if not given",
     )
     data.add_argument(
-        "--output_column", metavar="NAME", help="or a column of messages; found by name if not given"
+        "--output_column",
+        "--output_column_name",
+        metavar="NAME",
+        help="or a column of messages; found by name if not given",
     )
     data.add_argument(
         "--tagger", type=Path, help="folder of the tagger that gives evidence (default: the shipped one)"

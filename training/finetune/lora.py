@@ -23,27 +23,30 @@ ADAPTER = "adapter"  # its folder in that of the run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `sft` and `prefer` have in common, with the defaults of `sft`."""
+    """What `sft` and `prefer` have in common, with the defaults of `sft`.
+
+    A second name is what the training scripts of StarCoder and of many that followed it call an option.
+    """
     adapter = parser.add_argument_group("LoRA (of a new adapter)")
     rate = parser.add_argument_group("optimisation")
     steps = parser.add_argument_group("steps between")
-    for group, name, kind, default, text in (
-        (adapter, "lora_r", int, 32, "rank"),
-        (adapter, "lora_alpha", int, 64, "the update is scaled by alpha / r"),
-        (adapter, "lora_dropout", float, 0.0, "share of the inputs of the adapter"),
-        (rate, "learning_rate", float, 1e-3, "at its peak"),
-        (rate, "lr_scheduler_type", str, "cosine", "as transformers calls it"),
-        (rate, "warmup_steps", float, 0.03, "below 1 a share of all"),
-        (rate, "weight_decay", float, 0.0, "of AdamW"),
-        (rate, "per_device_train_batch_size", int, 32, "rows"),
-        (rate, "gradient_accumulation_steps", int, 1, "batches a step"),
-        (rate, "num_train_epochs", float, 1.0, "passes over the rows"),
-        (rate, "max_steps", int, -1, "instead of epochs, if above 0"),
-        (rate, "max_length", int, 384, "tokens of a row"),
-        (steps, "logging_steps", int, 10, "lines of the log"),
-        (steps, "save_steps", int, 100, "checkpoints, of which the last two stay"),
+    for group, names, kind, default, text in (
+        (adapter, "--lora_r", int, 32, "rank"),
+        (adapter, "--lora_alpha", int, 64, "the update is scaled by alpha / r"),
+        (adapter, "--lora_dropout", float, 0.0, "share of the inputs of the adapter"),
+        (rate, "--learning_rate", float, 1e-3, "at its peak"),
+        (rate, "--lr_scheduler_type", str, "cosine", "as transformers calls it"),
+        (rate, "--warmup_steps --num_warmup_steps", float, 0.03, "below 1 a share of all"),
+        (rate, "--weight_decay", float, 0.0, "of AdamW"),
+        (rate, "--per_device_train_batch_size --batch_size", int, 32, "rows"),
+        (rate, "--gradient_accumulation_steps", int, 1, "batches a step"),
+        (rate, "--num_train_epochs", float, 1.0, "passes over the rows"),
+        (rate, "--max_steps", int, -1, "instead of epochs, if above 0"),
+        (rate, "--max_length --seq_length", int, 384, "tokens of a row"),
+        (steps, "--logging_steps --log_freq", int, 10, "lines of the log"),
+        (steps, "--save_steps --save_freq", int, 100, "checkpoints, of which the last two stay"),
     ):
-        group.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (default %(default)s)")
+        group.add_argument(*names.split(), type=kind, default=default, help=f"{text} (default %(default)s)")
     adapter.add_argument(
         "--target_modules", nargs="+", default=["all-linear"], metavar="NAME", help="layers, or all-linear"
     )
@@ -51,12 +54,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gradient_checkpointing", action=argparse.BooleanOptionalAction, default=False,
         help="less memory, a third more time",
     )  # fmt: skip
+    rate.add_argument(
+        "--no_gradient_checkpointing",
+        action="store_false",
+        dest="gradient_checkpointing",
+        help=argparse.SUPPRESS,
+    )
     parser.add_argument(
         "--recipe",
         metavar="FILE",
         help="YAML with any of these options, or a name in training/finetune/recipes",
     )
-    parser.add_argument("--model", help="base: a folder or a Hub repo id")
+    parser.add_argument("--model", "--model_path", help="base: a folder or a Hub repo id")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -161,7 +170,11 @@ def settings(args: argparse.Namespace, folder: Path, **others: Any) -> dict[str,
     }
 
 
-_PACKAGES = {"load_in_4bit": "bitsandbytes", "attn_implementation": "flash_attn"}
+_PACKAGES = {
+    "load_in_4bit": "bitsandbytes",
+    "load_in_8bit": "bitsandbytes",
+    "attn_implementation": "flash_attn",
+}
 
 
 def require_packages(args: argparse.Namespace) -> None:

@@ -24,7 +24,8 @@ from space.errors import UserError
 
 _ADAPTER_BYTES, _COPY_BYTES = 16, 4
 _ACTIVATION_BYTES, _CHECKPOINTED_BYTES = 34, 2
-_BYTES_4BIT = 0.56  # nf4 with double quantisation: 4.5 bits a weight; the embeddings stay as they are
+# Of a weight: nf4 with double quantisation takes 4.5 bits, LLM.int8() a byte; the embeddings stay as they are.
+_QUANTISED_BYTES = {"load_in_4bit": 0.56, "load_in_8bit": 1.0}
 _GB = 1e9
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -94,7 +95,8 @@ def needed(
 
     options = vars(args)
     full = 2 if options.get("bf16") and torch.cuda.is_available() else 4  # bytes of a weight
-    weights = inside * (_BYTES_4BIT if options.get("load_in_4bit") else full) + outside * full
+    inside_bytes = next((size for name, size in _QUANTISED_BYTES.items() if options.get(name)), full)
+    weights = inside * inside_bytes + outside * full
     text = config.get_text_config()
     rows = args.per_device_train_batch_size * (preferences.texts if preferences else 1)
     in_16_bits = options.get(

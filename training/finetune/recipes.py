@@ -59,7 +59,8 @@ def arguments(recipe: Mapping[str, Any]) -> argparse.Namespace:
 
 def set_defaults(parser: argparse.ArgumentParser, recipe: Mapping[str, Any], name: object = "recipe") -> None:
     """Makes a recipe's values the defaults of a parser. UserError for unknown keys and values that do not fit."""
-    actions = {action.dest: action for action in parser._actions if action.option_strings}
+    # The first of each: others of the same name only set it to one value.
+    actions = {action.dest: action for action in reversed(parser._actions) if action.option_strings}
     for key, value in recipe.items():
         if key not in actions or key in ("help", "recipe"):
             near = difflib.get_close_matches(str(key), actions, n=1)

@@ -26,8 +26,8 @@ from training.runs import atomic_write, checkpoints, experiments, pictures
 _HUB = "hub:"
 # What cannot change when a run goes on; how long it is and how often it reports can.
 _FIXED = (
-    "model", "task", "seed", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "max_length", "packing", "load_in_4bit",
-    "per_device_train_batch_size", "gradient_accumulation_steps", "completion_only_loss", "neftune_noise_alpha",
+    "model", "task", "seed", "lora_r", "lora_alpha", "lora_dropout", "target_modules", "max_length", "packing",
+    "load_in_4bit", "load_in_8bit", "per_device_train_batch_size", "gradient_accumulation_steps", "completion_only_loss", "neftune_noise_alpha",
     "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay",  # which checkpoints hold, and put back
 )  # fmt: skip
 _LOGGED = ("loss", "eval_loss", "learning_rate", "grad_norm", "epoch", "mean_token_accuracy", "entropy")
@@ -44,9 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--chat_template_path", type=Path, help="Jinja file, for a model without a chat template"
     )
     model.add_argument("--attn_implementation", help="sdpa, eager, flash_attention_2 (default: the model's)")
+    model.add_argument(
+        "--use_flash_attn",
+        action="store_const",
+        const="flash_attention_2",
+        dest="attn_implementation",
+        help=argparse.SUPPRESS,
+    )
     model.add_argument("--bf16", action=flag, help="compute in bfloat16 (default: where it is faster here)")
     model.add_argument(
         "--load_in_4bit", action="store_true", help="QLoRA: frozen weights in 4 bits, by bitsandbytes"
+    )
+    model.add_argument(
+        "--load_in_8bit", action="store_true", help="frozen weights in 8 bits (LLM.int8()), by bitsandbytes"
     )
     training = parser.add_argument_group("training")
     training.add_argument("--per_device_eval_batch_size", type=int, help="rows (default: as for training)")
@@ -58,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="stop after N evaluations without a lower loss",
     )  # fmt: skip
     training.add_argument(
-        "--eval_steps", type=int, default=100, help="between evaluations on held-out rows (default 100)"
+        "--eval_steps",
+        "--eval_freq",
+        type=int,
+        default=100,
+        help="between evaluations on held-out rows (default 100)",
     )
     experiments.add_arguments(parser)
 
@@ -137,6 +151,8 @@ def _check(args: argparse.Namespace) -> None:
     for name, what in (("model", "a folder or a Hub repo id"), ("output_dir", "a folder, or hub:owner/name")):
         if not getattr(args, name):
             raise UserError(f"--{name} is missing: name {what}")
+    if args.load_in_4bit and args.load_in_8bit:
+        raise UserError("--load_in_4bit and --load_in_8bit: choose one")
     lora.require_packages(args)
     above_zero = ("lora_r", "lora_alpha", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
                   "logging_steps", "eval_steps", "save_steps", "learning_rate", "per_device_eval_batch_size",

@@ -80,9 +80,9 @@ def _model(args: argparse.Namespace) -> Any:
     options: dict[str, Any] = {"dtype": torch.bfloat16 if args.bf16 and on_gpu else torch.float32}
     if args.attn_implementation:
         options["attn_implementation"] = args.attn_implementation
-    if args.load_in_4bit:
+    if args.load_in_4bit or args.load_in_8bit:
         options |= {
-            "quantization_config": _quantization(),
+            "quantization_config": _quantization(args.load_in_4bit),
             "device_map": {"": int(os.environ.get("LOCAL_RANK", 0))},
         }
         if not on_gpu:
@@ -90,11 +90,13 @@ def _model(args: argparse.Namespace) -> Any:
     return lora.base(args.model, **options)
 
 
-def _quantization() -> Any:
-    """The data type of QLoRA (Dettmers et al. 2023, arXiv:2305.14314): NF4 with double quantisation."""
+def _quantization(four_bits: bool) -> Any:
+    """NF4 with double quantisation, as QLoRA has it (Dettmers et al. 2023, arXiv:2305.14314), or LLM.int8() (arXiv:2208.07339)."""
     import torch
     from transformers import BitsAndBytesConfig
 
+    if not four_bits:
+        return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,

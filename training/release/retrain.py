@@ -37,6 +37,7 @@ from training.runs import experiments
 from training.runs.steps import Steps, fingerprint, write_json
 
 RESULT = "result.json"
+_COPIES = 3  # of the base's weights in --output_dir
 _MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
 
 Row = dict[str, Any]
@@ -193,9 +194,32 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError(f"{path} does not exist: name a file of JSON lines")
     for path in (args.sft_recipe, args.prefer_recipe):
         lora.require_packages(argparse.Namespace(**{"tracker": args.tracker, **_recipe(path)}))
+    evaluation(args), clean_texts(args)  # read here, so that a file without their columns is refused
+    _require_memory(args)
     llama_gguf.prepared(Checkpoint.open(args.base), "F16", args.base.name, None)
+    _require_disk(args)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("retrain runs in one process: start it without accelerate launch")
+
+
+def _require_memory(args: argparse.Namespace) -> None:
+    """UserError if not even one token can be trained on."""
+    from training.finetune import lora, memory, recipes
+
+    options = recipes.arguments(_recipe(args.sft_recipe))
+    config, _ = lora.config_and_tokenizer(str(args.base))
+    memory.check(str(args.base), config, lora.new_adapter(options), options, tokens=1)
+
+
+def _require_disk(args: argparse.Namespace) -> None:
+    """UserError if what the steps leave will not fit: the merged model, its GGUF of 16 bits and a smaller one."""
+    needed = _COPIES * sum(path.stat().st_size for path in args.base.glob("*.safetensors"))
+    place = next(path for path in (args.output_dir, *args.output_dir.resolve().parents) if path.is_dir())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise UserError(
+            f"{place} has {free / 1e9:.1f} GB free, a new model takes about {needed / 1e9:.1f} GB: make room, or give another --output_dir"
+        )
 
 
 def _places(args: argparse.Namespace) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from space.proofread.prompt import Message
 class Sampling:
     """How tokens are chosen, under llama.cpp's names; the default is greedy: the same draft gives the same result.
 
-    `max_tokens` is of one answer; None: twice what its text has, and 32.
+    `min_tokens` and `max_tokens` are of one answer; None: twice what its text has, and 32.
     """
 
     temperature: float = 0.0
@@ -23,6 +23,7 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     repeat_penalty: float = 1.0
+    min_tokens: int = 0
     max_tokens: int | None = None
     seed: int = 0
 

@@ -7,6 +7,7 @@ them is taken for a general instruct model that gets the general prompt and whol
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import re
 import secrets
@@ -92,9 +93,12 @@ class LlamaCpp:
             self._llama.set_seed(sampling.seed)
             answer: list[int] = []
             guide = self._following = self._guide(expected) if expected else None
+            processors: list[Any] = [guide] if guide else []
+            if sampling.min_tokens:
+                processors.append(self._no_end_before(sampling.min_tokens, answer))
             for token in self._llama.generate(
                 prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
-                repeat_penalty=sampling.repeat_penalty, logits_processor=guide and [guide],
+                repeat_penalty=sampling.repeat_penalty, logits_processor=processors or None,
             ):  # fmt: skip
                 if guide:
                     guide.follow(token, self._llama.detokenize([token]))
@@ -165,6 +169,17 @@ class LlamaCpp:
             text = contents.get(piece, piece).encode()
             ids += self._llama.tokenize(text, add_bos=False, special=piece not in contents) if text else []
         return ids
+
+    def _no_end_before(self, min_tokens: int, answer: Sequence[int]) -> Any:
+        """What keeps an answer from ending before it has so many tokens."""
+        ends = [token for token in range(self._llama.n_vocab()) if self._ends(token)]
+
+        def process(_: Any, logits: Any) -> Any:
+            if len(answer) < min_tokens:
+                logits[ends] = -math.inf
+            return logits
+
+        return process
 
     def _ends(self, token: int) -> bool:
         import llama_cpp

@@ -137,7 +137,7 @@ class Remote:
         if sampling.temperature > 0:
             body["seed"] = sampling.seed
         # OpenAI's own API has none of these, and strict servers refuse a request for a field they do not know.
-        for name in ("top_k", "min_p", "repeat_penalty"):
+        for name in ("top_k", "min_p", "repeat_penalty", "min_tokens"):
             if getattr(sampling, name) != getattr(Sampling, name):
                 body[name] = getattr(sampling, name)
         if "repeat_penalty" in body:  # vLLM has another name for it; each ignores the other's

@@ -49,6 +49,25 @@ def test_what_is_given_on_the_command_line_wins() -> None:
     assert (args.dataset, args.bf16, args.lora_r, args.seed) == (["c.csv", "d.csv"], True, 8, 3)
 
 
+def test_options_have_the_names_of_other_scripts_too() -> None:
+    parser = argparse.ArgumentParser()
+    sft.add_arguments(parser)
+    recipes.set_defaults(parser, {"attn_implementation": "sdpa", "gradient_checkpointing": True})
+    ours = parser.parse_args(
+        "--model=m --dataset=a.csv --input_column=q --output_column=a --max_length=99 --per_device_train_batch_size=3 "
+        "--warmup_steps=7 --logging_steps=2 --eval_steps=4 --save_steps=8 --no-gradient_checkpointing "
+        "--attn_implementation=flash_attention_2".split()
+    )
+    theirs = parser.parse_args(
+        "--model_path=m --dataset_name=a.csv --input_column_name=q --output_column_name=a --seq_length=99 --batch_size=3 "
+        "--num_warmup_steps=7 --log_freq=2 --eval_freq=4 --save_freq=8 --no_gradient_checkpointing --use_flash_attn".split()
+    )
+    assert ours == theirs
+    assert (
+        parser.parse_args([]).gradient_checkpointing and parser.parse_args([]).attn_implementation == "sdpa"
+    )
+
+
 def test_a_recipe_is_read_as_it_was_written(tmp_path: Path) -> None:
     recipe = {
         "learning_rate": 2e-4,

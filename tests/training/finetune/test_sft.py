@@ -368,6 +368,8 @@ def test_a_recipe_gives_way_to_the_command_line(
         ),
         ({"output_dir": "hub:run"}, "a Hub repo is hub:owner/name"),
         ({"load_in_4bit": True}, "--load_in_4bit needs bitsandbytes: pip install bitsandbytes"),
+        ({"load_in_8bit": True}, "--load_in_8bit needs bitsandbytes: pip install bitsandbytes"),
+        ({"load_in_4bit": True, "load_in_8bit": True}, "--load_in_4bit and --load_in_8bit: choose one"),
         # Before anything is read.
         (
             {"attn_implementation": "flash_attention_2", "dataset": "none.jsonl"},

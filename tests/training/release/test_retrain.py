@@ -380,6 +380,27 @@ def test_what_would_fail_after_hours_is_said_before_feedback_is_read(
     assert not (tmp_path / "run").exists()
 
 
+def test_what_does_not_fit_is_said_before_feedback_is_read(
+    pruned: Path, giant: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    usual = [
+        f"--models_dir={models}",
+        f"--output_dir={tmp_path / 'run'}",
+        "--tracker=none",
+        "--folder=nowhere",
+    ]
+    assert main(["retrain", f"--base={giant}", *usual]) == 2
+    assert "does not fit: about" in capsys.readouterr().err
+    texts = written(tmp_path / "texts.jsonl", [{"text": "I has it."}])
+    assert main(["retrain", f"--base={pruned}", f"--evaluation={texts}", *usual]) == 2
+    assert "a row has no 'references'" in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**9, 10**9 - 9, 9))  # type: ignore[attr-defined]
+    assert main(["retrain", f"--base={pruned}", *usual]) == 2
+    assert f"{tmp_path} has 0.0 GB free" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 # ---- all of it ---------------------------------------------------------------------------------------------
 
 

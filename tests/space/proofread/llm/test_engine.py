@@ -74,6 +74,20 @@ def test_max_tokens_bounds_the_answer(engine: LlamaCpp) -> None:
     assert engine.complete(messages("word " * 2000, EVIDENCE), Sampling(max_tokens=1), never) is None
 
 
+def test_min_tokens_keep_an_answer_from_ending(engine: LlamaCpp) -> None:
+    def written(seed: int, min_tokens: int) -> int:
+        """How many tokens the answer had when it ended or was given up."""
+        steps = itertools.count()
+        sampling = Sampling(temperature=1.5, seed=seed, min_tokens=min_tokens, max_tokens=60)
+        engine.complete(chat, sampling, lambda: next(steps) < 0)
+        return next(steps)
+
+    chat = messages("I am here.", EVIDENCE)
+    ended = [seed for seed in range(60) if written(seed, 0) < 40]
+    assert ended, "no answer ends early enough to show anything"
+    assert all(written(seed, 40) >= 40 for seed in ended)
+
+
 def test_a_seed_gives_its_own_answer_again(engine: LlamaCpp) -> None:
     def answer(seed: int) -> list[bytes]:
         """What was written, as tokens: the model rarely finds an end, and an answer without one is None."""

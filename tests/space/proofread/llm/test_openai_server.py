@@ -270,13 +270,15 @@ def test_what_is_asked(server: Told) -> None:
 
 
 def test_sampling_is_passed_on(server: Told) -> None:
-    sampling = Sampling(0.7, 0.9, top_k=20, min_p=0.1, repeat_penalty=1.2, max_tokens=77, seed=5)
+    sampling = Sampling(
+        0.7, 0.9, top_k=20, min_p=0.1, repeat_penalty=1.2, min_tokens=3, max_tokens=77, seed=5
+    )
     server.complete(GOOD, sampling=sampling)
     (body,) = server.bodies
     del body["messages"], body["stream"], body["model"]
     assert body == {
         "temperature": 0.7, "top_p": 0.9, "top_k": 20, "min_p": 0.1, "repeat_penalty": 1.2, "repetition_penalty": 1.2,
-        "max_tokens": 77, "seed": 5,
+        "min_tokens": 3, "max_tokens": 77, "seed": 5,
     }  # fmt: skip
 
 
