@@ -11,12 +11,14 @@ checkpoints in the order of their steps, and its adapter. Benchmarks are those t
     bbq              social bias in questions, clear and not              acc, accuracy_amb, ..., bias scores
     gsm8k            sums given in words, 5 examples                       exact_match
     cnn_dailymail    summaries of news                                    rouge1, rouge2, rougeL
+    bbh              the 27 hard tasks of BIG-bench, 3 examples           exact_match
 
 or any other task of the harness under its name there. `--gguf` adds our own rows to a model: robustness and fairness of
 the proofreader that was made of it (the suites robust and fair of `evaluate`). Figures are on the scale that the harness
 gives, most from 0 to 1, with a 95 % interval of 1.96 standard errors where it gives one. Each model's go to
 --output_dir as soon as they are there, and are not measured again; at the end a table for each model and one of all
-(benchmarks.html, stderr) and a line of JSON. Data sets are downloaded from the Hub.
+(benchmarks.html, stderr) and a line of JSON. Data sets are downloaded from the Hub; where there is none, a folder with tasks of the
+same names whose rows are here (`--include_path`) takes their place.
 """
 
 from __future__ import annotations
@@ -65,6 +67,7 @@ BENCHMARKS = {
     ),
     "gsm8k": Benchmark("gsm8k", 5, ("exact_match",)),
     "cnn_dailymail": Benchmark("cnn_dailymail_abisee", 0, ("rouge1", "rouge2", "rougeL")),
+    "bbh": Benchmark("bbh_fewshot", 3, ("exact_match",)),
 }
 
 

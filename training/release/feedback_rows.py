@@ -40,6 +40,9 @@ Row = dict[str, Any]
 def make_rows(args: argparse.Namespace, folder: Path) -> Row:
     """Writes train/completions.jsonl, train/preferences.jsonl and held_out/completions.jsonl; returns how many.
 
+    A text that somebody wrote, or made by sorting changes, is learnt from. One that was accepted as it was is what the served
+    model can do already: it is replayed.
+
     They have the names and the `ids` of an export and are known to the journal as one, so that `python -m feedback
     forget` reaches them. Raises UserError when nothing is left to train on.
     """
@@ -50,13 +53,16 @@ def make_rows(args: argparse.Namespace, folder: Path) -> Row:
         [row for row in rows if not is_held_out(row["prompt"], args.held_out_share)]
         for rows in (completions, preferences)
     )
-    train = _by_sentence(completions, excluded, args.seed)
+    accepted = [row for row in completions if row.get("source") == "accepted"]
+    written = [row for row in completions if row.get("source") != "accepted"]
+    written += [row | {"completion": row["chosen"]} for row in preferences if row.get("source") == "changes"]
+    train = _by_sentence(written, excluded, args.seed)
     if not train:
         raise UserError(
-            "no text to train on: every draft is held out, came back as it was or changed beyond its sentences; "
-            "wait for more feedback"
+            "no text to train on: every draft is held out, was accepted or came back as it was, or changed beyond its "
+            "sentences; wait for more feedback"
         )
-    replay = _replayed(args, len(train), excluded)
+    replay = _replayed(args, len(train), _by_sentence(accepted, excluded, args.seed), excluded)
     pairs = [
         pair
         for row in preferences
@@ -201,9 +207,12 @@ def _by_sentence(completions: Iterable[Row], excluded: set[str], seed: int) -> l
     return [*changed.values(), *random.Random(seed).sample(list(same.values()), min(count, len(same)))]
 
 
-def _replayed(args: argparse.Namespace, fresh: int, excluded: set[str]) -> list[Row]:
-    """Rows as the base was trained on, `--replay_share` of all rows or as many as there are: from --replay, or generated mail."""
+def _replayed(args: argparse.Namespace, fresh: int, accepted: list[Row], excluded: set[str]) -> list[Row]:
+    """What the base can do already, `--replay_share` of all rows or as many as there are: half of it at most what people
+    accepted, the rest from --replay, or generated mail."""
     count, rng = round(fresh * args.replay_share / (1 - args.replay_share)), random.Random(args.seed)
+    accepted = rng.sample(accepted, min(count // 2, len(accepted)))
+    count -= len(accepted)
     if args.replay:
         given = list(objects(args.replay))
     else:
@@ -219,7 +228,7 @@ def _replayed(args: argparse.Namespace, fresh: int, excluded: set[str]) -> list[
             rows.append(
                 {"draft": row["draft"], "corrected": row["corrected"], "mode": mode_of(row), "ids": []}
             )
-    return rng.sample(rows, min(count, len(rows)))
+    return [*accepted, *rng.sample(rows, min(count, len(rows)))]
 
 
 def held_out_rows(folder: Path) -> list[Row]:

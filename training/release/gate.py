@@ -7,7 +7,7 @@ A correction is sent in where the served model failed, and a rewrite is accepted
 favours the new model on the first and the served one on the second. So they are counted apart (`source` of a row, as the
 export has it). On texts that a person wrote, and on changes that a person rejected, the new model must be better; of changes
 that were accepted it must not surely lose some, and what it does to those texts besides is not counted, for nobody has
-judged it.
+judged it. Nor may it surely mend fewer of our own wrong sentences or change more of the clean texts, or be less fair.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from space.proofread.prompt import MODES
 from training.evaluation import metrics
 from training.evaluation.behaviour import SUITES
 from training.evaluation.edit_scores import best_match, edits, key
-from training.evaluation.suites import Case, Measure, Subject, paired
+from training.evaluation.suites import SENTENCES, Case, Measure, Subject, objects, paired, pairs_of, sampled
 from training.runs import pictures
 
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
@@ -32,20 +32,23 @@ Row = dict[str, Any]
 def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: int | None, seed: int) -> Row:
     """What the pipeline makes of the texts with this model, as numbers: no text is stored.
 
-    `held_out` and `accepted` have [true positives, false positives, false negatives] of the edits of each row, `clean`
-    whether each text was changed, `fair` by group the percentage of emails whose edits depend on who is in them.
+    `held_out` and `accepted` have [true positives, false positives, false negatives] of the edits of each row, `sentences`
+    [whether it was mended, 1] of each of our own wrong sentences, `clean` [whether it was changed, 1] of each clean text, `fair`
+    by group the percentage of emails whose edits depend on who is in them.
     """
     subject = Subject(str(model), MODES[0])
     counts: dict[bool, list[list[int]]] = {True: [], False: []}
     for row in held_out:
         output = subject.correct(row["prompt"], row["mode"])
         counts[row.get("source") == "accepted"].append(edit_counts(row, output))
+    wrong = sampled([row for row in objects(SENTENCES) if row["type"] != "clean"], limit)
     fair = SUITES["fair"]
     figures = fair.run(fair.rows(None, limit), subject, seed).figures
     return {
         "held_out": counts[False],
         "accepted": counts[True],
-        "clean": [subject.correct(text) != text for text in clean],
+        "sentences": [[int(subject.correct(text) in right), 1] for text, right in pairs_of(wrong)],
+        "clean": [[int(subject.correct(text) != text), 1] for text in clean],
         "fair": {
             name: group["differ_percent"]["value"]
             for name, group in figures.items()
@@ -78,14 +81,14 @@ def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
 
 def figures_of(served: Row, candidate: Row) -> Row:
     """From what `scored` returned for two models: F0.5 of the held-out rows, the share of accepted changes that each makes
-    too, both with the difference and its 95 % interval, and shares of texts; all in percent."""
+    too, of sentences mended and of clean texts changed, with the difference and its 95 % interval; all in percent."""
     return {
         "held_out": _apart(served["held_out"], candidate["held_out"], Measure("edits", metrics.f_half)),
         "accepted": _apart(served["accepted"], candidate["accepted"], Measure("edits", metrics.recall)),
-        "clean": {
-            "texts": len(served["clean"]),
-            **_sides(_percent(served["clean"]), _percent(candidate["clean"])),
-        },
+        "sentences": _apart(served["sentences"], candidate["sentences"], Measure("mended", metrics.percent)),
+        "clean": _apart(
+            served["clean"], candidate["clean"], Measure("changed", metrics.percent, higher=False)
+        ),
         "fair": {name: _sides(value, candidate["fair"][name]) for name, value in served["fair"].items()},
     }
 
@@ -103,10 +106,6 @@ def _sides(served: float | None, candidate: float | None) -> Row:
     return {"served": served, "candidate": candidate}
 
 
-def _percent(flags: Sequence[bool]) -> float:
-    return round(100 * sum(flags) / max(len(flags), 1), 2)
-
-
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 2)
 
@@ -117,9 +116,9 @@ def _number(value: float) -> float | None:
 def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     """Why the new model is not to be released, a line for each reason; none if it is.
 
-    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on what was accepted
-    (with the same confidence), on clean text and in each group of the fairness suite to be worse by no more than `margin`
-    percentage points.
+    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and not to be worse by more than
+    `margin` percentage points, with the same confidence on what was accepted, on our own sentences and on clean text, nor in
+    any group of the fairness suite.
     """
     if figures.get("same"):
         return ["it is what is served already: it was released before, and no other feedback has come since"]
@@ -128,18 +127,17 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
         failed = ", ".join(figures["verify"]["failed"])
         why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
     why += _not_better(figures["held_out"])
-    accepted = figures["accepted"]
-    if accepted["verdict"] == "worse" and -_grown(accepted) > margin:
-        why.append(
-            f"loses what was accepted: it makes {accepted['candidate']} % of the changes in {accepted['rows']} texts, the "
-            f"served model {accepted['served']} %; difference {_with_interval(accepted['difference'])}"
-        )
-    clean = figures["clean"]
-    if _grown(clean) > margin:
-        why.append(
-            f"worse on clean text: it changes {clean['candidate']} % of {clean['texts']} texts, the served model "
-            f"{clean['served']} %"
-        )
+    for name, does, what in (
+        ("accepted", "loses what was accepted: it makes", "the changes in {} texts"),
+        ("sentences", "worse on our own sentences: it mends", "{}"),
+        ("clean", "worse on clean text: it changes", "{} texts"),
+    ):
+        each = figures[name]
+        if each["verdict"] == "worse" and abs(_grown(each)) > margin:
+            why.append(
+                f"{does} {each['candidate']} % of {what.format(each['rows'])}, the served model {each['served']} %; "
+                f"difference {_with_interval(each['difference'])}"
+            )
     for group, share in figures["fair"].items():
         if _grown(share) > margin:
             why.append(
@@ -181,6 +179,7 @@ def draw(path: Path, figures: Row) -> None:
     pairs = {
         "held-out F0.5": figures["held_out"],
         "accepted changes made": figures["accepted"],
+        "own sentences mended": figures["sentences"],
         "clean changed": figures["clean"],
         **figures["fair"],
     }
@@ -198,6 +197,7 @@ def scores(figures: Row) -> Row:
     names = {
         "held_out": "held_out_f0.5",
         "accepted": "accepted_made_percent",
+        "sentences": "sentences_mended_percent",
         "clean": "clean_changed_percent",
     }
     return {

@@ -9,8 +9,8 @@ The feedback comes from the dataset on the Hub (--dataset, or FEEDBACK_DATASET),
 sentences, mixed with rows like those that the base was trained on (--replay, or generated mail) and trained on: sft, then prefer if there are enough
 pairs. A share of the drafts, chosen by a hash so that it is the same share every time, is never trained on: on those that
 people corrected, or rejected changes of, the new model must beat the served one, by a paired bootstrap interval that lies
-above zero; of the changes that people accepted it must not surely lose some; and it must not be worse on clean text nor on
-the fairness suite. If so the file in --models_dir is replaced; if not, a line says why for each reason, and the exit code
+above zero; of the changes that people accepted and of our own sentences it must not surely lose some; and it must not surely
+change more of the clean texts, nor be less fair. If so the file in --models_dir is replaced; if not, a line says why for each reason, and the exit code
 is 0 all the same.
 
 Each step leaves its result in --output_dir and is passed over when it is there: the command goes on where it was
@@ -65,7 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument("--replay_share", type=float, default=0.5, help="of the training rows")
     training.add_argument("--min_pairs", type=int, default=50, help="preferences, or there is no prefer step")
-    training.add_argument("--sft_recipe", type=Path, help="YAML file with options of sft")
+    training.add_argument(
+        "--sft_recipe",
+        type=Path,
+        default=Path("retrain"),
+        help="YAML file with options of sft, or a shipped recipe",
+    )
     training.add_argument("--prefer_recipe", type=Path, help="YAML file with options of prefer")
     training.add_argument("--seed", type=int, default=0)
     judgement = parser.add_argument_group("judgement")

@@ -133,6 +133,66 @@ def test_a_model_is_measured_once(
     assert "<td>twins acc</td>" in (out / "benchmarks.html").read_text()
 
 
+# Two rows of each benchmark in the columns that its data set has on the Hub; the file of the harness that says what is asked of them
+# and how an answer counts; and the part of the data set that it asks for.
+ROWS: dict[str, tuple[str, str, list[dict[str, Any]]]] = {
+    "mmlu": ("mmlu/default/mmlu_anatomy.yaml", "test", [
+        {"question": f"Which bone is number {k}?", "choices": ["tibia", "ulna", "femur", "skull"], "answer": k} for k in range(2)
+    ]),
+    "truthfulqa_mc2": ("truthfulqa/truthfulqa_mc2.yaml", "validation", [
+        {"question": f"What happens {k} minutes later?",
+         "mc1_targets": {"choices": ["Nothing", "Luck"], "labels": [1, 0]},
+         "mc2_targets": {"choices": ["Nothing", "It dries", "Luck"], "labels": [1, 1, 0]}} for k in range(2)
+    ]),
+    "bbq": ("bbq/bbq_multiple_choice.yaml", "test", [
+        {"example_id": k, "question_index": "1", "question_polarity": "neg", "context_condition": condition, "category": "Age",
+         "answer_info": {"ans0": ["The grandson", "nonOld"], "ans1": ["The grandfather", "old"], "ans2": ["Not known", "unknown"]},
+         "additional_metadata": {"subcategory": "None", "stereotyped_groups": ["old"], "version": "None", "source": "None"},
+         "context": "A grandson and his grandfather ordered a car.", "question": "Who was lost?", "ans0": "The grandson",
+         "ans1": "The grandfather", "ans2": "Not known", "question_type": "neg", "label": label, "answer_label": label,
+         "target_label": 1, "additional_metadata.subcategory": "None"}
+        for k, (condition, label) in enumerate([("ambig", 2), ("disambig", 0)])
+    ]),
+    "gsm8k": ("gsm8k/gsm8k.yaml", "test", [
+        {"question": f"Tom has {k} pens and buys 2. How many?", "answer": f"{k} + 2 = {k + 2}\n#### {k + 2}"} for k in range(2)
+    ]),
+    "cnn_dailymail_abisee": ("cnn_dailymail/cnn_dailymail.yaml", "test", [
+        {"id": str(k), "article": f"The bridge of {k} towns was closed today.", "highlights": "Bridge closed."} for k in range(2)
+    ]),
+    "bbh_fewshot": ("bbh/fewshot/boolean_expressions.yaml", "test", [
+        {"input": f"not ( {value} ) is", "target": str(not value)} for value in (True, False)
+    ]),
+}  # fmt: skip
+
+
+@needs_harness
+@pytest.mark.slow  # the harness is big
+def test_one_command_makes_the_table_of_all_benchmarks(
+    tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their prompts and metrics are the harness's own; only the rows are ours, for tests have no network."""
+    import lm_eval.tasks
+
+    harness = Path(lm_eval.tasks.__file__).parent
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    for name, (include, split, rows) in ROWS.items():
+        path = folder / f"{name}.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / f"{name}.yaml").write_text(
+            f"include: {harness / include}\ntask: {name}\ntag: null\ndataset_path: json\ndataset_name: null\n"
+            f"dataset_kwargs:\n  data_files:\n    {split}: {path}\n    train: {path}\n    dev: {path}\n"
+        )
+    assert {each.task for each in benchmarks.BENCHMARKS.values()} == set(ROWS)
+    assert main(["benchmarks", f"--model={tiny_llama}", f"--include_path={folder}", f"--output_dir={tmp_path / 'out'}",
+                 "--device=cpu", "--dtype=float32", "--num_fewshot=1", "--gguf=none"]) == 0  # fmt: skip
+    table = json.loads(capsys.readouterr().out)["benchmarks"][str(tiny_llama)]
+    assert set(table) == {*ROWS, "robust", "fair"}
+    for benchmark in benchmarks.BENCHMARKS.values():
+        found = {name.split()[0] for name in table[benchmark.task]}
+        assert found == set(benchmark.metrics), benchmark.task
+
+
 @needs_harness
 @pytest.mark.slow  # the harness reads all of its tasks
 def test_an_unknown_task_is_reported(

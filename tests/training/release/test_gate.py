@@ -21,13 +21,20 @@ def counted(tp: int, fp: int, fn: int, rows: int = 60) -> list[list[int]]:
 
 
 def side(
-    held_out: list[list[int]], changed: int = 10, names: float = 5.0, lost: int = 0, more: int = 0
+    held_out: list[list[int]],
+    changed: int = 10,
+    names: float = 5.0,
+    lost: int = 0,
+    more: int = 0,
+    mended: int = 60,
 ) -> dict[str, Any]:
-    """Of 40 accepted rewrites of two changes, `lost` lack one of them, and in all there are `more` changes besides."""
+    """Of 40 accepted rewrites of two changes, `lost` lack one of them, and in all there are `more` changes besides. Of 100 wrong
+    sentences `mended` come back right, of 100 clean texts `changed` come back as others."""
     return {
         "held_out": held_out,
         "accepted": counted(2, more, 0, 40 - lost) + counted(1, more, 1, lost),
-        "clean": [True] * changed + [False] * (100 - changed),
+        "sentences": [[1, 1]] * mended + [[0, 1]] * (100 - mended),
+        "clean": [[1, 1]] * changed + [[0, 1]] * (100 - changed),
         "fair": {"names": names, "pronouns": 0.0},
     }
 
@@ -43,8 +50,11 @@ SERVED = counted(1, 0, 1, 30) + counted(0, 1, 1, 30)
         (side(SERVED), True, ["not surely better on 60 held-out rows: F0.5 45.45, the served model 45.45; difference 0.0"]),
         (side([*SERVED[:-1], [1, 0, 1]]), True, ["not surely better on 60 held-out rows"]),
         (side(counted(0, 2, 2)), True, ["worse on 60 held-out rows: F0.5 0.0, the served model 45.45; difference -45."]),
-        (side(counted(2, 0, 0), changed=11), True,
-         ["worse on clean text: it changes 11.0 % of 100 texts, the served model 10.0 %"]),
+        (side(counted(2, 0, 0), changed=11, mended=59), True, []),
+        (side(counted(2, 0, 0), changed=20), True,
+         ["worse on clean text: it changes 20.0 % of 100 texts, the served model 10.0 %; difference 10"]),
+        (side(counted(2, 0, 0), mended=50), True,
+         ["worse on our own sentences: it mends 50.0 % of 100, the served model 60.0 %; difference -10"]),
         (side(counted(2, 0, 0), names=7.5), True,
          ["less fair: the edits of 7.5 % of emails depend on names, with the served model 5.0 %"]),
         (side(counted(2, 0, 0), more=3), True, []),
@@ -55,7 +65,8 @@ SERVED = counted(1, 0, 1, 30) + counted(0, 1, 1, 30)
         (side(SERVED, changed=30, names=50.0), False,
          ["the file does not say", "not surely better", "worse on clean text", "less fair"]),
     ],
-    ids=["better", "better in all", "equal", "undecided", "worse", "worse on clean", "less fair",
+    ids=["better", "better in all", "equal", "undecided", "worse", "a chance or two", "worse on clean",
+         "worse on our own", "less fair",
          "more in accepted", "as much in accepted", "less in accepted", "broken", "all"],
 )  # fmt: skip
 def test_the_decision(candidate: dict[str, Any], passed: bool, said: list[str]) -> None:
@@ -71,8 +82,10 @@ def test_the_decision(candidate: dict[str, Any], passed: bool, said: list[str]) 
 def test_a_margin_forgives_that_much_and_no_more() -> None:
     better = counted(2, 0, 0)
     for candidate, margin, released in (
-        (side(better, changed=11, names=6.0), 1.0, True),
-        (side(better, changed=12), 1.0, False),
+        (side(better, changed=20, names=6.0), 10.0, True),
+        (side(better, changed=20), 9.0, False),
+        (side(better, mended=50), 10.0, True),
+        (side(better, mended=50), 9.0, False),
         (side(better, names=6.5), 1.0, False),
         (side(better, lost=10), 12.5, True),
         (side(better, lost=10), 12.0, False),

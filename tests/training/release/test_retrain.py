@@ -182,7 +182,7 @@ def test_a_held_out_draft_has_what_is_best_known_of_it(tmp_path: Path) -> None:
 
 
 def test_replay_and_evaluation(tmp_path: Path) -> None:
-    records = [flag(number) for number in range(30)]
+    records = [flag(number) for number in range(30) if number % 6]  # none accepted
     clean = [{"draft": f"Row {k} are here.", "corrected": f"Row {k} is here."} for k in range(200)]
     replay = written(tmp_path / "replay.jsonl", clean)
     judged = written(
@@ -226,11 +226,32 @@ def test_an_answer_that_is_judged_by_is_not_learnt_from_another_draft(tmp_path: 
 
 
 def test_without_a_file_generated_mail_is_replayed(tmp_path: Path) -> None:
-    counts, folder = rows_of(tmp_path, [flag(number) for number in range(20)], "--replay_share=0.5")
+    records = [flag(number) for number in range(24) if number % 6]
+    counts, folder = rows_of(tmp_path, records, "--replay_share=0.5")
     replayed = [row for row in read(folder / "train" / "completions.jsonl") if not row["ids"]]
     assert len(replayed) == counts["replay"] == counts["sentences"] > 10
     changed = sum(row["draft"] != row["corrected"] for row in replayed)
     assert 0 < changed < len(replayed) and all(len(row["corrected"].split()) > 1 for row in replayed)
+
+
+def test_what_was_accepted_is_replayed_and_what_was_written_or_sorted_is_learnt(tmp_path: Path) -> None:
+    records = [flag(number) for number in range(120)]
+    sources = {
+        record.id: "accepted" if number % 6 == 0 else "learnt" for number, record in enumerate(records)
+    }
+    counts, folder = rows_of(tmp_path, records, "--replay_share=0.5", "--held_out_share=0.1")
+    rows = [
+        (sources[row["ids"][0]], row) for row in read(folder / "train" / "completions.jsonl") if row["ids"]
+    ]
+    accepted = sum(source == "accepted" for source, _ in rows)
+    assert 0 < accepted <= counts["replay"] / 2 and len(rows) - accepted == counts["sentences"]
+    of_sorted = {record.id for number, record in enumerate(records) if number % 6 == 1}
+    assert any(row["ids"][0] in of_sorted for _, row in rows)
+
+
+def test_accepted_rewrites_alone_teach_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no text to train on: every draft is held out, was accepted"):
+        rows_of(tmp_path, [flag(number) for number in range(0, 60, 6)])
 
 
 def test_a_replay_file_without_the_columns_is_one_line(tmp_path: Path) -> None:
