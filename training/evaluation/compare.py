@@ -5,8 +5,8 @@
 
 Of runs: the parameters that differ, the fingerprint of the data, commit, hardware, minutes, cost and scores, with
 curves of the losses and bars of time and scores. Of models: the figures of `evaluate`, and for every two of them, on
-the same texts, the difference with its paired bootstrap 95 % interval and a verdict. Both may be asked for at once. A
-table goes to stderr, compare.html (one file) and its pictures to --output_dir. The last line of stdout is JSON; before
+the same texts, the difference with its paired bootstrap 95 % interval and a verdict. Both may be asked for at once. The command
+that shows runs while they go on (trackio's page) is printed beside them. A table goes to stderr, compare.html (one file) and its pictures to --output_dir. The last line of stdout is JSON; before
 it stand those of `evaluate`, one for each suite and model.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 
 from space.errors import UserError
 from training.evaluation import evaluate
-from training.runs import experiments, pictures
+from training.runs import experiments, pictures, trackers
 from training.runs.tables import Rows, flat, in_columns, side_by_side
 
 _LOSSES = ("loss", "eval_loss")
@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> None:
         tables["Runs"] = rows(folders)
         print(in_columns(tables["Runs"]), file=sys.stderr)
         shown += run_pictures(folders, out)
-        result["runs"] = len(folders)
+        result |= {"runs": len(folders), "live": trackers.live_views(folders)}
+        for command in result["live"]:
+            print(f"as they go on: {command}", file=sys.stderr)
     if args.model:
         reports = evaluate.score(args, list(dict.fromkeys(args.model)))
         pairs = evaluate.paired_figures(reports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.util import find_spec
@@ -62,10 +62,21 @@ class Tracker:
             return None
 
 
+def live_views(folders: Iterable[Path]) -> list[str]:
+    """The commands that show the runs in these folders while they go on, in a browser: one for each place that trackio keeps."""
+    places = dict.fromkeys(_trackio_folder(folder) for folder in folders)
+    trackio = Path(sys.executable).parent / "trackio"
+    return [f"TRACKIO_DIR={place} {trackio} show --project {PROJECT}" for place in places if place.is_dir()]
+
+
+def _trackio_folder(folder: Path) -> Path:
+    return Path(os.environ.get("TRACKIO_DIR") or folder.resolve().parent / "trackio")
+
+
 def _trackio(folder: Path, record: Mapping[str, Any], resumed: bool) -> Any:
     # Its folder is read when it is imported, so all runs of a process share that of the first.
     before = os.environ.get("TRACKIO_DIR")
-    os.environ["TRACKIO_DIR"] = before or str(folder.resolve().parent / "trackio")
+    os.environ["TRACKIO_DIR"] = str(_trackio_folder(folder))
     try:
         import trackio
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from training.evaluation import compare, metrics
 from training.evaluation.suites import Case, Gleu, Measure, paired, samples
 from training.runs.experiments import Experiment
 
+ROOT = Path(__file__).parents[3]
 RIGHT = Measure("right", metrics.percent)
 
 
@@ -138,6 +141,23 @@ def test_runs_stand_side_by_side(runs: Path, tmp_path: Path, capsys: pytest.Capt
     }  # fmt: skip
     page = (out / "compare.html").read_text()
     assert page.count("data:image/png;base64,") == 4 and "<td>0.0001</td>" in page
+    assert result["live"] == []  # these runs went to no tracker
+
+
+def test_the_page_of_runs_that_go_on_is_linked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRACKIO_DIR", raising=False)
+    code = (
+        "import sys\nfrom training.runs.experiments import Experiment\n"
+        "run = Experiment.start(sys.argv[1], 'sft', {}, {})\nrun.log(1, {'loss': 2.0})\nrun.finish({})\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "runs" / "one")], cwd=ROOT, check=True)
+    assert main(["compare", str(tmp_path / "runs")]) == 0
+    (command,) = json.loads(capsys.readouterr().out)["live"]
+    place, program, *arguments = command.split()
+    assert Path(place.removeprefix("TRACKIO_DIR=")).is_dir() and Path(program).is_file()
+    assert arguments == ["show", "--project", "proofreader"]
 
 
 def test_runs_of_one_name_are_distinguished(tmp_path: Path) -> None:
