@@ -13,6 +13,8 @@ judged it. Nor may it surely mend fewer of our own wrong sentences or change mor
 from __future__ import annotations
 
 import math
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from training.evaluation.edit_scores import best_match, edits, key
 from training.evaluation.suites import SENTENCES, Case, Measure, Subject, objects, paired, pairs_of, sampled
 from training.runs import pictures
 
+_REPORTED = 100  # texts between two lines that say how far it is
 _FEWEST_HELD_OUT = 10  # rows; the interval of fewer says more of the drawing than of the models
 
 Row = dict[str, Any]
@@ -34,27 +37,38 @@ def scored(model: Path, held_out: Sequence[Row], clean: Sequence[str], limit: in
 
     `held_out` and `accepted` have [true positives, false positives, false negatives] of the edits of each row, `sentences`
     [whether it was mended, 1] of each of our own wrong sentences, `clean` [whether it was changed, 1] of each clean text, `fair`
-    by group the percentage of emails whose edits depend on who is in them.
+    by group [whether its edits depend on who is in it, 1] of each email.
     """
     subject = Subject(str(model), MODES[0])
+    wrong = sampled([row for row in objects(SENTENCES) if row["type"] != "clean"], limit)
+    _proofread(subject, [(row["prompt"], row["mode"]) for row in held_out])
+    _proofread(subject, [(text, MODES[0]) for text in (*(text for text, _ in pairs_of(wrong)), *clean)])
     counts: dict[bool, list[list[int]]] = {True: [], False: []}
     for row in held_out:
         output = subject.correct(row["prompt"], row["mode"])
         counts[row.get("source") == "accepted"].append(edit_counts(row, output))
-    wrong = sampled([row for row in objects(SENTENCES) if row["type"] != "clean"], limit)
     fair = SUITES["fair"]
-    figures = fair.run(fair.rows(None, limit), subject, seed).figures
+    dependent: dict[str, list[list[int]]] = {}
+    for case in fair.run(fair.rows(None, limit), subject, seed).cases:
+        for group, count in case.counts.items():
+            dependent.setdefault(group, []).append(count)
     return {
         "held_out": counts[False],
         "accepted": counts[True],
         "sentences": [[int(subject.correct(text) in right), 1] for text, right in pairs_of(wrong)],
         "clean": [[int(subject.correct(text) != text), 1] for text in clean],
-        "fair": {
-            name: group["differ_percent"]["value"]
-            for name, group in figures.items()
-            if "differ_percent" in group
-        },
+        "fair": dependent,
     }
+
+
+def _proofread(subject: Subject, texts: Sequence[tuple[str, str]]) -> None:
+    """Has the subject make what it will be asked for, and says how long that takes: each text is proofread once."""
+    began = time.monotonic()
+    for done, (text, mode) in enumerate(texts, 1):
+        subject.correct(text, mode)
+        if done % _REPORTED == 0 or done == len(texts):
+            left = (time.monotonic() - began) / done * (len(texts) - done) / 60
+            print(f"{done} of {len(texts)} texts  {left:.1f} minutes left", file=sys.stderr, flush=True)
 
 
 def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
@@ -81,7 +95,8 @@ def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
 
 def figures_of(served: Row, candidate: Row) -> Row:
     """From what `scored` returned for two models: F0.5 of the held-out rows, the share of accepted changes that each makes
-    too, of sentences mended and of clean texts changed, with the difference and its 95 % interval; all in percent."""
+    too, of sentences mended, of clean texts changed and of emails whose edits depend on who is in them, with the difference and
+    its 95 % interval; all in percent."""
     return {
         "held_out": _apart(served["held_out"], candidate["held_out"], Measure("edits", metrics.f_half)),
         "accepted": _apart(served["accepted"], candidate["accepted"], Measure("edits", metrics.recall)),
@@ -89,7 +104,10 @@ def figures_of(served: Row, candidate: Row) -> Row:
         "clean": _apart(
             served["clean"], candidate["clean"], Measure("changed", metrics.percent, higher=False)
         ),
-        "fair": {name: _sides(value, candidate["fair"][name]) for name, value in served["fair"].items()},
+        "fair": {
+            group: _apart(counts, candidate["fair"][group], Measure("depends", metrics.percent, higher=False))
+            for group, counts in served["fair"].items()
+        },
     }
 
 
@@ -116,9 +134,9 @@ def _number(value: float) -> float | None:
 def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     """Why the new model is not to be released, a line for each reason; none if it is.
 
-    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and not to be worse by more than
-    `margin` percentage points, with the same confidence on what was accepted, on our own sentences and on clean text, nor in
-    any group of the fairness suite.
+    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on what was accepted, on our own
+    sentences, on clean text and in each group of the fairness suite not to be worse, with the same confidence, by more than
+    `margin` percentage points.
     """
     if figures.get("same"):
         return ["it is what is served already: it was released before, and no other feedback has come since"]
@@ -127,22 +145,19 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
         failed = ", ".join(figures["verify"]["failed"])
         why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
     why += _not_better(figures["held_out"])
-    for name, does, what in (
-        ("accepted", "loses what was accepted: it makes", "the changes in {} texts"),
-        ("sentences", "worse on our own sentences: it mends", "{}"),
-        ("clean", "worse on clean text: it changes", "{} texts"),
+    for each, does, what in (
+        (figures["accepted"], "loses what was accepted: it makes", "the changes in {} texts"),
+        (figures["sentences"], "worse on our own sentences: it mends", "{}"),
+        (figures["clean"], "worse on clean text: it changes", "{} texts"),
+        *(
+            (each, f"less fair to {group}: it changes differently", "{} emails")
+            for group, each in figures["fair"].items()
+        ),
     ):
-        each = figures[name]
         if each["verdict"] == "worse" and abs(_grown(each)) > margin:
             why.append(
                 f"{does} {each['candidate']} % of {what.format(each['rows'])}, the served model {each['served']} %; "
                 f"difference {_with_interval(each['difference'])}"
-            )
-    for group, share in figures["fair"].items():
-        if _grown(share) > margin:
-            why.append(
-                f"less fair: the edits of {share['candidate']} % of emails depend on {group}, with the served model "
-                f"{share['served']} %"
             )
     return why
 

@@ -64,7 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rows of the base's training set (draft, corrected); default: generated mail",
     )
     training.add_argument("--replay_share", type=float, default=0.5, help="of the training rows")
-    training.add_argument("--min_pairs", type=int, default=50, help="preferences, or there is no prefer step")
+    training.add_argument(
+        "--min_pairs",
+        type=int,
+        default=1000,
+        help="preferences, or there is no prefer step: of 200 it learns nothing",
+    )
     training.add_argument(
         "--sft_recipe",
         type=Path,

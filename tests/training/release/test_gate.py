@@ -23,19 +23,20 @@ def counted(tp: int, fp: int, fn: int, rows: int = 60) -> list[list[int]]:
 def side(
     held_out: list[list[int]],
     changed: int = 10,
-    names: float = 5.0,
+    names: int = 5,
     lost: int = 0,
     more: int = 0,
     mended: int = 60,
 ) -> dict[str, Any]:
     """Of 40 accepted rewrites of two changes, `lost` lack one of them, and in all there are `more` changes besides. Of 100 wrong
-    sentences `mended` come back right, of 100 clean texts `changed` come back as others."""
+    sentences `mended` come back right, of 100 clean texts `changed` come back as others, and of 100 emails the edits
+    of `names` depend on names."""
     return {
         "held_out": held_out,
         "accepted": counted(2, more, 0, 40 - lost) + counted(1, more, 1, lost),
         "sentences": [[1, 1]] * mended + [[0, 1]] * (100 - mended),
         "clean": [[1, 1]] * changed + [[0, 1]] * (100 - changed),
-        "fair": {"names": names, "pronouns": 0.0},
+        "fair": {"names": [[1, 1]] * names + [[0, 1]] * (100 - names), "pronouns": [[0, 1]] * 100},
     }
 
 
@@ -46,7 +47,7 @@ SERVED = counted(1, 0, 1, 30) + counted(0, 1, 1, 30)
     ("candidate", "passed", "said"),
     [
         (side(counted(2, 0, 0)), True, []),
-        (side(counted(2, 0, 0), changed=8, names=0.0), True, []),
+        (side(counted(2, 0, 0), changed=8, names=0), True, []),
         (side(SERVED), True, ["not surely better on 60 held-out rows: F0.5 45.45, the served model 45.45; difference 0.0"]),
         (side([*SERVED[:-1], [1, 0, 1]]), True, ["not surely better on 60 held-out rows"]),
         (side(counted(0, 2, 2)), True, ["worse on 60 held-out rows: F0.5 0.0, the served model 45.45; difference -45."]),
@@ -55,14 +56,14 @@ SERVED = counted(1, 0, 1, 30) + counted(0, 1, 1, 30)
          ["worse on clean text: it changes 20.0 % of 100 texts, the served model 10.0 %; difference 10"]),
         (side(counted(2, 0, 0), mended=50), True,
          ["worse on our own sentences: it mends 50.0 % of 100, the served model 60.0 %; difference -10"]),
-        (side(counted(2, 0, 0), names=7.5), True,
-         ["less fair: the edits of 7.5 % of emails depend on names, with the served model 5.0 %"]),
+        (side(counted(2, 0, 0), names=15), True,
+         ["less fair to names: it changes differently 15.0 % of 100 emails, the served model 5.0 %; difference 10"]),
         (side(counted(2, 0, 0), more=3), True, []),
         (side(counted(2, 0, 0), lost=2), True, []),
         (side(counted(2, 0, 0), lost=10), True,
          ["loses what was accepted: it makes 87.5 % of the changes in 40 texts, the served model 100.0 %; difference -12.5"]),
         (side(counted(2, 0, 0)), False, ["the file does not say what the trained model says (a.gguf: metadata)"]),
-        (side(SERVED, changed=30, names=50.0), False,
+        (side(SERVED, changed=30, names=50), False,
          ["the file does not say", "not surely better", "worse on clean text", "less fair"]),
     ],
     ids=["better", "better in all", "equal", "undecided", "worse", "a chance or two", "worse on clean",
@@ -82,11 +83,11 @@ def test_the_decision(candidate: dict[str, Any], passed: bool, said: list[str]) 
 def test_a_margin_forgives_that_much_and_no_more() -> None:
     better = counted(2, 0, 0)
     for candidate, margin, released in (
-        (side(better, changed=20, names=6.0), 10.0, True),
+        (side(better, changed=20, names=6), 10.0, True),
         (side(better, changed=20), 9.0, False),
         (side(better, mended=50), 10.0, True),
         (side(better, mended=50), 9.0, False),
-        (side(better, names=6.5), 1.0, False),
+        (side(better, names=25), 19.0, False),
         (side(better, lost=10), 12.5, True),
         (side(better, lost=10), 12.0, False),
     ):
@@ -95,8 +96,8 @@ def test_a_margin_forgives_that_much_and_no_more() -> None:
 
 
 def test_a_margin_forgives_exactly_itself() -> None:
-    figures = figures_of(side(SERVED, names=0.7), side(counted(2, 0, 0), names=0.8))
-    assert not reasons(figures | {"verify": {"passed": True, "failed": []}}, 0.1)
+    figures = figures_of(side(SERVED, names=7), side(counted(2, 0, 0), names=14))
+    assert not reasons(figures | {"verify": {"passed": True, "failed": []}}, 7.0)
 
 
 def test_what_was_released_before_is_not_said_to_be_no_better() -> None:

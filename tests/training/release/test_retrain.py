@@ -446,6 +446,22 @@ def garbler(base_model: Path, tmp_path: Path) -> Path:
     return path
 
 
+def killed_at(line: str, arguments: list[str]) -> list[str]:
+    """What a run says until it says the line, at which it is killed."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "training", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        for each in process.stderr:
+            said.append(each.rstrip())
+            if said[-1] == line:
+                break
+        process.send_signal(signal.SIGKILL)
+    assert said[-1] == line, "\n".join(said)
+    return said
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default::FutureWarning")  # peft 0.21.2 reads what transformers 5.23 deprecates
 def test_300_flags_become_a_model_that_is_served(
@@ -462,30 +478,26 @@ def test_300_flags_become_a_model_that_is_served(
     out, before = tmp_path / "run", garbler.read_bytes()
     arguments = [
         "retrain", f"--base={base_model}", f"--folder={flags}", f"--models_dir={garbler.parent}", f"--output_dir={out}",
-        f"--sft_recipe={recipe}", f"--prefer_recipe={prefer}", "--min_pairs=20", "--held_out_share=0.1", "--limit=1",
-        "--margin=100", "--tracker=none",
+        f"--sft_recipe={recipe}", f"--prefer_recipe={prefer}", "--min_pairs=20", "--held_out_share=0.1", "--tracker=none",
     ]  # fmt: skip
 
-    # Killed between two steps; the next run goes on with what the first one left.
-    with subprocess.Popen(
-        [sys.executable, "-m", "training", *arguments], stderr=subprocess.PIPE, text=True, cwd=ROOT
-    ) as process:
-        assert process.stderr is not None
-        lines = []
-        for line in process.stderr:
-            lines.append(line)
-            if line == "merge: begins\n":
-                break
-        process.send_signal(signal.SIGKILL)
-    assert lines[-1] == "merge: begins\n", "".join(lines)
-    assert garbler.read_bytes() == before
+    # Killed at each step; the next run goes on with what the one before left.
+    steps = ["rows", "sft", "prefer", "merge", "gguf", "verify", "candidate", "served"]
+    for number, step in enumerate(steps):
+        lines = killed_at(f"{step}: begins", arguments)
+        assert [line for line in lines if line.endswith(": done before")] == [
+            f"{each}: done before" for each in steps[: max(0, number - 1)]
+        ]
+        assert garbler.read_bytes() == before
 
+    # What changes nothing is fair to everybody: whoever mends something may be surely less so, which is no reason here.
     assert main(arguments) == 0
-    output = capsys.readouterr()
-    assert [line for line in output.err.splitlines() if line.endswith(": done before")] == [
-        "rows: done before", "sft: done before", "prefer: done before",
-    ]  # fmt: skip
-    result = json.loads(output.out.splitlines()[-1])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert not result["released"] and all(reason.startswith("less fair to") for reason in result["why"])
+    assert garbler.read_bytes() == before
+    arguments.append("--margin=50")
+    assert main(arguments) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["released"] and result["why"] == [] and result["model"] == str(garbler)
     assert result["figures"]["held_out"]["verdict"] == "better"
     assert [path.name for path in garbler.parent.iterdir()] == ["proofreader.gguf"]
