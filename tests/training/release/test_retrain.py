@@ -416,7 +416,7 @@ def test_what_does_not_fit_is_said_before_feedback_is_read(
     texts = written(tmp_path / "texts.jsonl", [{"text": "I has it."}])
     assert main(["retrain", f"--base={pruned}", f"--evaluation={texts}", *usual]) == 2
     assert "a row has no 'references'" in capsys.readouterr().err
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**9, 10**9 - 9, 9))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**9, 10**9 - 9, 9))
     assert main(["retrain", f"--base={pruned}", *usual]) == 2
     assert f"{tmp_path} has 0.0 GB free" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
