@@ -73,7 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
         if number % 100 == 0:
             print(f"{number} of {len(pairs)} texts, {len(missed)} left wrong", file=sys.stderr)
     sortable = [each for each in missed if _has_news(*each)][: args.flags // 2]
-    rest = [each for each in missed if each not in sortable]
+    taken = {result.draft for result, _ in sortable}
+    rest = [each for each in missed if each[0].draft not in taken]
     corrected, unseen = rest[: args.flags - len(sortable)], rest[args.flags - len(sortable) :]
     flags = [flag_of(*each, sorted_edits=True) for each in sortable]
     flags += [flag_of(*each, sorted_edits=False) for each in corrected]
