@@ -13,9 +13,9 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from space.errors import UserError
 from space.proofread.prompt import MODES
@@ -35,6 +35,7 @@ _SOURCES = (
 _IDENTITY_SHARE = 0.22  # of the sentences are right as they are: as many as the base was trained on
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 def make_rows(args: argparse.Namespace, folder: Path) -> Row:
@@ -171,13 +172,22 @@ def evaluation(args: argparse.Namespace) -> list[Row]:
     for path in args.evaluation:
         found += [
             {"prompt": text, "references": references, "mode": MODES[0], "ids": []}
-            for text, references in pairs_of(objects(path))
+            for text, references in _read_by(pairs_of, path)
         ]
     return found
 
 
 def clean_texts(args: argparse.Namespace) -> list[str]:
-    return sampled(texts_of(objects(args.clean or SENTENCES)), args.limit)
+    return sampled(_read_by(texts_of, args.clean or SENTENCES), args.limit)
+
+
+def _read_by(reader: Callable[[list[Row]], list[T]], path: Path) -> list[T]:
+    """What a reader makes of the rows of a file; its UserError names the file, of which there may be several."""
+    rows = objects(path)
+    try:
+        return reader(rows)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _excluded(rows: Iterable[Row], clean: Iterable[str]) -> set[str]:

@@ -21,6 +21,7 @@ from space.errors import UserError
 from space.proofread.edits import diff
 from tests.feedback.conftest import REPO, dataset, hub  # noqa: F401 (fixtures, which pytest finds by name)
 from tests.feedback.hub_server import HubServer
+from tests.training.release import shuffled_flags
 from training.__main__ import main
 from training.release import retrain
 from training.release.feedback_rows import is_held_out, make_rows
@@ -415,7 +416,7 @@ def test_what_does_not_fit_is_said_before_feedback_is_read(
     assert "does not fit: about" in capsys.readouterr().err
     texts = written(tmp_path / "texts.jsonl", [{"text": "I has it."}])
     assert main(["retrain", f"--base={pruned}", f"--evaluation={texts}", *usual]) == 2
-    assert "a row has no 'references'" in capsys.readouterr().err
+    assert f"{texts}: a row has no 'references'" in capsys.readouterr().err
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**9, 10**9 - 9, 9))
     assert main(["retrain", f"--base={pruned}", *usual]) == 2
     assert f"{tmp_path} has 0.0 GB free" in capsys.readouterr().err
@@ -513,3 +514,12 @@ def test_300_flags_become_a_model_that_is_served(
     assert not result["released"] and len(result["why"]) == 1
     assert "not released: it is what is served already" in output.err
     assert "sft: done before" in output.err and "candidate: done before" in output.err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default::FutureWarning")  # peft 0.21.2 reads what transformers 5.23 deprecates
+def test_flags_that_mean_something_make_a_model_and_shuffled_ones_do_not(tmp_path: Path) -> None:
+    assert shuffled_flags.retrained(tmp_path, 0, "true")["why"] == []
+    shuffled = shuffled_flags.retrained(tmp_path, 0, "shuffled")
+    assert not shuffled["released"] and "better on" in shuffled["why"][0]
+    assert shuffled_flags.retrained(tmp_path, 0, "hostile")["obeyed"] == 0
