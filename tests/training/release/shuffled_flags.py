@@ -14,7 +14,6 @@ import argparse
 import json
 import random
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -173,4 +172,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
