@@ -1,23 +1,23 @@
 """A GGUF that llama.cpp runs in this process.
 
-It may have an adapter for reading, under its own name in the folder `reader` beside it. It describes itself: its chat template is used as it is, and its `proofreader.*` keys say how it was trained. A file without
-them is taken for a general instruct model that gets the general prompt and whole emails.
+It may have an adapter for reading, under its own name in the folder `reader` beside it. It describes itself: its chat
+template says how a chat is put before it, and its `proofreader.*` keys say how it was trained. A file without them is
+taken for a general instruct model that gets the general prompt and whole emails.
 """
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
-import re
-import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
 from space.proofread.edits import Edit, apply
+from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.llm.reading import Reader
@@ -38,24 +38,25 @@ class LlamaCpp:
     """
 
     def __init__(self, path: Path, n_ctx: int = 2048, n_threads: int | None = None) -> None:
-        from llama_cpp import Llama
-
         if not path.is_file():
             raise UserError(
                 f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
             )
         self._following: Guide | None = None
         self._reader: Reader | None = None
-        try:
-            with silence():
-                about = Llama(str(path), vocab_only=True, verbose=False).metadata
-                version = about.get("proofreader.prompt_version")
-                self._llama = Llama(
-                    str(path), n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
-                    n_gpu_layers=-1, verbose=False, draft_model=None if version is None else self._draft,
-                )  # fmt: skip
-        except (ValueError, RuntimeError, OSError) as error:
-            raise UserError(f"{path}: not a complete GGUF model; download or convert it again.") from error
+        with _opening(path):
+            header = load(path, vocab_only=True)
+        about = header.about
+        # Before gigabytes are read for nothing.
+        ends = (_piece(header, token) for token in (header.token_bos(), header.token_eos()))
+        self._template = ChatTemplate(about.get("tokenizer.chat_template", ""), path, *ends)
+        header.close()
+        version = about.get("proofreader.prompt_version")
+        with _opening(path):
+            self._llama = load(
+                path, n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
+                n_gpu_layers=-1, draft_model=None if version is None else self._draft,
+            )  # fmt: skip
         if version not in (None, PROMPT_VERSION):
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
@@ -66,8 +67,6 @@ class LlamaCpp:
         self.modes = tuple(
             mode for mode in about.get("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES
         )
-        self._template = _template(about.get("tokenizer.chat_template", ""), path)
-        self._bos, self._eos = (self._piece(t) for t in (self._llama.token_bos(), self._llama.token_eos()))
         self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
         self._closed = False
 
@@ -157,17 +156,9 @@ class LlamaCpp:
 
     def tokens(self, chat: Sequence[Message]) -> list[int]:
         """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
-        marks = [f"\x02{secrets.token_hex(8)}\x03" for _ in chat]
-        rendered = self._template.render(
-            messages=[message | {"content": mark} for message, mark in zip(chat, marks, strict=True)],
-            add_generation_prompt=True, bos_token=self._bos, eos_token=self._eos,
-            strftime_now=lambda form: datetime.datetime.now().strftime(form),
-        )  # fmt: skip
-        contents = dict(zip(marks, (message["content"] for message in chat), strict=True))
         ids: list[int] = []
-        for piece in re.split("(\x02[0-9a-f]{16}\x03)", rendered):
-            text = contents.get(piece, piece).encode()
-            ids += self._llama.tokenize(text, add_bos=False, special=piece not in contents) if text else []
+        for piece, is_template in self._template.pieces(chat):
+            ids += self._llama.tokenize(piece.encode(), add_bos=False, special=is_template) if piece else []
         return ids
 
     def _no_end_before(self, min_tokens: int, answer: Sequence[int]) -> Any:
@@ -186,12 +177,40 @@ class LlamaCpp:
 
         return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(self._llama.model), token))
 
-    def _piece(self, token: int) -> str:
-        return (
-            self._llama.detokenize([token], special=True).decode("utf-8", errors="replace")
-            if token >= 0
-            else ""
-        )
+
+def load(path: Path, **options: Any) -> Any:
+    """A file in llama-cpp-python, with `about`: its keys. Raises ValueError, RuntimeError or OSError if it is broken."""
+    from llama_cpp import Llama
+
+    class Model(Llama):
+        """Llama would compile each chat template that its metadata has (0.3.36), in this process and without limits."""
+
+        @property
+        def metadata(self) -> dict[str, str]:
+            return {
+                key: value
+                for key, value in self.about.items()
+                if not key.startswith("tokenizer.chat_template")
+            }
+
+        @metadata.setter
+        def metadata(self, keys: dict[str, str]) -> None:
+            self.about = keys
+
+    return Model(str(path), verbose=False, **options)
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        with silence():
+            yield
+    except (ValueError, RuntimeError, OSError) as error:
+        raise UserError(f"{path}: not a complete GGUF model; download or convert it again.") from error
+
+
+def _piece(llama: Any, token: int) -> str:
+    return llama.detokenize([token], special=True).decode("utf-8", errors="replace") if token >= 0 else ""
 
 
 class silence:
@@ -206,19 +225,3 @@ class silence:
     def __exit__(self, *_: object) -> None:
         os.dup2(self._saved, 2)
         os.close(self._saved)
-
-
-def _template(source: str, path: Path) -> Any:
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    if not source:
-        raise UserError(
-            f"{path}: this GGUF has no chat template; use an instruct model, or convert it again."
-        )
-    try:
-        return ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(source)
-    except TemplateError as error:
-        raise UserError(
-            f"{path}: its chat template cannot be read ({type(error).__name__}); convert the model again."
-        ) from error
