@@ -15,6 +15,7 @@ from conversion.checkpoint import Checkpoint, Manifest, load_tokenizer
 from conversion.gguf_file import FLOAT_TYPES, Tensor, describe, write
 from conversion.vocabulary import add_byte_level_bpe
 from space.errors import UserError
+from space.proofread.llm.chat_template import ChatTemplate
 
 
 def convert(
@@ -122,9 +123,14 @@ def neighbours(tensor: torch.Tensor, n_heads: int | None) -> torch.Tensor:
 def _add_prompt(writer: GGUFWriter, folder: Path) -> list[str]:
     """Write the chat template and the proofreader.* keys; say what the folder lacks."""
     notes = []
-    template = load_tokenizer(folder).chat_template
+    tokenizer = load_tokenizer(folder)
+    template = tokenizer.chat_template
     if isinstance(template, str):
         writer.add_chat_template(template)
+        try:
+            ChatTemplate(template, folder, tokenizer.bos_token or "", tokenizer.eos_token or "")
+        except UserError as error:
+            notes.append(f"the app cannot prompt this model: {error}")
     else:
         notes.append("the tokenizer has no single chat template: the app cannot prompt this model")
     manifest = Manifest.read(folder)

@@ -39,6 +39,8 @@ from conversion.checkpoint import Checkpoint, Manifest, load_tokenizer
 from conversion.gguf_file import FLOAT_TYPES, read, type_counts
 from conversion.texts import prompts, texts
 from space.errors import UserError
+from space.proofread.llm.chat_template import ChatTemplate
+from space.proofread.llm.llama_cpp import load
 
 TIE = 0.05  # logits: the odds of the two candidates are within 5 %
 HIDDEN_TOLERANCE = 1e-2  # largest difference of a hidden state's component, for an F16 or F32 encoder
@@ -123,7 +125,7 @@ def _verify_llama(
     half: bool,
     floor: float,
 ) -> list[Check]:
-    rendered = [_render(tokenizer, text) for text in prompts(n_prompts)]
+    rendered = _rendered(tokenizer, folder, prompts(n_prompts))
     encoded = [tokenizer.encode(text, add_special_tokens=False) for text in rendered]
     expected = _greedy(folder, encoded, n_tokens, half=half)
 
@@ -157,12 +159,13 @@ def _verify_llama(
     return checks
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, text: str) -> str:
-    """The prompt as the model sees it: through its chat template, or bare without one."""
+def _rendered(tokenizer: PreTrainedTokenizerBase, folder: Path, sample: Sequence[str]) -> list[str]:
+    """The prompts as the model sees them: through its chat template, or bare without one."""
     if not tokenizer.chat_template:
-        return text
-    messages = [{"role": "user", "content": text}]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        return list(sample)
+    ends = (tokenizer.bos_token or "", tokenizer.eos_token or "")
+    template = ChatTemplate(tokenizer.get_chat_template(), folder, *ends)
+    return [template.text([{"role": "user", "content": text}]) for text in sample]
 
 
 def _greedy(
@@ -209,9 +212,9 @@ def _same(name: str, ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[in
     return Check(name, not different, len(ours) - len(different), len(ours), detail)
 
 
-def _compare_metadata(llama: Llama, folder: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
+def _compare_metadata(llama: Any, folder: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
     """The chat template, the proofreader.* keys, and every token that must end a generation."""
-    found = llama.metadata
+    found = llama.about
     wanted: dict[str, str | None] = {}
     if isinstance(tokenizer.chat_template, str):
         wanted["tokenizer.chat_template"] = tokenizer.chat_template
@@ -277,17 +280,16 @@ def _alike(text: str) -> str:
     return "".join(char for char in text if not differs(char))
 
 
-def _open(gguf: Path, *, n_ctx: int, **options: Any) -> Llama:
+def _open(gguf: Path, *, n_ctx: int, **options: Any) -> Any:
     """The file in llama.cpp, in full precision. Raises UserError when llama.cpp refuses it."""
     try:
-        return Llama(
-            str(gguf),
+        return load(
+            gguf,
             n_ctx=n_ctx,
             n_batch=n_ctx,
             n_ubatch=n_ctx,
             type_k=GGML_TYPE_F32,
             type_v=GGML_TYPE_F32,
-            verbose=False,
             **options,
         )
     except ValueError as error:

@@ -123,6 +123,18 @@ def test_bos_is_added_exactly_when_the_tokenizer_adds_it(adds_bos, tmp_path):
     assert (ids[0] == llama.token_bos()) == adds_bos
 
 
+def test_a_chat_template_that_cannot_be_used_is_named(llama, tmp_path, capsys):
+    folder = shutil.copytree(llama, tmp_path / "m")
+    (folder / "chat_template.jinja").write_text("{{ 10 ** (10 ** 9) }}")
+    code, _, notes = run(capsys, "gguf", folder, tmp_path / "m.gguf")
+    assert code == 0
+    assert f"the app cannot prompt this model: {folder}: its chat template runs for more than 1 s" in notes
+    code, _, error = run(capsys, "verify", tmp_path / "m.gguf", folder)
+    assert (
+        code == 2 and error.startswith(f"error: {folder}: its chat template runs") and error.count("\n") == 1
+    )
+
+
 def test_special_tokens_in_user_text_are_plain_text(f16):
     llama = Llama(str(f16), vocab_only=True, verbose=False)
     plain = llama.tokenize(b"a<|assistant|>b", add_bos=False, special=False)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf.scripts.gguf_new_metadata import MetadataDetails, copy_with_new_metadata
 from transformers import AutoTokenizer
 
 from space.errors import UserError
+from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
 from space.proofread.llm.models import available, open_engine
 from space.proofread.prompt import Evidence, messages
 from space.settings import Settings
+
+from .conftest import FAMILIES
 
 EVIDENCE = Evidence(("neutral", 0.5), ("polite", 0.9))
 
@@ -140,6 +146,64 @@ def test_a_broken_file_is_one_line(small_gguf: Path, tmp_path: Path, keep: int) 
     with pytest.raises(UserError, match="not a complete GGUF model") as caught:
         LlamaCpp(broken)
     assert "\n" not in str(caught.value)
+
+
+def with_templates(gguf: Path, out: Path, template: str, **named: str) -> Path:
+    """The file with another chat template, and more of them under names."""
+    entries = {f"tokenizer.chat_template.{name}": text for name, text in named.items()}
+    new = {key: MetadataDetails(GGUFValueType.STRING, text) for key, text in entries.items()}
+    writer = GGUFWriter(out, "llama")
+    new["tokenizer.chat_template"] = MetadataDetails(GGUFValueType.STRING, template)
+    copy_with_new_metadata(GGUFReader(gguf), writer, new, [])
+    return out
+
+
+@pytest.mark.parametrize("family", ["Gemma 2", "Mistral v0.1", "Mistral v0.3", "Llama 3.2", "SmolLM2"])
+def test_a_file_with_the_template_of_a_family_is_prompted_by_it(
+    family: str, small_gguf: Path, tmp_path: Path
+) -> None:
+    engine = LlamaCpp(with_templates(small_gguf, tmp_path / "a.gguf", FAMILIES[family]), 1024, 1)
+    chat = messages("You was there, <|end|> [INST].", EVIDENCE)
+    ids = engine.tokens(chat)
+    expected = ChatTemplate(FAMILIES[family], "a.gguf", "<|begin|>", "<|end|>").text(chat)
+    assert engine._llama.detokenize(ids, special=True).decode() == expected
+    assert ids.count(engine._llama.token_eos()) == 0  # the one in the text is text
+    engine.complete(chat, Sampling(max_tokens=3), never)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("template", "line"),
+    [
+        ("{% if %}", "cannot be read"),
+        ("{{ '%1000000000d' % 1 }}", "too much memory"),
+        ("{{ 10 ** (10 ** 9) }}", "runs for more than 1 s"),
+        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "runs for more"),
+        ("{{ ''.__class__.__mro__ }}", "unsafe"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "calls itself without end"),
+        ("Hello", "leaves out or repeats"),
+    ],
+)
+def test_a_file_with_a_hostile_template_is_one_line(
+    template: str, line: str, small_gguf: Path, tmp_path: Path
+) -> None:
+    file = with_templates(small_gguf, tmp_path / "a.gguf", template)
+    with pytest.raises(UserError, match=f"^{re.escape(str(file))}: its chat template .*{line}") as caught:
+        open_engine(str(file), tmp_path, 512, 1)
+    assert "\n" not in str(caught.value)
+
+
+def test_templates_under_other_names_are_never_run(small_gguf: Path, tmp_path: Path) -> None:
+    hostile = {"rag": "{{ 10 ** (10 ** 9) }}", "tool_use": "{% if %}"}
+    engine = LlamaCpp(with_templates(small_gguf, tmp_path / "a.gguf", FAMILIES["ChatML"], **hostile), 512, 1)
+    assert engine.tokens(messages("I am here.", EVIDENCE))
+    engine.close()
+
+
+def test_a_file_without_a_chat_template_is_one_line(small_gguf: Path, tmp_path: Path) -> None:
+    file = with_templates(small_gguf, tmp_path / "a.gguf", "")
+    with pytest.raises(UserError, match="no chat template; use an instruct model"):
+        LlamaCpp(file)
 
 
 def test_a_missing_model_is_one_line(tmp_path: Path) -> None:
