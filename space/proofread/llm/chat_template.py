@@ -1,6 +1,6 @@
 """The chat template of a model's file, which may come from a stranger: how a chat is put before the model.
 
-A template is a program. It is run in a process of its own with little time and memory (`render_template.py`), once for chats of
+A template is a program. It is run in a process of its own with little time and memory (`render_chat.py`), once for chats of
 the same roles, and never on a text: it is given marks in place of what is said. What it makes of them is kept, and the
 texts are put where the marks stand. So no text makes a template slower, and no template sees one.
 """
@@ -30,7 +30,7 @@ MEMORY_BYTES = 256 * 2**20  # of which Python and jinja2 take 25 MB
 MAX_TEMPLATE_CHARS = 200_000
 MAX_CHARS = 30_000  # around the texts
 
-_RENDER = Path(__file__).with_name("render_template.py")
+_RENDER = Path(__file__).with_name("render_chat.py")
 _CURE = "take another file of this model, or another model."
 
 
@@ -56,8 +56,9 @@ class ChatTemplate:
             raise UserError(
                 f"{path}: this GGUF has no chat template; use an instruct model, or convert it again."
             )
-        if len(source) > MAX_TEMPLATE_CHARS:
-            raise self._refused(f"has {len(source):,} characters")
+        size = len(source) + len(bos_token) + len(eos_token)
+        if size > MAX_TEMPLATE_CHARS:
+            raise self._refused(f"has {size:,} characters")
         self._source, self._tokens = source, (("bos_token", bos_token), ("eos_token", eos_token))
         self._frame(("system", "user"))
 
@@ -76,7 +77,7 @@ class ChatTemplate:
         # A template that writes the date writes today's.
         day = date.today().isoformat() if "strftime_now" in self._source else ""
         try:
-            return _frame(self._source, self._tokens, roles, day)
+            return _make_frame(self._source, self._tokens, roles, day)
         except _Unusable as error:
             raise self._refused(str(error)) from error
 
@@ -90,7 +91,7 @@ class _Unusable(Exception):
 
 
 @lru_cache(maxsize=32)  # a process a time: 0.2 s
-def _frame(source: str, tokens: tuple[tuple[str, str], ...], roles: tuple[str, ...], day: str) -> _Frame:
+def _make_frame(source: str, tokens: tuple[tuple[str, str], ...], roles: tuple[str, ...], day: str) -> _Frame:
     """Of the chat as it is or, where the template has no use for a system's message, with that in front of the next one."""
     candidates = [roles, roles[1:]] if roles[0] == "system" and len(roles) > 1 else [roles]
     marks = [secrets.token_hex(16) for _ in roles]
@@ -110,9 +111,9 @@ def _frame(source: str, tokens: tuple[tuple[str, str], ...], roles: tuple[str, .
 def _run(
     source: str, tokens: tuple[tuple[str, str], ...], chats: list[list[Message]]
 ) -> list[dict[str, str]]:
-    """What `render_template.py` answers, one for each of the chats."""
+    """What `render_chat.py` answers, one for each of the chats."""
     request = {
-        "path": sys.path, "template": source, "tokens": dict(tokens), "chats": chats, "cpu_seconds": CPU_SECONDS,
+        "path": [str(folder) for folder in sys.path], "template": source, "tokens": dict(tokens), "chats": chats, "cpu_seconds": CPU_SECONDS,
         "memory_bytes": MEMORY_BYTES, "max_chars": MAX_CHARS,
     }  # fmt: skip
     try:
@@ -124,9 +125,10 @@ def _run(
         raise _Unusable(f"runs for more than {DEADLINE_SECONDS:g} s") from error
     except OSError as error:
         raise _Unusable(f"cannot be tried ({error.strerror})") from error
-    if ran.returncode == -getattr(signal, "SIGPROF", 0):
-        raise _Unusable(f"runs for more than {CPU_SECONDS:g} s")
     if ran.returncode:
-        raise _Unusable(f"breaks off (exit status {ran.returncode})")
+        ended = ran.returncode == -getattr(signal, "SIGPROF", 0)  # Windows has none
+        raise _Unusable(
+            f"runs for more than {CPU_SECONDS:g} s" if ended else f"breaks off (exit status {ran.returncode})"
+        )
     answers: list[dict[str, str]] = json.loads(ran.stdout)
     return answers
