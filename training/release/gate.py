@@ -5,9 +5,11 @@
 
 A correction is sent in where the served model failed, and a rewrite is accepted where it did not: how the rows came about
 favours the new model on the first and the served one on the second. So they are counted apart (`source` of a row, as the
-export has it). On texts that a person wrote, and on changes that a person rejected, the new model must be better; of changes
-that were accepted it must not surely lose some, and what it does to those texts besides is not counted, for nobody has
-judged it. Nor may it surely mend fewer of our own wrong sentences or change more of the clean texts, or be less fair.
+export has it). On texts that a person wrote, and on changes that a person rejected, the new model must be better by F0.5, and in
+right changes less wrong ones: where the served model changes next to nothing, F0.5 rises with the first few right ones,
+however many wrong ones come with them. Of changes that were accepted it must not surely lose some, and what it does to those
+texts besides is not counted, for nobody has judged it. Nor may it surely mend fewer of our own wrong sentences or change more
+of the clean texts, or be less fair.
 """
 
 from __future__ import annotations
@@ -94,11 +96,12 @@ def edit_counts(row: Mapping[str, Any], text: str) -> list[int]:
 
 
 def figures_of(served: Row, candidate: Row) -> Row:
-    """From what `scored` returned for two models: F0.5 of the held-out rows, the share of accepted changes that each makes
-    too, of sentences mended, of clean texts changed and of emails whose edits depend on who is in them, with the difference and
-    its 95 % interval; all in percent."""
+    """From what `scored` returned for two models: F0.5 of the held-out rows and right less wrong changes in 100 of them, the
+    share of accepted changes that each makes too, of sentences mended, of clean texts changed and of emails whose edits depend
+    on who is in them, with the difference and its 95 % interval; all in percent."""
     return {
         "held_out": _apart(served["held_out"], candidate["held_out"], Measure("edits", metrics.f_half)),
+        "net": _apart(_net(served), _net(candidate), Measure("changes", metrics.percent)),
         "accepted": _apart(served["accepted"], candidate["accepted"], Measure("edits", metrics.recall)),
         "sentences": _apart(served["sentences"], candidate["sentences"], Measure("mended", metrics.percent)),
         "clean": _apart(
@@ -109,6 +112,10 @@ def figures_of(served: Row, candidate: Row) -> Row:
             for group, counts in served["fair"].items()
         },
     }
+
+
+def _net(scores: Row) -> list[list[int]]:
+    return [[right - wrong, 1] for right, wrong, _ in scores["held_out"]]
 
 
 def _apart(served: Sequence[Any], candidate: Sequence[Any], measure: Measure) -> Row:
@@ -134,9 +141,9 @@ def _number(value: float) -> float | None:
 def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     """Why the new model is not to be released, a line for each reason; none if it is.
 
-    It has to say what its folder says; to be better on the held-out rows with 95 % confidence; and on what was accepted, on our own
-    sentences, on clean text and in each group of the fairness suite not to be worse, with the same confidence, by more than
-    `margin` percentage points.
+    It has to say what its folder says; to be better on the held-out rows with 95 % confidence, in both figures; and on what was
+    accepted, on our own sentences, on clean text and in each group of the fairness suite not to be worse, with the same
+    confidence, by more than `margin` percentage points.
     """
     if figures.get("same"):
         return ["it is what is served already: it was released before, and no other feedback has come since"]
@@ -144,7 +151,7 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     if not figures["verify"]["passed"]:
         failed = ", ".join(figures["verify"]["failed"])
         why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
-    why += _not_better(figures["held_out"])
+    why += _not_better(figures["held_out"], figures["net"])
     for each, does, what in (
         (figures["accepted"], "loses what was accepted: it makes", "the changes in {} texts"),
         (figures["sentences"], "worse on our own sentences: it mends", "{}"),
@@ -167,19 +174,26 @@ def _grown(sides: Row) -> float:
     return round(sides["candidate"] - sides["served"], 2)
 
 
-def _not_better(held_out: Row) -> list[str]:
+def _not_better(held_out: Row, net: Row) -> list[str]:
     difference = held_out["difference"]
     if difference["value"] is None or held_out["rows"] < _FEWEST_HELD_OUT:
         return [
             f"nothing to judge by: {held_out['rows']} held-out rows; wait for more feedback, or give --evaluation"
         ]
     if held_out["verdict"] == "better":
-        return []
+        return [] if net["verdict"] == "better" else [_not_more_right(net)]
     what = "worse" if held_out["verdict"] == "worse" else "not surely better"
     return [
         f"{what} on {held_out['rows']} held-out rows: F0.5 {held_out['candidate']}, the served model "
         f"{held_out['served']}; difference {_with_interval(difference)}"
     ]
+
+
+def _not_more_right(net: Row) -> str:
+    return (
+        f"better on {net['rows']} held-out rows by making more changes, not surely by more right ones: right less wrong ones in 100 rows "
+        f"{net['candidate']}, the served model {net['served']}; difference {_with_interval(net['difference'])}"
+    )
 
 
 def _with_interval(difference: Row) -> str:

@@ -126,6 +126,16 @@ def test_what_a_person_wrote_says_what_is_wrong_too_and_a_sorted_rewrite_only_wh
     ]  # fmt: skip
 
 
+def test_many_changes_of_which_a_few_are_right_are_not_better() -> None:
+    """The served model changes nothing, so its F0.5 is 0: one right change of five is more, and worse."""
+    figures = figures_of(side(counted(0, 0, 3)), side(counted(1, 4, 2)))
+    assert figures["held_out"]["verdict"] == "better"
+    (why,) = reasons(figures | {"verify": {"passed": True, "failed": []}})
+    assert (
+        "not surely by more right ones: right less wrong ones in 100 rows -300.0, the served model 0.0" in why
+    )
+
+
 def test_without_accepted_rows_nothing_is_lost() -> None:
     sides = [side(SERVED), side(counted(2, 0, 0))]
     for each in sides:
