@@ -20,6 +20,7 @@ from email.header import Header, decode_header
 from email.message import EmailMessage
 from email.quoprimime import body_encode
 from email.utils import formataddr, getaddresses
+from itertools import islice
 from pathlib import PurePosixPath
 
 from space.errors import UserError
@@ -27,8 +28,14 @@ from space.html_text import SURROGATE, UNPRINTABLE, html_text, printable
 
 MAX_BYTES = 1_000_000  # bytes of the text in UTF-8, attachments left out
 MAX_FILE_BYTES = 25_000_000  # bytes of the file: what mail servers commonly take
+MAX_TEXT_LINES = 100_000  # of a text; the page takes a second to sort so many
 MAX_HTML = 4_000_000  # characters of HTML source; a text of MAX_BYTES rarely takes more
+# A newsletter has some 5,000 tags, a pasted sheet of 1,000 rows 60,000. At worst, in a deep table, 40,000 of them take a second.
+MAX_TAGS = 80_000
+# Words and attributes of HTML: a text of MAX_BYTES has 180,000 words. The parser takes 700 bytes of memory for each attribute of a tag.
+MAX_WORDS = 300_000
 MAX_HEADERS = 50_000  # characters of all headers; beyond, fields are left out
+MAX_HEADER_LINES = 10_000  # of the mail; a hundred is a lot
 # The email package takes a step per line, and one more per multipart around it. A file of MAX_FILE_BYTES in base64
 # has 330,000 lines; mail programs nest three or four multiparts.
 MAX_LINES = 600_000
@@ -78,6 +85,8 @@ def open_mail(name: str, data: bytes) -> Mail:
             f"{shown} does not look like text; save the email as .eml, or its text as .txt in UTF-8."
         )
     body, notes = _CONTROL.sub("", mail.body), mail.notes
+    if len(_LINE_BREAK.findall(body)) > MAX_TEXT_LINES:
+        raise UserError(f"{shown} has more than {MAX_TEXT_LINES:,} lines of text; open it in smaller pieces.")
     if len(body.encode("utf-8", "replace")) > MAX_BYTES:
         raise UserError(
             f"{shown} has more than {MAX_BYTES // 1_000_000} MB of text; open it in smaller pieces."
@@ -117,11 +126,15 @@ def save_eml(mail: Mail | None, body: str, subject: str | None = None) -> bytes:
 
 # --- plain text -----------------------------------------------------------------------------------
 
-# %PDF, Office files and other archives, Outlook's .msg and old Office files, RTF: whatever they are called.
-_OTHER_KINDS = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf")
+# %PDF, Office files and other archives, Outlook's .msg and old Office files, RTF, pictures: whatever they are called.
+_OTHER_KINDS = (
+    b"%PDF-", b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf",
+    b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a",
+)  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 _CONTROL_SHARE = 0.05  # of the characters; random bytes have twice as many
 _LINE_END = re.compile(r"\r\n?")
+_LINE_BREAK = re.compile(r"\r\n?|\n")
 _WINDOWS = "It was read as Windows-1252."
 _DAMAGED = "Some characters could not be read."
 # Codecs for other things than texts that people send; some take time that grows with the square of the length.
@@ -244,6 +257,11 @@ def _field(name: str, value: str) -> str:
 
 _SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})  # fmt: skip
 _ENCRYPTED = frozenset({"application/pgp-encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"})
+_HEADER_BLOCK = re.compile(
+    rb"(?:From [^\r\n]*+(?:\r\n?|\n))?+(?:(?:[!-9;-~]++:|[ \t])[^\r\n]*+(?:\r\n?|\n)){%d}"
+    % (MAX_HEADER_LINES + 1)
+)
+_HTML_WORD = re.compile(r"[\s/'\"]++[^\s/'\">]")
 _BOUNDARY = re.compile(rb"^--([\w'()+,./:=?-]{1,70})[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([\w:-]{1,40})", re.IGNORECASE)
 
@@ -261,21 +279,26 @@ def _open_eml(shown: str, data: bytes) -> Mail:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")
     data = data.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    too_many = f"{shown} has more {{}} than can be read; save its text as .txt."
     lines = max(data.count(b"\n"), data.count(b"\r"))
     low = data.lower()
     nested = low.count(b"multipart/") + low.count(b"message/")
     if lines > MAX_LINES or lines * nested > MAX_STEPS or data.count(b"\n--") > MAX_PARTS:
-        raise UserError(f"{shown} has more parts than can be read; save its text as .txt.")
+        raise UserError(too_many.format("parts"))
+    if _HEADER_BLOCK.match(data):
+        raise UserError(too_many.format("headers"))
     left: Counter[str] = Counter()
     try:
         message = message_from_bytes(data, policy=_POLICY)
         headers, fields, too_long = _read_fields(message)
         texts = [text for text in _collect(message, left, top=True) if text.source.strip()]
-        if any(text.is_html and len(text.source) > MAX_HTML for text in texts):
-            raise UserError(f"{shown} has more HTML than can be read; save its text as .txt.")
+        if _is_too_much("".join(text.source for text in texts if text.is_html)):
+            raise UserError(too_many.format("HTML"))
         bodies = [html_text(text.source) if text.is_html else text.source for text in texts]
     except UserError:
         raise
+    except RecursionError as error:  # the email package calls itself for a part within a part
+        raise UserError(too_many.format("parts")) from error
     except Exception as error:  # noqa: BLE001  the email package fails on damaged mail in more ways than it names
         raise UserError(f"{shown} is damaged and cannot be read; save its text as .txt.") from error
     if not any(body.strip() for body in bodies) and left["encrypted"]:
@@ -283,6 +306,15 @@ def _open_eml(shown: str, data: bytes) -> Mail:
     body = bodies[0] if len(bodies) == 1 else "\n\n".join(part.strip("\n") for part in bodies if part.strip())
     subject = next((value for name, value in headers if name.lower() == "subject"), None)
     return Mail(body, subject, headers, tuple(_notes(texts, left, too_long, bool(headers))), fields)
+
+
+def _is_too_much(source: str) -> bool:
+    """Whether HTML would take seconds, or hundreds of megabytes, to read."""
+    return (
+        len(source) > MAX_HTML
+        or source.count("<") > MAX_TAGS
+        or sum(1 for _ in islice(_HTML_WORD.finditer(source), MAX_WORDS + 1)) > MAX_WORDS
+    )
 
 
 def _notes(texts: list[_Text], left: Counter[str], too_long: int, has_headers: bool) -> Iterator[str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from space.proofread.code import is_code, looks_like_code, markup, without_markup
 from space.proofread.sentences import OUTER_ABBREVIATIONS, sentences
 from space.proofread.words import read_list, word_set
 
@@ -110,25 +111,6 @@ _TRACE_HEAD = re.compile(
     r"|(?:Caused by: |Exception in thread .{0,80}|[\w.$]{0,200}(?:Exception|Error)\b)"
 )
 _TRACE_LINE = re.compile(r"\s+(?:at \S|File \"|\.{3} \d+ more|in \S+ at )|Caused by: ")
-_STRONG_CODE = re.compile(
-    r"\s*[{}\[\]();,]+\s*$"
-    r"|\s*[\w.$\[\]]{1,80}\s?(?:=|\+=|:=)\s?\S.{0,400};?$"
-    r"|.{0,400}[);}]\s*;\s*$|.{0,400}\)\s*\{\s*$"
-    r"|\s*(?:SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE|ALTER TABLE)\s"
-    r".{0,400}\b(?:FROM|VALUES|SET|WHERE|TABLE)\b"
-    r"|\s*\$ [a-z./]"
-    r"|\s*\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"
-    r"|\s*\[?(?:DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\]?[ :]\S"
-    r"|\s*</?[a-zA-Z][\w-]{0,30}(?:\s[^<>]{0,200})?/?>"
-    r"|\s*\"[\w.-]{1,60}\"\s?:\s"
-    r"|\s*(?:def|class|function|public|private|static|const|var|let|import|#include|return|package|using)\s"
-    r"[\w.<{*\"][^.]{0,120}[;:{)]\s*$"
-    r"|\s*(?:import [\w.]{1,60}|from [\w.]{1,60} import .{1,100})$"
-)
-_WEAK_CODE = re.compile(
-    r"[{}<>=]|\w\(|\);|::|->|//|\$\w|\\"
-    r"|^\s*(?:at \S{1,80}\(|#|import|return|def|if .{0,80}:$|for .{0,80}:$)\b"
-)
 _CELL_GAP = re.compile(r"[^\s.!?:](?: {3,}|\s?\t\s*)\S")
 _MARKER = re.compile(
     r"\s*(?:(?:[-*+•‣◦▪●○·–—»✓✔☐☑]|\[[ xX]?\])\s+(?:\[[ xX]?\]\s+)?"
@@ -306,7 +288,7 @@ def _code_end(lines: list[_Line], index: int) -> int:
     if stop > index:
         return stop
     while stop < len(lines) and (
-        _STRONG_CODE.match(lines[stop].text) or stop > index and _INDENTED.match(lines[stop].text)
+        is_code(lines[stop].text) or stop > index and _INDENTED.match(lines[stop].text)
     ):
         stop += 1
     if stop > index:
@@ -315,7 +297,7 @@ def _code_end(lines: list[_Line], index: int) -> int:
     while stop < len(lines) and _INDENTED.match(lines[stop].text):
         stop += 1
     block = lines[index:stop]
-    marked = sum(bool(_WEAK_CODE.search(line.text[:400])) for line in block)
+    marked = sum(looks_like_code(line.text[:400]) for line in block)
     return stop if block and 2 * marked >= len(block) and not _MARKER.match(text) else 0
 
 
@@ -503,7 +485,7 @@ def _block_end(
             break
         if (
             _is_table(lines, stop)
-            or _STRONG_CODE.match(line.text)
+            or is_code(line.text)
             or _TRACE_HEAD.match(line.text)
             and _code_end(lines, stop)
         ):
@@ -553,9 +535,24 @@ def _text_spans(lines: list[_Line]) -> Iterator[tuple[str, int, int]]:
             text = text.ljust(line.start - run[0].start) if text else text
             text += line.text
         skipped = begin - run[0].start
-        for first, last in sentences(text[skipped:]):
-            if any(c.isalnum() for c in text[skipped + first : skipped + last]):
+        text = text[skipped:]
+        words = without_markup(text)
+        for first, last in _uncut(text, sentences(text)):
+            if any(c.isalnum() for c in words[first:last]):
                 yield kind, begin + first, begin + last
+
+
+def _uncut(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans of sentences; those that end within markup ("`a. B`") go on."""
+    inside = {at for span in markup(text) for at in range(span.start + 1, span.end)}
+    begun: int | None = None
+    for start, end in spans:
+        begun = start if begun is None else begun
+        if end not in inside:
+            yield begun, end
+            begun = None
+    if begun is not None:
+        yield begun, len(text.rstrip())
 
 
 def _is_wrapped(line: str, following: str, width: int) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.classifiers.tone import Tone, ToneClassifier
+from space.proofread.code import without_markup
 from space.proofread.dialect import Dialect, in_dialect, with_respellings
 from space.proofread.edits import Edit
 from space.proofread.judge import Judge
@@ -194,4 +195,4 @@ def _changes(edit: Edit, span: Span) -> bool:
 
 
 def _is_short(unit: Unit) -> bool:
-    return len(WORD.findall(unit.text)) < _SHORT
+    return len(WORD.findall(without_markup(unit.text))) < _SHORT

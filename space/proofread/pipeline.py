@@ -19,6 +19,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
+from space.proofread.code import MARKUP
 from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
@@ -41,7 +42,11 @@ from space.proofread.words import WORD
 from space.settings import Settings
 
 STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
-_ENDED = re.compile(r",$|[.!?]['\"”’)]+$")  # a sign-off ("Thanks for your help,"), or an end inside quotes
+# A sign-off ("Thanks for your help,"), an end inside quotes, markup ("&amp;", "{% endif %}") that a mark might become part of.
+_ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
+# What the embedded model cannot spell, having seen next to none of it: it writes "0000" in its place, and the whole sentence is lost.
+_COPIED = MARKUP | {"a link", "an email address"}
+_BRACKETS = re.compile(r"[][<>{}|\\]+")
 _MARKS = frozenset(("", ".", "!", "?", ",", ":", ";"))
 
 
@@ -218,7 +223,10 @@ class Proofreader:
         candidates, refused = self._possible(measured, run)
         expected = None
         if not free and not general:
-            expected = Expected(unit.text, candidates, self._choose, self.classifiers.thresholds.guide_gain)
+            copied = [unit.stretch(span) for span in run.email.within(unit) if span.what in _COPIED]
+            copied += [match.span() for match in _BRACKETS.finditer(unit.text)]
+            gain = self.classifiers.thresholds.guide_gain
+            expected = Expected(unit.text, candidates, self._choose, gain, copied)
         answer = self.engine.complete(chat, run.sampling, run.stop, expected)
         respellings = list(unit.place(measured.respellings))
         if answer is None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord, replacement
 from space.proofread.closed import NO_NOUN, alternatives, joined
+from space.proofread.code import markup
 from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Lexicon, article
@@ -74,6 +75,7 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
     """What may stand in the place of each word of a text."""
     unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(text)]
+    literal += [(span.start, span.end) for span in markup(text)]
     free = [
         word
         for word in _once(_with_articles(_with_owners(tagged, lexicon)))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
+from space.proofread.code import markup, without_markup
 from space.proofread.edits import Edit
 from space.proofread.lexicon import Lexicon
 from space.proofread.names import (
@@ -54,7 +55,6 @@ _QUOTES = (
 )
 # What stays to the letter, each with its name for the user.
 _LITERALS = [
-    ("code", r"`[^`\n]{1,300}`"),
     ("quoted text", _QUOTES),
     (
         "a link",
@@ -64,7 +64,7 @@ _LITERALS = [
     ("an email address", r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"),
     (
         "a placeholder",
-        r"\{\{[^{}\n]{1,80}\}\}|\$\{[^{}\n]{1,80}\}|\{[\w .:-]{0,40}\}|\[[^\[\]\n]{1,60}\]"
+        r"\{[\w .:-]{0,40}\}|\[[^\[\]\n]{1,60}\]"
         r"|<<?[A-Za-z_][\w ,.-]{0,40}>>?"
         r"|%\(\w{1,40}\)[sd]|%[sd](?!\w)|_{3,}",
     ),
@@ -164,13 +164,18 @@ def plain_in_place(text: str) -> str:
 
 
 def _literals(text: str) -> list[Span]:
-    found = []
-    quoted = text.count('"') % 2 == 0  # an odd number of quotation marks says nothing about what is quoted
+    found = [Span(*span) for span in markup(text)]
+    inside = {at for span in found for at in range(span.start, span.end)}
+    quoted = (
+        without_markup(text).count('"') % 2 == 0
+    )  # an odd number of quotation marks says nothing about what is quoted
     for match in _LITERAL.finditer(text):
         what, item = _LITERALS[int((match.lastgroup or "k0")[1:])][0], match.group()
+        if match.start() in inside and match.end() - 1 in inside:
+            continue
         if what == "quoted text" and item[0] == '"' and not quoted:
             continue
-        kept = item.rstrip(".,;:!?)'*") if what in _NO_MARK_AT_END and item[0] != "`" else item
+        kept = item.rstrip(".,;:!?)'*") if what in _NO_MARK_AT_END else item
         end = match.start() + len(kept or item)
         found.append(Span(match.start(), end, what, text[match.start() : end]))
     return found

@@ -63,6 +63,10 @@ class Unit:
         start = bisect_left(self._at, edit.start - self.start)
         return replace(edit, start=start, end=start + len(edit.before))
 
+    def stretch(self, span: Span) -> tuple[int, int]:
+        """The characters of a span of the draft, in `text`."""
+        return bisect_left(self._at, span.start - self.start), bisect_left(self._at, span.end - self.start)
+
     def place(self, edits: Iterable[Edit]) -> Iterator[Edit]:
         """Edits of `text` as edits of the draft; one that would lose a line break keeps it, or is left out if it cannot."""
         for edit in edits:

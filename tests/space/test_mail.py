@@ -90,8 +90,10 @@ def test_other_kinds_are_told_how_to_be_saved(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"%PDF-1.7 ...", b"PK\x03\x04...", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1.", b"{\\rtf1 x}"]
-)
+    "data",
+    [b"%PDF-1.7 ...", b"PK\x03\x04...", b"PK\x05\x06...", b"\x1f\x8b\x08...", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1.", b"{\\rtf1 x}"]
+    + [b"\x89PNG\r\n\x1a\n...", b"\xff\xd8\xff\xe0...", b"GIF87a...", b"GIF89a..."],
+)  # fmt: skip
 @pytest.mark.parametrize("name", ["a.txt", "a.eml"])
 def test_other_kinds_are_known_by_their_first_bytes(name: str, data: bytes) -> None:
     assert "save it as .eml or .txt" in refusal(name, data)
@@ -100,6 +102,22 @@ def test_other_kinds_are_known_by_their_first_bytes(name: str, data: bytes) -> N
 def test_a_strange_name_stays_one_short_line() -> None:
     line = refusal("C:\\mail\\evil\nname<b>" + "x" * 500 + ".pdf", b"x")
     assert "mail\\" not in line and "<" not in line
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "..\\..\\boot.ini",
+        "/etc/shadow",
+        "a.eml\0.png",
+        "%2e%2e%2fa.pdf",
+        "~/.ssh/id_rsa",
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_only_a_name(name: str) -> None:
+    line = refusal(name, b"text")
+    assert not any(part in line for part in ("..", "/", "\\", "\0", "etc"))
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.eml"])
@@ -139,6 +157,15 @@ def test_a_plain_mail_is_its_text_and_its_headers() -> None:
         ("text/plain; charset=unknown-8bit", "8bit", "Grüße".encode(), "Grüße"),
         ("text/plain; charset=hex", "8bit", b"4869", "4869"),
         ("text/plain; charset=idna", "8bit", b"xn--hi", "xn--hi"),
+        ("text/plain; charset=utf-8\0", "8bit", b"Hi", "Hi"),
+        ("text/plain; charset=../../etc/passwd", "8bit", b"Hi", "Hi"),
+        ("text/plain; charset=unicode_escape", "8bit", b"\\x41", "\\x41"),
+        ("text/plain; charset=undefined", "8bit", b"Hi", "Hi"),
+        ("text/plain", "x-uuencode", b"begin 644 a\r\n#0V%T\r\n`\r\nend\r\n", "Cat"),
+        ("text/plain", "uuencode", b"begin 644 a\r\nnope", "begin 644 a\nnope"),
+        ("text/plain", "quoted-printable", b"a=ZZ=\r\n=4", "a=ZZ=4"),
+        ("text/plain", "base64", b"!!!=SGk*&^=====", "Hi"),
+        ("text/plain", "base64", b"A", "A"),
         ("text/plain; charset=\"\"", "8bit", b"Hi", "Hi"),
         ("text/plain; charset*=utf-8''utf-8", "strange/encoding", b"Hi", "Hi"),
         ("text", "quoted-printable", b"a=ZZb", "a=ZZb"),
@@ -217,6 +244,7 @@ def test_missing_headers_are_no_obstacle() -> None:
     assert open_mail("a.eml", "Subject: ü\r\n\r\nHi".encode("utf-16")).subject == "ü"
     assert open_mail("a.eml", b"From someone Mon May  4 10:00:00 2026\nSubject: x\n\nHi").body == "Hi"
     assert open_mail("a.eml", b"To: a@b.example\n\nHi").subject is None
+    assert open_mail("a.eml", b"Subject: x\rTo: a@b.example\r\rHi,\rTom\r").body == "Hi,\nTom\n"
 
 
 # ---- parts ----
@@ -314,9 +342,22 @@ def test_a_mail_that_was_cut_off_is_read_as_far_as_it_goes() -> None:
         (eml("application/pkcs7-mime", "MIAG"), "is encrypted"),
         (eml("text/plain; charset=utf-8", b"\0\1\2\3" * 99, "Content-Transfer-Encoding: 8bit"), "look like text"),
         (eml("text/html", "<p>" + "a" * 4_000_000), "more HTML"),
+        (eml("text/html", "<div>" * 500_000), "more HTML"),
+        (eml("text/html", "<table><tr><td>x" * 60_000), "more HTML"),
+        (eml("text/html", "<p " + "a=b " * 900_000 + ">x"), "more HTML"),
+        (multipart("mixed", *["Content-Type: text/html\r\n\r\n" + "<p>x" * 5_000] * 20), "more HTML"),
+        (b"".join(b"X-%d: y\r\n" % i for i in range(200_000)) + b"\r\nHi", "more headers"),
+        (b"From someone\n" + b"a:b\n" * 10_001 + b"\nHi", "more headers"),
+        (b"a:b\r" * 10_001 + b"\rHi", "more headers"),
+        (b"Subject: x\n" + b" x\n" * 590_000 + b"\nHi", "more headers"),
+        (HEAD + b"\r\n" + b"a\r\n" * 100_001, "100,000 lines of text"),
+        (b"Content-Type: message/rfc822\n\n" * 1_000 + b"x", "more parts"),
+        (eml("message/rfc822", b"U3ViamVjdDogeA==", "Content-Transfer-Encoding: base64"), "no text"),
+        (b"Subject: x", "no text"),
         (HEAD + b"\r\n" + b"\n" * 600_001 + b"x", "more parts"),
         (b'Content-Type: multipart/mixed; boundary="b"\n\n' + b"--b\n\n" * 10_001, "more parts"),
-        (b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (d, d) for d in range(1500)), "damaged"),
+        (b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (d, d) for d in range(1500)), "more parts"),
+        (b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (d, d) for d in range(10_000)), "more parts"),
     ],
 )  # fmt: skip
 def test_a_mail_without_readable_text_says_so(data: bytes, line: str) -> None:
@@ -459,7 +500,7 @@ def test_endless_html_is_read_or_refused(piece: str) -> None:
     try:
         assert open_mail("a.eml", data).body.startswith("Hi")
     except UserError as error:
-        assert "damaged" in str(error)
+        assert "damaged" in str(error) or "more HTML" in str(error)
 
 
 # ---- saving ----

@@ -33,13 +33,15 @@ class Expected:
     """What an answer is expected to be: the text, with edits that the model is asked about when the answer comes to them.
 
     `choose` is given an edit and the model's odds for it, and returns it judged; of those that it returns as applied the likeliest
-    is made. `gain` is what the text gains in logits: a change of the model's own must be worth more than that.
+    is made. `gain` is what the text gains in logits: a change of the model's own must be worth more than that. Within `copied`,
+    (start, end) of the text, it makes none.
     """
 
     text: str
     edits: Sequence[Edit]
     choose: Callable[[Edit, Odds], Edit]
     gain: float
+    copied: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,9 @@ class Guide:
         # A token begins where the one before ends; characters of several bytes may be cut.
         encoded = expected.text.encode()
         self._starts = [len(encoded[:at].decode("utf-8", errors="ignore")) for at in (0, *ends)]
+        # The blank before as well: with another token in its place the model would be past the first of them.
+        copied = {at for start, end in expected.copied for at in range(start - 1, end)}
+        self._copied = [not copied.isdisjoint(range(*token)) for token in itertools.pairwise(self._starts)]
         self._turns: dict[int, list[_Turn]] = defaultdict(list)
         for edit in expected.edits:
             changed = [*tokenize(apply(expected.text, [edit])), end_token]
@@ -87,7 +90,8 @@ class Guide:
             token = self._queue[0] if self._queue else self._tokens[self._next]
             if not made:
                 self._odds = _odds(logits, int(logits.argmax()), token)
-            logits[token] += _CERTAIN if made or self._is_awaited() else self._gain
+            certain = made or self._is_copied() or self._is_awaited()
+            logits[token] += _CERTAIN if certain else self._gain
         return logits
 
     def _take_turns(self, logits: Any) -> bool:
@@ -116,6 +120,9 @@ class Guide:
                 break
             self._next = turn.end
         return made
+
+    def _is_copied(self) -> bool:
+        return self._next < len(self._copied) and self._copied[self._next]
 
     def _is_awaited(self) -> bool:
         """Whether a likely edit of this place begins some tokens later: it is asked about first."""

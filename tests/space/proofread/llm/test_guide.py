@@ -137,3 +137,15 @@ def test_what_is_drafted_is_what_the_likely_edits_make_of_the_text() -> None:
     likely, unlikely = Edit(3, 5, "go", "goes", score=0.6), Edit(6, 8, "to", "at", score=0.4)
     assert guide([likely, unlikely]).ahead() == [*map(ord, "He goes to it"), 0]
     assert guide([unlikely]).ahead() == [*map(ord, "He go to it"), 0]
+
+
+def test_what_is_to_be_copied_is_copied_whatever_the_model_would_write() -> None:
+    text = "Hi {{x}}, it are."
+    guide = by_letter(Expected(text, [], lambda edit, _: edit, 2.0, [(3, 8)]))
+    for at, letter in enumerate(text):
+        logits = np.zeros(256)
+        logits[ord("0" if 2 <= at < 8 else letter)] = 5.0  # the blank before it too
+        written = chr(guide(None, logits).argmax())
+        assert written == letter
+        guide.follow(ord(written), written.encode())
+    assert not guide.own
