@@ -27,16 +27,17 @@ class Markup(NamedTuple):
 
 
 _ATTRIBUTE = r"[\w:@.-]{1,60}(?:\s?=\s?(?:\"[^\"<>]{0,300}\"|'[^'<>]{0,300}'|[^\s\"'<>=]{1,200}))"
+_TAGS = "a|b|i|u|s|p|br|hr|em|strong|small|sub|sup|div|span|h[1-6]|ul|ol|li|dl|dt|dd|table|thead|tbody|tr|td|th|pre|code|html|head|body"
 _MARKUP = {
     # A backtick within a word is an apostrophe ("it`s").
     "code": r"(?<![\w`])(?P<ticks>`{1,3})(?!`)[^\n]{1,300}?(?<!`)(?P=ticks)(?!`)",
     # Jinja, Liquid, ERB, EJS, PHP; then Handlebars, JavaScript, Ruby, Mailchimp, the longer brackets first.
     "template_tag": r"\{%.{1,300}?%\}|\{#.{1,300}?#\}|<%.{1,300}?%>|<\?(?=[a-z=]).{1,300}?\?>",
     "placeholder": r"\{\{\{[^{}]{1,300}\}\}\}|\{\{[^{}]{1,300}\}\}|[$#@]\{[^{}\n]{1,80}\}|\*\|[\w:.-]{1,60}\|\*|%%[\w.]{1,60}%%",
-    # A tag of HTML has an attribute with a value, or a slash; without either it is a placeholder ("<name>", protect.py), and
-    # "a <b" is neither. Tokens of chat models are written like tags.
+    # A tag of HTML has an attribute with a value, a slash, or a name that all know; another is a placeholder ("<name>",
+    # protect.py), and "a <b" is neither. Tokens of chat models are written like tags.
     "markup": rf"<!--.{{0,300}}?-->|<!doctype[^<>]{{0,200}}>|</[A-Za-z][\w:-]{{0,40}}\s?>|<[A-Za-z][\w:-]{{0,40}}\s?/>"
-    rf"|<[A-Za-z][\w:-]{{0,40}}(?:\s{{1,3}}{_ATTRIBUTE}){{1,12}}\s?/?>|<\|[^<>|\n]{{1,60}}\|>|\[/?INST\]|<</?SYS>>",
+    rf"|<[A-Za-z][\w:-]{{0,40}}(?:\s{{1,3}}{_ATTRIBUTE}){{1,12}}\s?/?>|<(?:{_TAGS})>|<\|[^<>|\n]{{1,60}}\|>|\[/?INST\]|<</?SYS>>",
     "entity": r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#\d{1,7}|#[xX][0-9A-Fa-f]{1,6});",
 }
 _SPAN = re.compile("|".join(f"(?P<{name}>{pattern})" for name, pattern in _MARKUP.items()), re.DOTALL)

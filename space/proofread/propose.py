@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord, replacement
 from space.proofread.closed import NO_NOUN, alternatives, joined
-from space.proofread.code import markup
+from space.proofread.code import markup, without_markup
 from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Lexicon, article
@@ -74,7 +74,7 @@ def chosen(edits: Iterable[Edit], least: float) -> list[Edit]:
 def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[Candidate]:
     """What may stand in the place of each word of a text."""
     unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
-    literal = [match.span() for match in _LITERAL.finditer(text)]
+    literal = [match.span() for match in _LITERAL.finditer(without_markup(text))]
     literal += [(span.start, span.end) for span in markup(text)]
     free = [
         word

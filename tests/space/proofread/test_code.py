@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apply
 from space.proofread.email import EDITABLE, split
 from space.proofread.lexicon import Lexicon
 from space.proofread.pipeline import Proofreader, load_proofreader
+from space.proofread.propose import candidates
 from space.proofread.protect import protected_spans, refusal
+from space.proofread.words import WORDS
 from space.settings import Settings
 
 LEXICON = Lexicon.load()
@@ -91,6 +94,13 @@ def test_a_sentence_does_not_end_within_markup() -> None:
 )
 def test_nothing_is_put_behind_markup_that_ends_a_text(proofreader: Proofreader, draft: str) -> None:
     assert proofreader.proofread(draft).text.endswith(draft.split(" ")[-1])
+
+
+def test_a_word_beside_markup_is_in_doubt_and_one_within_it_is_not() -> None:
+    text = "Open the <b>invoyce</b> and {{x}}recieve `teh lsit` of {% endfro %} &amp; it."
+    words = [TaggedWord(*match.span(), match.group(), 0.0) for match in WORDS.finditer(text)]
+    proposed = {each.word.text for each in candidates(text, words, LEXICON) if each.source == "lexicon"}
+    assert proposed == {"invoyce", "recieve"}
 
 
 def test_the_models_leave_markup_alone_and_mend_what_is_around_it(proofreader: Proofreader) -> None:
