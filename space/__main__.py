@@ -70,10 +70,12 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _proofread(args: argparse.Namespace) -> int:
     from space.proofread.pipeline import load_proofreader
-    from space.settings import Settings
+    from space.settings import Settings, require_models
 
+    settings = Settings.from_env()
+    require_models(settings.models_dir)
     texts = _texts(args.lines)
-    proofreader = load_proofreader(Settings.from_env(), args.model)
+    proofreader = load_proofreader(settings, args.model)
     for text in texts:
         result = proofreader.proofread(text, args.mode, dialect=args.dialect, protected_terms=args.protect)
         _write(json.dumps(result.to_dict()) if args.json else result.text, end=args.lines or args.json)
@@ -85,9 +87,10 @@ def _proofread(args: argparse.Namespace) -> int:
 
 def _tone(args: argparse.Namespace) -> int:
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.settings import Settings
+    from space.settings import Settings, require_models
 
     settings = Settings.from_env()
+    require_models(settings.models_dir)
     classifier = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
     for tone in classifier.score(list(_texts(args.lines))):
         _write(json.dumps(tone.to_dict()), end=True)

@@ -20,6 +20,8 @@ from space.errors import UserError
 from space.proofread.edits import Edit, apply
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
+from space.proofread.llm.hub import ModelFile
+from space.proofread.llm.memory import check, estimated
 from space.proofread.llm.reading import Reader
 from space.proofread.prompt import MODES, PROMPT_VERSION, Message
 
@@ -31,14 +33,17 @@ class LlamaCpp:
     >>> engine.unit
     'sentence'
 
-    To take another model without memory for both:
+    NotEnoughMemory if it would not fit, by estimate. To take another model without memory for both:
 
     >>> proofreader.engine.close()
     >>> proofreader.engine = LlamaCpp(Path("larger.gguf"))
     """
 
-    def __init__(self, path: Path, n_ctx: int = 2048, n_threads: int | None = None) -> None:
-        from llama_cpp import Llama
+    def __init__(
+        self, path: Path, n_ctx: int = 2048, n_threads: int | None = None, file: ModelFile | None = None
+    ) -> None:
+        """`file` says what it is called and where it came from; without, it has the name of the path."""
+        from llama_cpp import Llama, llama_supports_gpu_offload
 
         if not path.is_file():
             raise UserError(
@@ -48,8 +53,14 @@ class LlamaCpp:
         self._reader: Reader | None = None
         try:
             with silence():
-                about = Llama(str(path), vocab_only=True, verbose=False).metadata
-                version = about.get("proofreader.prompt_version")
+                vocabulary = Llama(str(path), vocab_only=True, verbose=False)
+            about, n_vocab = vocabulary.metadata, vocabulary.n_vocab()
+            del vocabulary
+            self.needed_bytes = estimated(path, about, n_vocab, n_ctx)
+            if not llama_supports_gpu_offload():
+                check(path, self.needed_bytes)
+            version = about.get("proofreader.prompt_version")
+            with silence():
                 self._llama = Llama(
                     str(path), n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
                     n_gpu_layers=-1, verbose=False, draft_model=None if version is None else self._draft,
@@ -60,7 +71,8 @@ class LlamaCpp:
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
             )
-        self.name, self.path = path.stem, path
+        self.file = file or ModelFile(path.stem, path)
+        self.name, self.path = self.file.name, path
         self.general = version is None
         self.unit = about.get("proofreader.unit", "email")
         self.modes = tuple(
