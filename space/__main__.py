@@ -70,12 +70,10 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _proofread(args: argparse.Namespace) -> int:
     from space.proofread.pipeline import load_proofreader
-    from space.settings import Settings, require_models
+    from space.settings import Settings
 
-    settings = Settings.from_env()
-    require_models(settings.models_dir)
     texts = _texts(args.lines)
-    proofreader = load_proofreader(settings, args.model)
+    proofreader = load_proofreader(Settings.from_env(), args.model)
     for text in texts:
         result = proofreader.proofread(text, args.mode, dialect=args.dialect, protected_terms=args.protect)
         _write(json.dumps(result.to_dict()) if args.json else result.text, end=args.lines or args.json)

@@ -48,10 +48,9 @@ def serve() -> None:
     from feedback.hub import Sync, flush_on_sigterm
     from space.errors import UserError
     from space.page import strings
-    from space.settings import Settings, require_models
+    from space.settings import Settings
 
     settings = Settings.from_env()
-    require_models(settings.models_dir)
     require_free(settings.port)
     try:
         sync = Sync.from_env(settings.feedback_dir)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent
 EMBEDDED = "proofreader"  # the language model that the repository carries
 # A repository on the Hub, and perhaps the branch, tag or commit, and the file there.
 REPO_ID = re.compile(
-    r"(?!.*\.\.)(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>\w[\w./-]*))?(:(?P<filename>[\w./-]+\.gguf))?", re.ASCII
+    r"(?!.*\.\.)(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>\w[\w./-]*))?(:(?P<filename>[\w./-]+\.gguf))?",
+    re.ASCII,
 )
 
 

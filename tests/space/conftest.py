@@ -21,10 +21,11 @@ def model_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubSe
             monkeypatch.setenv(name, value)
         template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         # What the client read from these when it was imported.
-        for name, value in {
+        constant: dict[str, object] = {
             "ENDPOINT": server.url, "HUGGINGFACE_CO_URL_TEMPLATE": template, "HF_HUB_OFFLINE": False,
             "HF_HUB_DISABLE_XET": True, "HF_HUB_CACHE": str(home / "hub"), "HF_HUB_ETAG_TIMEOUT": 2,
             "HF_HUB_DOWNLOAD_TIMEOUT": 2, "DOWNLOAD_CHUNK_SIZE": 10_000,
-        }.items():  # fmt: skip
-            monkeypatch.setattr(constants, name, value)
+        }  # fmt: skip
+        for name, each in constant.items():
+            monkeypatch.setattr(constants, name, each)
         yield server

@@ -67,7 +67,7 @@ def test_bytes_that_are_no_text_come_back() -> None:
         (("proofread", "--model", "nowhere.gguf"), {}, "no such model file"),
         (("proofread",), {"N_CTX": "many"}, "N_CTX=many"),
         (("serve",), {"PORT": "99999999"}, "PORT=99999999"),
-        (("serve",), {"MODELS_DIR": "/nowhere"}, "/nowhere: there are no models here; unset MODELS_DIR"),
+        (("proofread",), {"MODELS_DIR": "/nowhere"}, "/nowhere: there are no models here; unset MODELS_DIR"),
         (("tone",), {"MODELS_DIR": "/etc/passwd"}, "/etc/passwd: there are no models here; unset MODELS_DIR"),
         (("proofread",), {"MODEL": "team/none"}, "team/none: the Hub is not asked, as HF_HUB_OFFLINE is set"),
     ],
@@ -79,7 +79,7 @@ def test_bad_settings_are_one_line(
     assert ran.returncode == 2 and ran.stderr.decode().count("\n") == 1 and line in ran.stderr.decode()
 
 
-@pytest.mark.parametrize("command", ["serve", "proofread", "tone", "doctor"])
+@pytest.mark.parametrize("command", ["proofread", "tone", "doctor"])
 def test_an_empty_folder_of_models_is_one_line(command: str, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -70,7 +70,9 @@ def test_a_model_of_the_hub_is_served_also_when_the_hub_is_away(
     with serving(tmp_path, MODEL="team/model@v1") as (_, health):
         note = health.pop("note")
     assert health == known
-    assert note.startswith("team/model@v1: the Hub cannot be reached (") and note.endswith(" in the cache is used.")
+    assert note.startswith("team/model@v1: the Hub cannot be reached (") and note.endswith(
+        " in the cache is used."
+    )
     assert (tmp_path / "stderr").read_text() == note + "\n"
 
 
@@ -87,7 +89,10 @@ def test_the_embedded_model_stands_in_for_one_that_cannot_be_had(
     ):
         with serving(tmp_path, MODEL=model) as (url, health):
             assert (health["status"], health["model"]) == ("ok", "proofreader")
-            assert why in health["note"] and "For now proofreader, the embedded model, is used." in health["note"]
+            assert (
+                why in health["note"]
+                and "For now proofreader, the embedded model, is used." in health["note"]
+            )
             assert why in httpx.get(url).text, "the page says so"
             client = gradio_client.Client(url, verbose=False)
             assert client.predict("He have it.", api_name="/proofread")["model"] == "proofreader"

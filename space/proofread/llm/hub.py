@@ -46,7 +46,9 @@ def fetch(name: str, on_progress: OnProgress | None = None) -> ModelFile:
     except Exception as error:  # noqa: BLE001  network, proxies and the Hub each have their own
         why = _why(error)
         if cached:
-            return replace(cached, note=f"{name}: {why}; revision {cached.revision[:7]} in the cache is used.")
+            return replace(
+                cached, note=f"{name}: {why}; revision {cached.revision[:7]} in the cache is used."
+            )
         raise UserError(f"{name}: {why}; use MODEL=proofreader, the embedded model.") from error
     cached = _cached(name, filename)
     if cached is None:
@@ -79,7 +81,9 @@ def _cached(name: str, filename: str = "") -> ModelFile | None:
     ref = folder / "refs" / revision
     commit = ref.read_text().strip() if ref.is_file() else revision
     snapshot = folder / "snapshots" / commit
-    filename = filename or named or _choice(str(p.relative_to(snapshot).as_posix()) for p in snapshot.rglob("*"))
+    filename = (
+        filename or named or _choice(str(p.relative_to(snapshot).as_posix()) for p in snapshot.rglob("*"))
+    )
     path = snapshot / filename
     return ModelFile(name, path, commit) if filename and path.is_file() else None
 
@@ -133,7 +137,9 @@ def _downloaded(name: str, filename: str, announced: Any, on_progress: OnProgres
                     f"{name}: what came has another checksum than the Hub announces, so it was thrown away; try again."
                 )
             part.replace(blob)
-        path = hf_hub_download(repo_id, filename, revision=revision, etag_timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        path = hf_hub_download(
+            repo_id, filename, revision=revision, etag_timeout=constants.HF_HUB_ETAG_TIMEOUT
+        )
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001  as above

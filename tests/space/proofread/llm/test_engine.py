@@ -162,7 +162,9 @@ def test_models_to_choose_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert available(tmp_path / "none") == []
 
 
-@pytest.mark.parametrize("name", ["proofreader", "a/b/c", "a/b:c", "a b/c", "/etc/passwd", "a/b;c/d", "ä/b", "a/b@", "a/b@../c"])
+@pytest.mark.parametrize(
+    "name", ["proofreader", "a/b/c", "a/b:c", "a b/c", "/etc/passwd", "a/b;c/d", "ä/b", "a/b@", "a/b@../c"]
+)
 def test_what_is_no_repo_id(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELS", f"someone/some-model,{name}")
     with pytest.raises(UserError, match="^MODELS: .* is no Hub repo id; give owner/name"):

@@ -40,14 +40,19 @@ def test_what_is_in_the_cache_serves_while_the_hub_is_away_and_that_is_said(
     began = time.monotonic()
     again = fetch(name)
     assert (again.path, again.revision) == (first.path, first.revision)
-    assert again.note.startswith(f"{name}: ") and f"revision {first.revision[:7]} in the cache is used" in again.note
+    assert (
+        again.note.startswith(f"{name}: ")
+        and f"revision {first.revision[:7]} in the cache is used" in again.note
+    )
     assert time.monotonic() - began < 10
 
 
 def test_a_silent_hub_is_not_waited_for_without_end(model_hub: HubServer, repo: Repo) -> None:
     away(model_hub, HANG)
     began = time.monotonic()
-    with pytest.raises(UserError, match=r"^team/model: the Hub cannot be reached \(ReadTimeout\); use MODEL="):
+    with pytest.raises(
+        UserError, match=r"^team/model: the Hub cannot be reached \(ReadTimeout\); use MODEL="
+    ):
         fetch("team/model")
     assert time.monotonic() - began < 10
 
@@ -122,14 +127,20 @@ def test_a_hub_that_goes_away_in_a_download_is_one_line_and_what_has_come_is_kep
             away(model_hub)
 
     model_hub.faults = lambda method, path: HALF if method == "GET" and "/resolve/" in path else None
-    with pytest.raises(UserError, match="^team/model: the Hub cannot be reached .*; what has come is kept, so try again"):
+    with pytest.raises(
+        UserError, match="^team/model: the Hub cannot be reached .*; what has come is kept, so try again"
+    ):
         fetch("team/model", leave)
-    assert [path.stat().st_size for path in hub._folder("team/model").rglob("*.part")] == [pytest.approx(150_000, abs=10_000)]
+    assert [path.stat().st_size for path in hub._folder("team/model").rglob("*.part")] == [
+        pytest.approx(150_000, abs=10_000)
+    ]
 
 
 def test_a_connection_that_breaks_is_taken_up_again(model_hub: HubServer, repo: Repo) -> None:
     faults = iter([HALF, HALF])
-    model_hub.faults = lambda method, path: next(faults, None) if method == "GET" and "/resolve/" in path else None
+    model_hub.faults = lambda method, path: (
+        next(faults, None) if method == "GET" and "/resolve/" in path else None
+    )
     assert fetch("team/model").path.read_bytes() == NEW
 
 
@@ -138,7 +149,9 @@ def test_what_is_not_what_was_announced_is_not_kept(model_hub: HubServer, repo: 
     blobs.mkdir(parents=True)
     _, announced = hub._announced("team/model")
     (blobs / f"{announced.etag}.part").write_bytes(b"X" * 1000)  # damaged on the disk, or on the way
-    with pytest.raises(UserError, match="^team/model: what came has another checksum than the Hub announces") as caught:
+    with pytest.raises(
+        UserError, match="^team/model: what came has another checksum than the Hub announces"
+    ) as caught:
         fetch("team/model")
     assert "\n" not in str(caught.value)
     assert fetch("team/model").path.read_bytes() == NEW

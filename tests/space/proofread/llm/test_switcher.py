@@ -97,7 +97,9 @@ def test_a_model_that_cannot_fit_is_one_line_and_closes_no_other(
     os.truncate(huge, 10**13)  # takes no room on the disk
     try:
         engine = models.switch("second").engine
-        with pytest.raises(UserError, match=r"huge.gguf: takes about 10,000,\d+ MB of memory, [\d,]+ MB are free; ") as caught:
+        with pytest.raises(
+            UserError, match=r"huge.gguf: takes about 10,000,\d+ MB of memory, [\d,]+ MB are free; "
+        ) as caught:
             models.switch("huge")
         assert "\n" not in str(caught.value)
         assert models.loaded == "second" and models.switch().engine is engine
