@@ -73,6 +73,7 @@ class Versions(TypedDict, total=False):
     model: Annotated[str, "name of the model"]
     prompt: Annotated[str, "version of the prompt"]
     gguf_sha256: Annotated[str, "SHA-256 of the model file, hex"]
+    revision: Annotated[str, "commit of the model's repository on the Hub"]
 
 
 @_with_unknown_keys

@@ -85,9 +85,10 @@ def _proofread(args: argparse.Namespace) -> int:
 
 def _tone(args: argparse.Namespace) -> int:
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.settings import Settings
+    from space.settings import Settings, require_models
 
     settings = Settings.from_env()
+    require_models(settings.models_dir)
     classifier = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
     for tone in classifier.score(list(_texts(args.lines))):
         _write(json.dumps(tone.to_dict()), end=True)

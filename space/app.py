@@ -22,6 +22,7 @@ if __package__ in (None, ""):
 if TYPE_CHECKING:
     import gradio as gr
 
+    from space.proofread.classifiers.tone import ToneClassifier
     from space.proofread.llm.switcher import ModelSwitcher
     from space.settings import Settings
 
@@ -71,13 +72,10 @@ def build(settings: Settings, stored_where: Callable[[], str]) -> tuple[gr.Block
     from space.errors import UserError
     from space.page import ui
     from space.proofread.classifiers.tone import ToneClassifier
-    from space.proofread.llm.switcher import ModelSwitcher
-    from space.proofread.pipeline import load_proofreader
 
     models, tone, problem = None, None, ""
     try:
-        proofreader = load_proofreader(settings)
-        models, tone = ModelSwitcher(proofreader, settings), proofreader.tone
+        models, tone = _load(settings)
     except UserError as error:
         problem = str(error)
         print(problem, file=sys.stderr)
@@ -85,6 +83,29 @@ def build(settings: Settings, stored_where: Callable[[], str]) -> tuple[gr.Block
             tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
     page = ui.build(models, Journal(settings.feedback_dir), tone, problem, stored_where)
     return page, models, problem
+
+
+def _load(settings: Settings) -> tuple[ModelSwitcher, ToneClassifier]:
+    """The models; if the one of the settings cannot be had, the embedded one stands in, with a note for the user."""
+    from space.errors import UserError
+    from space.page import strings
+    from space.proofread.llm.switcher import ModelSwitcher
+    from space.proofread.pipeline import load_proofreader
+    from space.settings import EMBEDDED
+
+    model = note = ""
+    try:
+        proofreader = load_proofreader(settings)
+    except UserError as error:
+        if settings.model == EMBEDDED:
+            raise
+        try:
+            proofreader = load_proofreader(settings, EMBEDDED)
+        except UserError:
+            raise error from None
+        model, note = EMBEDDED, strings.STANDS_IN.format(problem=error, model=EMBEDDED)
+        print(note, file=sys.stderr)
+    return ModelSwitcher(proofreader, settings, model, note), proofreader.tone
 
 
 def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, problem: str) -> None:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from space.app import require_free
 from space.errors import UserError
-from space.settings import Server, Settings
+from space.settings import EMBEDDED, REPO_ID, Server, Settings, require_models
 
 PACKAGES = ("gradio", "llama-cpp-python", "numpy", "huggingface_hub", "httpx", "rapidfuzz")
 VARIABLES = (
@@ -33,7 +33,6 @@ VARIABLES = (
 )  # fmt: skip
 SECRETS = ("HF_TOKEN", "ENGINE_API_KEY")
 # What the repository carries and the app cannot do without, in the folder of models.
-DEFAULT = "proofreader"
 SHIPPED = (
     "lexicon.txt", "dialects.tsv", "judge.json", "thresholds.json", "tone/encoder.gguf", "tone/heads.json",
     "tagger/encoder.gguf", "tagger/head.npz", "tagger/tags.json",
@@ -90,6 +89,11 @@ def models(folder: Path, model: str | None) -> Iterator[str]:
 
     `model` is None if a server runs it.
     """
+    try:
+        require_models(folder)
+    except UserError as error:
+        yield f"{PROBLEM}{error}"
+        return
     files = sorted(folder.rglob("*.gguf"))
     chosen = _file(folder, model) if model is not None else None
     if chosen is not None and chosen not in files:
@@ -195,11 +199,11 @@ def _file(folder: Path, model: str) -> Path | None:
         return named
     if os.path.exists(model) or (model.endswith(".gguf") and ":" not in model):
         return Path(model)
-    return None if model.count("/") == 1 else named
+    return None if REPO_ID.fullmatch(model) else named
 
 
 def _cure(file: Path, folder: Path) -> str:
-    if file in [folder / name for name in (*SHIPPED, f"{DEFAULT}.gguf")]:
+    if file in [folder / name for name in (*SHIPPED, f"{EMBEDDED}.gguf")]:
         return f"take it from the repository again: git checkout -- {file}"
     return "download it again, or choose another with MODEL"
 

@@ -44,6 +44,7 @@ def refuse_short_calls(page: gr.Blocks) -> None:
 def health(models: ModelSwitcher | None, problem: str) -> Route:
     """GET /health, for a load balancer: 200 while there is a model, 503 and why while there is none.
 
+    With `revision`, the commit of a model of the Hub, and a `note` if another model stands in for the one of the settings.
     It is answered beside the queue, so also while the model works.
     """
 
@@ -51,8 +52,9 @@ def health(models: ModelSwitcher | None, problem: str) -> Route:
         if why := problem if models is None else models.problem:
             return JSONResponse({"status": "no model", "problem": why}, 503)
         assert models is not None, "without models there is a problem"
-        status = "ok" if models.loaded else "loading"
-        return JSONResponse({"status": status, "model": models.versions()["model"]})
+        status = {"status": "ok" if models.loaded else "loading", "model": models.versions()["model"]}
+        known = {"revision": models.revision, "note": models.note}
+        return JSONResponse(status | {name: value for name, value in known.items() if value})
 
     return Route("/health", answer)
 

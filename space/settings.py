@@ -12,7 +12,12 @@ from urllib.parse import unquote, urlsplit
 from space.errors import UserError
 
 ROOT = Path(__file__).resolve().parent
-REPO_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w./-]+\.gguf)?", re.ASCII)  # on the Hub, and perhaps the file there
+EMBEDDED = "proofreader"  # the language model that the repository carries
+# A repository on the Hub, and perhaps the branch, tag or commit, and the file there.
+REPO_ID = re.compile(
+    r"(?!.*\.\.)(?P<repo_id>[\w.-]+/[\w.-]+)(@(?P<revision>\w[\w./-]*))?(:(?P<filename>[\w./-]+\.gguf))?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Server:
 class Settings:
     """Where things are and how to run them. Every field but `server` is an environment variable, its name in capitals."""
 
-    # A name in models_dir, a path, or a Hub repo id (owner/name, or owner/name:file.gguf); with a server, that one's name.
+    # A name in models_dir, a path, or a Hub repo id (owner/name[@revision][:file.gguf]); with a server, that one's name.
     model: str
     models: tuple[str, ...]  # Hub repo ids to choose from besides what is in models_dir
     models_dir: Path
@@ -75,7 +80,7 @@ class Settings:
         """Raises UserError for a number, an address or a repo id that is none."""
         server = Server.from_env()
         return cls(
-            model=server.name if server else os.environ.get("MODEL", "proofreader"),
+            model=server.name if server else os.environ.get("MODEL", EMBEDDED),
             models=_repo_ids("MODELS"),
             models_dir=Path(os.environ.get("MODELS_DIR", ROOT / "models")),
             feedback_dir=Path(os.environ.get("FEEDBACK_DIR", Path.cwd() / "flagged")),
@@ -86,12 +91,21 @@ class Settings:
         )
 
 
+def require_models(folder: Path) -> None:
+    """UserError if the folder of models is not there or empty: no part of the app can do without it."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise UserError(
+            f"{folder}: there are no models here; unset MODELS_DIR, or take the repository's own again:"
+            " git checkout -- space/models"
+        )
+
+
 def _repo_ids(name: str) -> tuple[str, ...]:
     ids = tuple(filter(None, (word.strip() for word in os.environ.get(name, "").split(","))))
     for repo_id in ids:
         if not REPO_ID.fullmatch(repo_id):
             raise UserError(
-                f"{name}: {repo_id} is no Hub repo id; give owner/name or owner/name:file.gguf, with commas between."
+                f"{name}: {repo_id} is no Hub repo id; give owner/name, owner/name@revision or owner/name:file.gguf, with commas between."
             )
     return ids
 

@@ -59,7 +59,7 @@ class Layout:
         gr.HTML(f"<h1>{strings.TITLE}</h1><p>{strings.TAGLINE} {render.escaped(server)}</p>", elem_id="head")
         with gr.Row(equal_height=True, elem_id="desk"):
             with gr.Column(min_width=320):
-                self._draft(problem, draft_tone)
+                self._draft(problem or (models.stands_in if models else ""), draft_tone)
             with gr.Column(min_width=320):
                 self._result()
         with gr.Row():

@@ -224,6 +224,7 @@ NEED_CONSENT = "Tick the box to agree first; nothing was kept."
 
 # ---- start ----
 
+STANDS_IN = "{problem} For now {model}, the embedded model, is used."
 SERVING = "Email proofreader: {url}  (Ctrl+C ends it)"
 PORT_IN_USE = (
     "port {port} is in use: stop the other program or choose another port, e.g. PORT={other} make run"

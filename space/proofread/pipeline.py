@@ -39,7 +39,7 @@ from space.proofread.units import Email, Skipped, Unit
 from space.proofread.units import spoken as spoken
 from space.proofread.voice import objection
 from space.proofread.words import WORD
-from space.settings import Settings
+from space.settings import Settings, require_models
 
 STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
 # A sign-off ("Thanks for your help,"), an end inside quotes, markup ("&amp;", "{% endif %}") that a mark might become part of.
@@ -427,6 +427,7 @@ class _Clock:
 def load_proofreader(settings: Settings, model: str | None = None) -> Proofreader:
     """The proofreader that the settings describe. Raises UserError with what to do."""
     folder = settings.models_dir
+    require_models(folder)
     lexicon = folder / "lexicon.txt"
     if not lexicon.is_file():
         raise UserError(

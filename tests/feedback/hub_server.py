@@ -1,4 +1,4 @@
-"""A server that speaks the part of the Hub's HTTP API that huggingface_hub uses for a dataset, with faults on demand.
+"""A server that speaks the part of the Hub's HTTP API that huggingface_hub uses for a dataset or a model, with faults on demand.
 
     with HubServer() as hub:
         hub.faults = lambda method, path: 429 if "/commit/" in path else None
@@ -6,7 +6,8 @@
 
 whoami, create repo, info, preupload, LFS batch and upload, commit (with parentCommit), tree, resolve, squash, LFS files.
 A fault is a status to answer with, or HANG (no answer while the server lives), DROP (the connection is cut, nothing was
-done) or CUT (it was done, and then the connection is cut). With `lfs` every shard goes the way of large files.
+done), CUT (it was done, and then the connection is cut) or HALF (the same, after half of the answer). With `lfs` every
+shard goes the way of large files. The files of a model are announced by SHA-256, and come from where a Range begins.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-HANG, DROP, CUT = "hang", "drop", "cut"
+HANG, DROP, CUT, HALF = "hang", "drop", "cut", "half"
 Fault = int | str | None
 DATE = "2026-11-21T00:00:00.000Z"
 
 
 @dataclass
 class Repo:
-    """A dataset: its revisions, newest last, each with its tree."""
+    """A dataset or a model: its revisions, newest last, each with its tree, and names for some of them."""
 
     private: bool
+    tags: dict[str, str] = field(default_factory=dict)
     history: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)
     lfs: dict[str, bytes] = field(default_factory=dict)  # SHA-256 -> content
 
@@ -49,15 +51,11 @@ class Repo:
         self.history.append((secrets.token_hex(20), files))
         return self.head
 
+    def commit_of(self, revision: str) -> str:
+        return self.head if revision == "main" else self.tags.get(revision, revision)
+
     def at(self, revision: str) -> dict[str, bytes] | None:
-        return next(
-            (
-                files
-                for sha, files in self.history
-                if revision in (sha, "main") and (revision != "main" or sha == self.head)
-            ),
-            None,
-        )
+        return next((files for sha, files in self.history if sha == self.commit_of(revision)), None)
 
 
 class HubServer:
@@ -146,7 +144,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if fault == HALF else body)
+        if fault == HALF:
+            self._cut()
 
     do_GET = do_HEAD = do_POST = do_PUT = _serve  # noqa: N815  http.server's names
 
@@ -295,6 +295,27 @@ class Handler(BaseHTTPRequestHandler):
             raise Answer(404, {"error": "Entry not found"}, X_Error_Code="EntryNotFound")
         raise Answer(200, files[file], ETag=f'"{_git_oid(files[file])}"', X_Repo_Commit=revision)
 
+    def model_info(self, content: bytes, repo: str, revision: str | None = None) -> None:
+        held = self._repo(repo)
+        files = held.at(revision or "main")
+        if files is None:
+            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
+        sha, siblings = held.commit_of(revision or "main"), [{"rfilename": path} for path in sorted(files)]
+        raise Answer(200, {"id": repo, "sha": sha, "siblings": siblings})
+
+    def resolve_model(self, content: bytes, repo: str, revision: str, file: str) -> None:
+        try:
+            self.resolve(content, repo, revision, file)
+        except Answer as answer:
+            if answer.status == 200:
+                held, begun = answer.body, re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+                answer.headers["ETag"] = f'"{hashlib.sha256(held).hexdigest()}"'
+                answer.headers["X_Repo_Commit"] = self.hub.repos[repo].commit_of(revision)
+                if begun:
+                    answer.status, answer.body = 206, held[int(begun[1]) :]
+                    answer.headers["Content_Range"] = f"bytes {begun[1]}-{len(held) - 1}/{len(held)}"
+            raise
+
     def squash(self, content: bytes, repo: str, revision: str) -> None:
         held = self._repo(repo)
         held.history = [(secrets.token_hex(20), held.files)]
@@ -326,6 +347,8 @@ ROUTES = (
     (("POST",), f"/api/datasets/{_REPO}/commit/{_REVISION}", "commit"),
     (("GET",), f"/api/datasets/{_REPO}/tree/{_REVISION}", "tree"),
     (("GET", "HEAD"), f"/datasets/{_REPO}/resolve/{_REVISION}/(?P<file>.+)", "resolve"),
+    (("GET",), rf"/api/models/{_REPO}(?:/revision/(?P<revision>.+))?", "model_info"),
+    (("GET", "HEAD"), f"/{_REPO}/resolve/{_REVISION}/(?P<file>.+)", "resolve_model"),
     (("POST",), f"/api/datasets/{_REPO}/super-squash/{_REVISION}", "squash"),
     (("GET",), f"/api/datasets/{_REPO}/lfs-files", "lfs_files"),
     (("POST",), f"/api/datasets/{_REPO}/lfs-files/batch", "lfs_delete"),

@@ -32,6 +32,7 @@ from space import api, app, server
 from space.api import error_line
 from space.errors import UserError
 from space.page import strings
+from space.proofread.llm import switcher
 from space.proofread.llm.switcher import ModelSwitcher
 from space.proofread.pipeline import Progress, Proofreader
 from space.settings import Settings
@@ -222,13 +223,27 @@ def test_a_call_takes_the_model_that_is_loaded_unless_it_names_one(
         served.models.switch("proofreader")
 
 
-def test_health_says_when_no_model_could_be_loaded_and_when_one_is_again(
-    served: Served, http: httpx.Client
+def test_calls_that_name_two_models_by_turns_load_each_once(
+    served: Served, client: gradio_client.Client
 ) -> None:
+    engines = []
+    for name in ("proofreader", "second") * 4:
+        answer = client.predict("He have it.", model=name, api_name="/proofread")
+        assert answer["model"] == name
+        engines.append(served.proofreader.engine)
+    assert len(set(map(id, engines))) == 2
+    served.models.switch("proofreader")
+
+
+def test_health_says_when_no_model_could_be_loaded_and_when_one_is_again(
+    served: Served, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switcher, "MAX_OPEN", 1)
+    served.models.switch("proofreader")
     default = served.models_dir / "proofreader.gguf"
     away = default.rename(default.with_suffix(".away"))
     try:
-        assert "no such model file" in refusal(http, "proofread", text="He have it.", model="torn")
+        assert "torn.gguf: not a complete" in refusal(http, "proofread", text="He have it.", model="torn")
         sick = http.get("/health")
     finally:
         away.rename(default)
@@ -609,7 +624,10 @@ def test_without_models_and_without_mcp_the_app_serves_and_health_says_what_is_w
             until(lambda: process.poll() is not None or answers(port))
             health = http.get("/health")
             assert health.status_code == 503
-            assert health.json()["status"] == "no model" and "missing" in health.json()["problem"]
+            assert (
+                health.json()["status"] == "no model"
+                and "there are no models here" in health.json()["problem"]
+            )
             assert http.get("/").status_code == 200
             assert http.post("/gradio_api/mcp/", json={}).status_code in {404, 405}
             assert refusal(http, "proofread", text="He have it.") == health.json()["problem"]

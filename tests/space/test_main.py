@@ -67,7 +67,9 @@ def test_bytes_that_are_no_text_come_back() -> None:
         (("proofread", "--model", "nowhere.gguf"), {}, "no such model file"),
         (("proofread",), {"N_CTX": "many"}, "N_CTX=many"),
         (("serve",), {"PORT": "99999999"}, "PORT=99999999"),
-        (("tone",), {"MODELS_DIR": "/nowhere"}, "/nowhere"),
+        (("proofread",), {"MODELS_DIR": "/nowhere"}, "/nowhere: there are no models here; unset MODELS_DIR"),
+        (("tone",), {"MODELS_DIR": "/etc/passwd"}, "/etc/passwd: there are no models here; unset MODELS_DIR"),
+        (("proofread",), {"MODEL": "team/none"}, "team/none: the Hub is not asked, as HF_HUB_OFFLINE is set"),
     ],
 )
 def test_bad_settings_are_one_line(
@@ -75,6 +77,19 @@ def test_bad_settings_are_one_line(
 ) -> None:
     ran = space(*arguments, text=b"Hi.", **environment)
     assert ran.returncode == 2 and ran.stderr.decode().count("\n") == 1 and line in ran.stderr.decode()
+
+
+@pytest.mark.parametrize("command", ["proofread", "tone", "doctor"])
+def test_an_empty_folder_of_models_is_one_line(command: str, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ran = space(command, text=b"Hi.", MODELS_DIR=str(empty))
+    lines = [line for line in (ran.stdout + ran.stderr).decode().splitlines() if str(empty) in line]
+    assert [line for line in lines if not line.startswith("MODELS_DIR=")] == [
+        "problem: " * (command == "doctor")
+        + f"{empty}: there are no models here; unset MODELS_DIR, or take the repository's own again: git checkout -- space/models"
+    ]
+    assert ran.returncode == (1 if command == "doctor" else 2)
 
 
 def test_an_unknown_mode_is_refused() -> None:

@@ -238,7 +238,7 @@ def _places(args: argparse.Namespace) -> tuple[Path, Path]:
     from space.settings import Settings
 
     args.models_dir = args.models_dir or Settings.from_env().models_dir
-    served = locate(args.served, args.models_dir)
+    served = locate(args.served, args.models_dir).path
     if not served.is_file():
         raise UserError(
             f"{served}: no such model, so there is nothing to beat: give --served and --models_dir"

@@ -20,6 +20,8 @@ from space.proofread.edits import Edit, apply
 from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
+from space.proofread.llm.hub import ModelFile
+from space.proofread.llm.memory import check, estimated
 from space.proofread.llm.reading import Reader
 from space.proofread.prompt import MODES, PROMPT_VERSION, Message
 
@@ -31,13 +33,18 @@ class LlamaCpp:
     >>> engine.unit
     'sentence'
 
-    To take another model without memory for both:
+    NotEnoughMemory if it would not fit, by estimate. To take another model without memory for both:
 
     >>> proofreader.engine.close()
     >>> proofreader.engine = LlamaCpp(Path("larger.gguf"))
     """
 
-    def __init__(self, path: Path, n_ctx: int = 2048, n_threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, n_ctx: int = 2048, n_threads: int | None = None, file: ModelFile | None = None
+    ) -> None:
+        """`file` says what it is called and where it came from; without, it has the name of the path."""
+        from llama_cpp import llama_supports_gpu_offload
+
         if not path.is_file():
             raise UserError(
                 f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
@@ -50,7 +57,10 @@ class LlamaCpp:
         # Before gigabytes are read for nothing.
         ends = (_piece(header, token) for token in (header.token_bos(), header.token_eos()))
         self._template = ChatTemplate(about.get("tokenizer.chat_template", ""), path, *ends)
+        self.needed_bytes = estimated(path, about, header.n_vocab(), n_ctx)
         header.close()
+        if not llama_supports_gpu_offload():
+            check(path, self.needed_bytes)
         version = about.get("proofreader.prompt_version")
         with _opening(path):
             self._llama = load(
@@ -61,7 +71,8 @@ class LlamaCpp:
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
             )
-        self.name, self.path = path.stem, path
+        self.file = file or ModelFile(path.stem, path)
+        self.name, self.path = self.file.name, path
         self.general = version is None
         self.unit = about.get("proofreader.unit", "email")
         self.modes = tuple(

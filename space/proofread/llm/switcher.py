@@ -1,4 +1,4 @@
-"""The models that are offered, one of which is loaded at a time.
+"""The models that are offered. The last two that were used stay in memory, if they fit there beside each other.
 
 models = ModelSwitcher(load_proofreader(settings), settings)
 models.switch("owner/name").proofread("I has it.")
@@ -15,37 +15,62 @@ from pathlib import Path
 from space import __version__
 from space.errors import UserError
 from space.proofread.llm.engine import Engine
-from space.proofread.llm.models import available, locate, open_engine
+from space.proofread.llm.hub import ModelFile
+from space.proofread.llm.memory import NotEnoughMemory
+from space.proofread.llm.models import available, locate, open_engine, open_file
 from space.proofread.pipeline import Proofreader
 from space.proofread.prompt import PROMPT_VERSION
 from space.settings import Settings
 
 _REPORT_EVERY = 0.5  # seconds, while a model is downloaded
+MAX_OPEN = 2  # models in memory: a page and a program that use two by turns would reload one at every call
 
 
 class ModelSwitcher:
-    """Unloads one model and loads another; only one run at a time may use it."""
+    """Puts one model after another into the proofreader; only one run at a time may use it."""
 
-    def __init__(self, proofreader: Proofreader, settings: Settings) -> None:
+    def __init__(self, proofreader: Proofreader, settings: Settings, model: str = "", note: str = "") -> None:
+        """`model` is what is in the proofreader if it is not that of the settings, and `note` says why."""
         self._proofreader, self._settings = proofreader, settings
-        self.default = self.loaded = settings.model  # `loaded` is empty while there is no model
+        self.default = self.loaded = model or settings.model  # `loaded` is empty while there is no model
         self.problem = ""  # why there is none
+        self._note = note
         listed = available(settings.models_dir, settings.models)
         own = Path(settings.model)  # a file of the list may be set by its path
         in_folder = own.suffix == ".gguf" and own.parent.resolve() == settings.models_dir.resolve()
         same = (settings.model, own.stem if in_folder else None)
         self.names = [settings.model, *(name for name in listed if name not in same)]
-        self._digest = _digest(proofreader.engine)
+        self._open = {self.loaded: _Open(proofreader.engine)}  # the one used last at the end
+        self._files: dict[str, ModelFile] = {}  # found since the start: the Hub is asked for each once
 
     @property
     def server(self) -> str:
         """The name of the server that rewrites; empty if this machine does."""
         return self._settings.server.name if self._settings.server else ""
 
+    @property
+    def note(self) -> str:
+        """What is to be said of the model that is loaded: that it stands in for another, or is not the newest."""
+        file = _file(self._proofreader.engine)
+        return self.stands_in or (file.note if file else "")
+
+    @property
+    def stands_in(self) -> str:
+        """Why the model that is loaded is not the one of the settings, if that could not be had at the start."""
+        return self._note if self.loaded == self.default != self._settings.model else ""
+
+    @property
+    def revision(self) -> str:
+        """The commit of the Hub that the model is from; empty for others."""
+        file = _file(self._proofreader.engine)
+        return file.revision if file else ""
+
     def versions(self) -> dict[str, str]:
         """What makes a rewrite at this moment, as a feedback record names it; of a server only the name is known."""
-        known = {"gguf_sha256": self._digest} if self._digest else {}
-        return {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION, **known}
+        held = self._open.get(self.loaded)
+        known = {"gguf_sha256": held.digest if held else "", "revision": self.revision}
+        versions = {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION}
+        return versions | {name: value for name, value in known.items() if value}
 
     def fetch(
         self, name: str, stop: Callable[[], bool] = lambda: False
@@ -55,7 +80,7 @@ class ModelSwitcher:
         UserError if it cannot be had, or once `stop` says True; closing the iterator stops it too. What has been
         received by then is kept for the next time.
         """
-        if name in ("", self.loaded, self.server):
+        if name in ("", self.server) or name in self._open or name in self._files:
             return
         received, closed = (0, 0), False
 
@@ -73,46 +98,103 @@ class ModelSwitcher:
                         yield received
             finally:
                 closed = True
-            task.result()
+            self._files[name] = task.result()
 
     def switch(self, name: str = "") -> Proofreader:
         """The proofreader with this model in it; without a name the one that is loaded.
 
-        UserError if it cannot be loaded: then the default is again. If that fails too, `problem` says why, and the next
-        switch tries again.
+        UserError if it cannot be loaded: then the one before is still there, or if that had to make room, the default. If
+        that fails too, `problem` says why, and the next switch tries again.
         """
         name = name or self.loaded or self.default
         if name != self.loaded:
             for _ in self.fetch(name):  # a download takes minutes: the old model serves until then
                 pass
-            self._proofreader.engine.close()  # first, for two large models do not fit beside each other
             try:
                 self._load(name)
-            except BaseException:
-                self._load(self.default)
+            except BaseException as error:
+                if not self.loaded:
+                    self._load_default(error)
                 raise
         return self._proofreader
 
-    def _load(self, name: str) -> None:
-        s, self.loaded = self._settings, ""
+    def _load_default(self, before: BaseException) -> None:
+        """After `before`, which is what the user is told; what goes wrong here is a problem of its own."""
         try:
-            engine = open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
-            digest = _digest(engine)
+            self._load(self.default)
+        except Exception as error:  # noqa: BLE001  whatever it is, there is no model
+            lines = dict.fromkeys(map(_line, (before, error)))
+            self.problem = " ".join(lines)
+
+    def _load(self, name: str) -> None:
+        held = self._open.get(name)
+        if held and held.is_outdated():
+            self._close(name)
+        try:
+            held = self._open.pop(name, None) or _Open(self._made(name))
         except BaseException as error:
-            unexpected = f"{name}: the model could not be loaded ({type(error).__name__})."
-            self.problem = str(error) if isinstance(error, UserError) else unexpected
+            self._files.pop(name, None)
+            if not self.loaded:
+                self.problem = _line(error)
             raise
-        self._proofreader.engine, self._digest = engine, digest
+        self._open[name], self._proofreader.engine = held, held.engine
         self.loaded, self.problem = name, ""
 
+    def _made(self, name: str) -> Engine:
+        """The engine of a model that is not in memory; the others leave it if there is no room for both, but for nothing else."""
+        while len(self._open) >= MAX_OPEN:
+            self._close(next(iter(self._open)))
+        s = self._settings
+        while True:
+            try:
+                if name in self._files:
+                    return open_file(self._files[name], s.n_ctx, s.n_threads)
+                return open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
+            except NotEnoughMemory as error:
+                freed = sum(held.needed_bytes for held in self._open.values())
+                if not self._open or error.needed > error.free + freed:
+                    raise
+                self._close(next(iter(self._open)))
 
-def _digest(engine: Engine) -> str:
-    """SHA-256 of the engine's file, hex; empty for a server."""
-    path = getattr(engine, "path", None)
-    if path is None:
-        return ""
-    status = path.stat()
-    return file_digest(path, status.st_size, status.st_mtime_ns)
+    def _close(self, name: str) -> None:
+        self._open.pop(name).engine.close()
+        if name == self.loaded:
+            self.loaded = ""
+
+
+class _Open:
+    """A model in memory, with what is known of its file as it was when it was read; a server has none."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self._file = engine, _file(engine)
+        self.needed_bytes = getattr(engine, "needed_bytes", 0)
+        self._stamp = _stamp(self._file.path) if self._file else None
+        self.digest = file_digest(self._file.path, *self._stamp) if self._file and self._stamp else ""
+
+    def is_outdated(self) -> bool:
+        """Whether another file stands in its place by now; if there is none, what is in memory is as good as ever."""
+        now = _stamp(self._file.path) if self._file else None
+        return now is not None and now != self._stamp
+
+
+def _line(error: BaseException) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    return f"The model could not be loaded ({type(error).__name__})."
+
+
+def _file(engine: Engine) -> ModelFile | None:
+    """Where the engine's model came from; None for a server."""
+    return getattr(engine, "file", None)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file; None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 @lru_cache(maxsize=32)  # to read a file of 2 GB takes seconds, at every switch

@@ -220,13 +220,15 @@ def test_models_to_choose_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for name in ("b.gguf", "a.gguf", "lexicon.txt", "tone/encoder.gguf"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    monkeypatch.setenv("MODELS", " someone/some-model, someone/other:q4.gguf,someone/some-model,")
+    monkeypatch.setenv("MODELS", " someone/some-model, someone/other@v1:q4.gguf,someone/some-model,")
     models = Settings.from_env().models
-    assert available(tmp_path, models) == ["a", "b", "someone/some-model", "someone/other:q4.gguf"]
+    assert available(tmp_path, models) == ["a", "b", "someone/some-model", "someone/other@v1:q4.gguf"]
     assert available(tmp_path / "none") == []
 
 
-@pytest.mark.parametrize("name", ["proofreader", "a/b/c", "a/b:c", "a b/c", "/etc/passwd", "a/b;c/d", "ä/b"])
+@pytest.mark.parametrize(
+    "name", ["proofreader", "a/b/c", "a/b:c", "a b/c", "/etc/passwd", "a/b;c/d", "ä/b", "a/b@", "a/b@../c"]
+)
 def test_what_is_no_repo_id(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELS", f"someone/some-model,{name}")
     with pytest.raises(UserError, match="^MODELS: .* is no Hub repo id; give owner/name"):

@@ -1,4 +1,4 @@
-"""One model is loaded at a time, and after one that cannot be loaded the default is again."""
+"""The last two models stay in memory where they fit; after one that cannot be loaded there is one again."""
 
 import dataclasses
 import hashlib
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from space.errors import UserError
+from space.proofread.llm import switcher
 from space.proofread.llm.engine import Sampling
 from space.proofread.llm.switcher import ModelSwitcher, file_digest
 from space.proofread.pipeline import load_proofreader
@@ -54,29 +55,85 @@ def test_another_model_takes_the_place_and_the_record_names_it(models: ModelSwit
     assert models.loaded == "second" and models.switch("second").proofread("I has it.").model == "second"
     assert models.versions()["model"] == "second"
     assert models.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
-    with pytest.raises(UserError, match="closed"):
-        first.complete([{"role": "user", "content": "Hi"}], Sampling(), lambda: False)
+    assert models.switch("proofreader").engine is first
 
 
+def test_two_models_by_turns_are_loaded_once_each_and_a_third_takes_the_place_of_the_older(
+    models: ModelSwitcher, settings: Settings
+) -> None:
+    third = settings.models_dir / "third.gguf"
+    third.symlink_to(MODEL)
+    try:
+        engines = [models.switch(name).engine for name in ("proofreader", "second") * 4]
+        assert len(set(map(id, engines))) == 2
+        models.switch("third")
+        assert models.switch("second").engine is engines[1]
+        with pytest.raises(UserError, match="closed"):
+            engines[0].complete([{"role": "user", "content": "Hi"}], Sampling(), lambda: False)
+        assert models.switch("proofreader").proofread("Thank you.").text == "Thank you."
+    finally:
+        third.unlink()
+
+
+def test_a_file_that_was_replaced_is_loaded_again(models: ModelSwitcher, settings: Settings) -> None:
+    path = settings.models_dir / "replaced.gguf"
+    path.write_bytes(MODEL.read_bytes())
+    try:
+        old = models.switch("replaced").engine
+        models.switch("proofreader")
+        os.utime(path, ns=(1, 1))
+        assert models.switch("replaced").engine is not old
+        models.switch("proofreader")
+    finally:
+        path.unlink()
+    assert models.switch("replaced") and models.versions()["gguf_sha256"], "what is in memory needs no file"
+
+
+def test_a_model_that_cannot_fit_is_one_line_and_closes_no_other(
+    models: ModelSwitcher, settings: Settings
+) -> None:
+    huge = settings.models_dir / "huge.gguf"
+    huge.write_bytes(MODEL.read_bytes())
+    os.truncate(huge, 10**13)  # takes no room on the disk
+    try:
+        engine = models.switch("second").engine
+        with pytest.raises(
+            UserError, match=r"huge.gguf: takes about 10,000,\d+ MB of memory, [\d,]+ MB are free; "
+        ) as caught:
+            models.switch("huge")
+        assert "\n" not in str(caught.value)
+        assert models.loaded == "second" and models.switch().engine is engine
+        first = models.switch("proofreader").engine
+        assert models.switch("second").engine is engine and models.switch("proofreader").engine is first
+    finally:
+        huge.unlink()
+
+
+@pytest.mark.parametrize("most", [1, 2])
 @pytest.mark.parametrize("name", ["torn", "missing"])
-def test_a_model_that_cannot_be_loaded_gives_the_default_back(models: ModelSwitcher, name: str) -> None:
+def test_a_model_that_cannot_be_loaded_gives_the_default_back(
+    models: ModelSwitcher, name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switcher, "MAX_OPEN", most)
     with pytest.raises(UserError, match=name):
         models.switch(name)
-    assert models.loaded == "proofreader"
+    assert (models.loaded, models.problem) == ("proofreader", "")
     assert models.switch("proofreader").proofread("Thank you.").text == "Thank you."
 
 
 def test_when_not_even_the_default_can_be_loaded_that_is_said_and_the_next_run_tries_again(
-    models: ModelSwitcher, settings: Settings
+    models: ModelSwitcher, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(switcher, "MAX_OPEN", 1)
     default = settings.models_dir / "proofreader.gguf"
     away = default.rename(default.with_suffix(".away"))
     try:
-        with pytest.raises(UserError):
+        with pytest.raises(UserError, match="torn.gguf: not a complete GGUF model"):
             models.switch("torn")
     finally:
         away.rename(default)
     assert models.loaded == "" and "proofreader.gguf: no such model file" in models.problem
+    assert "torn.gguf: not a complete GGUF model" in models.problem
     assert models.switch().proofread("Thank you.").text == "Thank you."
     assert (models.loaded, models.problem) == ("proofreader", "")
 
@@ -133,7 +190,7 @@ class _Hub(BaseHTTPRequestHandler):
     def _answer(self, body: bytes, size: int, status: int = 200) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(size))
-        self.send_header("ETag", f'"{hashlib.sha1(MODEL.read_bytes()).hexdigest()}"')
+        self.send_header("ETag", f'"{hashlib.sha256(MODEL.read_bytes()).hexdigest()}"')
         self.send_header("X-Repo-Commit", "1" * 40)
         self.end_headers()
         self.wfile.write(body)
@@ -177,7 +234,7 @@ def test_a_download_tells_how_far_it_is_and_can_be_stopped_and_go_on(
         hub.next_piece.release()
     seen = list(models.fetch("team/model", stop.is_set))
     assert all(first <= then for first, then in zip(seen, seen[1:], strict=False))
-    assert models.switch("team/model").proofread("I has it.").model == "model"
+    assert models.switch("team/model").proofread("I has it.").model == "team/model"
     assert models.versions()["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
 
 

@@ -1,0 +1,64 @@
+"""Whether a model fits into memory, estimated before it is loaded: without that the kernel ends the whole process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from space.errors import UserError
+
+_CGROUP = Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
+_N_BATCH = 512
+# The logits of a batch are held twice, by llama.cpp and by its binding. With that the estimate for the shipped model is 244, 279
+# and 421 MB with 512, 2,048 and 8,192 tokens; measured were 266, 280 and 412 (2 cores, November 2026).
+_BYTES_OF_A_LOGIT = 8
+
+
+class NotEnoughMemory(UserError):
+    """A model that takes `needed` bytes; closing others that take as much as is missing may help."""
+
+    def __init__(self, path: Path, needed: int, free: int) -> None:
+        super().__init__(
+            f"{path}: takes about {needed / 1e6:,.0f} MB of memory, {free / 1e6:,.0f} MB are free;"
+            " close other programs, lower N_CTX, or choose a smaller model."
+        )
+        self.needed, self.free = needed, free
+
+
+def check(path: Path, needed: int) -> None:
+    """NotEnoughMemory if so many bytes are not free."""
+    free = available()
+    if free is not None and needed > free:
+        raise NotEnoughMemory(path, needed, free)
+
+
+def estimated(path: Path, metadata: Mapping[str, str], n_vocab: int, n_ctx: int) -> int:
+    """Bytes that a GGUF takes: the file, keys and values of `n_ctx` tokens in 16 bits, and the logits of a batch."""
+    architecture = metadata.get("general.architecture", "")
+
+    def number(name: str, default: int) -> int:
+        text = metadata.get(f"{architecture}.{name}", "")
+        return int(text) if text.isdecimal() else default
+
+    heads = number("attention.head_count", 1)
+    width = number("embedding_length", 0) // max(heads, 1)  # of one head
+    key, value = (number(f"attention.{name}_length", width) for name in ("key", "value"))
+    cache = 2 * n_ctx * number("block_count", 0) * number("attention.head_count_kv", heads) * (key + value)
+    return path.stat().st_size + cache + _N_BATCH * n_vocab * _BYTES_OF_A_LOGIT
+
+
+def available() -> int | None:
+    """Bytes that may still be taken: of the machine, within the limit of its container. None where nobody says (not Linux)."""
+    try:
+        lines = dict(line.split(":") for line in _MEMINFO.read_text().splitlines())
+        free = int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+    try:
+        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        cache = int(stat["inactive_file"]) + int(stat["active_file"])  # counted as used, given up when needed
+        return min(free, limit - used + cache)
+    except (OSError, KeyError, ValueError):  # no container, or none with a limit ("max")
+        return free
