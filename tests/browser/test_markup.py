@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserContext
 
 from space.mail import Mail
 from space.page import render
@@ -76,14 +76,6 @@ class Elements(HTMLParser):
         self.unknown_decl(data)
 
 
-@pytest.fixture(scope="module")
-def blank(chromium: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield browser.new_page()
-        browser.close()
-
-
 PLAIN = "plain words"
 
 
@@ -92,8 +84,10 @@ def test_the_page_has_the_elements_that_it_has_for_plain_words(text: str) -> Non
     assert Elements(page_of(text)).found == Elements(page_of(PLAIN)).found
 
 
-def test_a_browser_finds_no_other_elements_either(blank: Page) -> None:
+def test_a_browser_finds_no_other_elements_either(profile: Callable[[bool], BrowserContext]) -> None:
+    blank = profile(False).new_page()
     pages = [render.carried(page_of(text)) for text in (PLAIN, *XSS)]
     plain, *others = blank.evaluate(f"pages => pages.map(html => {ELEMENTS})", pages)
+    blank.close()
     assert len(plain) > 50
     assert [text for text, found in zip(XSS, others, strict=True) if found != plain] == []
