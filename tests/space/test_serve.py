@@ -76,6 +76,7 @@ def test_a_model_of_the_hub_is_served_also_when_the_hub_is_away(
     assert (tmp_path / "stderr").read_text() == note + "\n"
 
 
+@pytest.mark.slow
 def test_the_embedded_model_stands_in_for_one_that_cannot_be_had(
     model_hub: HubServer, repo: Repo, tmp_path: Path
 ) -> None:
