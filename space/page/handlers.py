@@ -100,7 +100,9 @@ class Handlers:
             if isinstance(outcome, Proofread):
                 line = outcome_line(outcome, progress, units, time.monotonic() - began)
                 origin = {"options": options.to_dict(), "versions": self._models.versions()}
-                return self._shown(outcome) | {view.status: render.status(line, "done"), view.origin: origin}
+                notes = [note for note in (self._models.note, *outcome.notes) if note]
+                done = {view.status: render.status(line, "done"), view.notes: render.notes(notes)}
+                return self._shown(outcome) | done | {view.origin: origin}
             progress = outcome
             if time.monotonic() - shown_at >= UPDATE_SECONDS:
                 shown_at = time.monotonic()
@@ -147,7 +149,6 @@ class Handlers:
         return view.feedback.reset() | {
             view.last: value,
             view.result: render.result(value),
-            view.notes: render.notes(value.notes),
             view.draft_tone: render.gauges(strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING),
             view.result_tone: render.gauges(strings.RESULT_TONE, value.after, value.before),
             view.changes: render.changes(value),

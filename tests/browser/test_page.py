@@ -260,6 +260,19 @@ def test_another_model_is_chosen_and_one_that_is_broken_is_reported(
     no_traceback(page)
 
 
+@pytest.mark.slow
+def test_the_note_on_a_model_that_stands_in_stays_after_a_run(
+    start_app: Any, open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page(start_app(MODEL=str(tmp_path / "gone.gguf")))
+    expect(status(page)).to_contain_text("the embedded model, is used")
+    draft(page).fill("I has recieve it.")
+    page.locator("#run").click()
+    expect(status(page)).to_contain_text("Done in")
+    expect(page.locator("#notes")).to_contain_text("gone.gguf")
+    expect(page.locator("#notes")).to_contain_text("the embedded model, is used")
+
+
 def test_a_spelling_is_chosen(page: Page) -> None:
     draft(page).fill("Please organise the colours by Friday.")
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()

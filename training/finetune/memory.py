@@ -17,17 +17,16 @@ from __future__ import annotations
 import argparse
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from space.proofread.llm.memory import available
 
 _ADAPTER_BYTES, _COPY_BYTES = 16, 4
 _ACTIVATION_BYTES, _CHECKPOINTED_BYTES = 34, 2
 # Of a weight: nf4 with double quantisation takes 4.5 bits, LLM.int8() a byte; the embeddings stay as they are.
 _QUANTISED_BYTES = {"load_in_4bit": 0.56, "load_in_8bit": 1.0}
 _GB = 1e9
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ def check(
     preferences: Preferences | None = None,
 ) -> None:
     """UserError if fine-tuning with batches of rows of `tokens` tokens needs more memory than is free."""
-    required, available = needed(config, adapter, args, tokens, preferences), free()
-    if required <= available:
+    required, left = needed(config, adapter, args, tokens, preferences), free()
+    if required <= left:
         return
     means = [
         *(["--gradient_checkpointing"] if not args.gradient_checkpointing and tokens > 1 else []),
@@ -57,7 +56,7 @@ def check(
         "a smaller model",
     ]
     raise UserError(
-        f"{model} does not fit: about {required / _GB:.1f} GB needed, {available / _GB:.1f} GB free; try {', '.join(means)}"
+        f"{model} does not fit: about {required / _GB:.1f} GB needed, {left / _GB:.1f} GB free; try {', '.join(means)}"
     )
 
 
@@ -119,15 +118,7 @@ def free() -> float:
         device = int(os.environ.get("LOCAL_RANK", 0))
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return float(torch.cuda.mem_get_info(device)[0] + cached)
-    import psutil
+    from psutil import virtual_memory
 
-    available = float(psutil.virtual_memory().available)
-    try:
-        limit, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        stat = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-        cache = float(stat["inactive_file"]) + float(
-            stat["active_file"]
-        )  # counted as used, but given up when needed
-        return min(available, float(limit) - float(used) + cache)
-    except (OSError, ValueError, KeyError):  # no container, or none with a limit ("max")
-        return available
+    left = available()
+    return float(virtual_memory().available if left is None else left)

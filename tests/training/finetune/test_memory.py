@@ -55,7 +55,7 @@ def test_an_adapter_on_some_layers_alone_is_counted_as_it_is() -> None:
 def test_files_that_a_container_has_read_are_free_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    monkeypatch.setattr("space.proofread.llm.memory._CGROUP", tmp_path)
     machine = memory.free()
     assert machine > 1e6
     for name, text in {
