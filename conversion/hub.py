@@ -138,7 +138,9 @@ def check_name(repo_id: str) -> None:
     except HFValidationError:
         valid = None
     if not valid:
-        raise UserError(f"{repo_id!r} is no name of a repository: give owner/name, of letters, digits, - _ and .")
+        raise UserError(
+            f"{repo_id!r} is no name of a repository: give owner/name, of letters, digits, - _ and ."
+        )
 
 
 def patiently(step: Callable[[], T]) -> T:
@@ -151,14 +153,18 @@ def patiently(step: Callable[[], T]) -> T:
                 raise
             asked = _retry_after(error)
             if asked > LONGEST_WAIT_SECONDS:
-                raise HubError(f"{error} It asks to wait {asked:.0f} s: try again then.", retry=False) from error
+                raise HubError(
+                    f"{error} It asks to wait {asked:.0f} s: try again then.", retry=False
+                ) from error
             wait = max(wait, asked)
             print(f"note: {error} Next try in {wait:.0f} s.", file=sys.stderr)
             time.sleep(wait)
     try:
         return step()
     except HubError as error:
-        raise HubError(f"{error} Try again later; what was done already is not done twice.", error.retry) from error
+        raise HubError(
+            f"{error} Try again later; what was done already is not done twice.", error.retry
+        ) from error
 
 
 def _retry_after(error: HubError) -> float:
@@ -168,7 +174,9 @@ def _retry_after(error: HubError) -> float:
     headers = getattr(getattr(error.__cause__, "response", None), "headers", {})
     limit = parse_ratelimit_headers(headers) if status(error) == 429 else None
     after = headers.get("Retry-After", "")
-    return float(after) if after.isdigit() else limit.reset_in_seconds if limit and not limit.remaining else 0.0
+    return (
+        float(after) if after.isdigit() else limit.reset_in_seconds if limit and not limit.remaining else 0.0
+    )
 
 
 def _equal(path: Path, held: Any) -> bool:
