@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,6 @@ import pytest
 import conversion.deploy
 import conversion.hub
 from conversion.__main__ import main
-from tests.feedback.conftest import hub  # noqa: F401  a fixture
 from tests.feedback.hub_server import CUT, DROP, Answer, Fault, HubServer, Repo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +41,12 @@ def commit(folder: Path) -> None:
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository with one commit: a small app under the real card, and rooms that no Space needs."""
     folder = tmp_path / "app"
-    files = {"feedback/__init__.py": "", "space/app.py": "print(1)\n", "space/models/tiny.gguf": "GGUF", "training/sft.py": ""}
+    files = {
+        "feedback/__init__.py": "",
+        "space/app.py": "print(1)\n",
+        "space/models/tiny.gguf": "GGUF",
+        "training/sft.py": "",
+    }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -82,14 +84,29 @@ def commits(hub: HubServer) -> int:
 # ---- what is sent ----
 
 
-def test_the_app_is_small_enough_and_a_dry_run_asks_nobody(hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_is_small_enough_and_a_dry_run_asks_nobody(
+    hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("API_KEY", "of the owner")
-    arguments = [SPACE, "--dry_run", "--variable=N_THREADS=2", "--secret=API_KEY", "--secret=HF_TOKEN", f"--feedback_dataset={DATASET}"]
+    arguments = [
+        SPACE,
+        "--dry_run",
+        "--variable=N_THREADS=2",
+        "--secret=API_KEY",
+        "--secret=HF_TOKEN",
+        f"--feedback_dataset={DATASET}",
+    ]
     assert main(["deploy", *arguments]) == 0
     out = capsys.readouterr().out
     rows = re.findall(r"^ *([\d,]+)  (\S+)$", out, re.MULTILINE)
     names = {name for _, name in rows}
-    assert {"space/app.py", "space/models/proofreader.gguf", "feedback/hub.py", "README.md", "LICENSE"} <= names
+    assert {
+        "space/app.py",
+        "space/models/proofreader.gguf",
+        "feedback/hub.py",
+        "README.md",
+        "LICENSE",
+    } <= names
     assert {name.split("/")[0] for name in names} == set(conversion.deploy.CONTENT)
     total = sum(int(size.replace(",", "")) for size, _ in rows)
     assert f"{total:,}  bytes in {len(rows)} files" in out and 100_000_000 < total <= 150_000_000
@@ -98,7 +115,9 @@ def test_the_app_is_small_enough_and_a_dry_run_asks_nobody(hub: HubServer, capsy
     assert hub.calls == []
 
 
-def test_the_first_deployment(app: Path, hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_deployment(
+    app: Path, hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("API_KEY", "of the owner")
     assert main(["deploy", SPACE, "--variable", "N_THREADS=2", "--secret", "API_KEY"]) == 0
     space = hub.repos[SPACE]
@@ -169,8 +188,15 @@ def test_the_uploaded_files_alone_are_the_app(hub: HubServer, tmp_path: Path) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = os.environ | {"PORT": str(port), "HF_HUB_OFFLINE": "1", "PYTHONPATH": "", "GRADIO_SERVER_NAME": "127.0.0.1"}
-    process = subprocess.Popen([sys.executable, "space/app.py"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True)
+    env = os.environ | {
+        "PORT": str(port),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": "",
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "space/app.py"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True
+    )
     try:
         import httpx
         from gradio_client import Client
@@ -178,7 +204,9 @@ def test_the_uploaded_files_alone_are_the_app(hub: HubServer, tmp_path: Path) ->
         assert process.stdout and "http://" in process.stdout.readline()
         health = httpx.get(f"http://127.0.0.1:{port}/health").json()
         assert health == {"status": "ok", "model": "proofreader"}
-        answer = Client(f"http://127.0.0.1:{port}", verbose=False).predict("I has recieved it.", api_name="/proofread")
+        answer = Client(f"http://127.0.0.1:{port}", verbose=False).predict(
+            "I has recieved it.", api_name="/proofread"
+        )
         assert answer["changed"] and answer["model"] == "proofreader" and "received" in answer["text"]
     finally:
         process.terminate()
@@ -204,7 +232,9 @@ def test_the_uploaded_files_alone_are_the_app(hub: HubServer, tmp_path: Path) ->
         ("---\n", "", "sdk must be gradio"),
     ],
 )
-def test_a_wrong_card_is_refused(app: Path, hub: HubServer, capsys: Said, line: str, instead: str, named: str) -> None:
+def test_a_wrong_card_is_refused(
+    app: Path, hub: HubServer, capsys: Said, line: str, instead: str, named: str
+) -> None:
     card = (app / "README.md").read_text()
     changed = re.sub(line, instead, card, count=1)
     assert changed != card
@@ -264,20 +294,26 @@ def test_feedback_goes_to_a_private_dataset(app: Path, hub: HubServer) -> None:
 def test_a_public_dataset_is_refused_before_anything_is_sent(app: Path, hub: HubServer, capsys: Said) -> None:
     hub.repos[DATASET] = Repo(private=False, repo_type="dataset")
     hub.repos[DATASET].add({})
-    assert f"{DATASET} is public" in error(capsys, 1, SPACE, "--secret=HF_TOKEN", f"--feedback_dataset={DATASET}")
+    assert f"{DATASET} is public" in error(
+        capsys, 1, SPACE, "--secret=HF_TOKEN", f"--feedback_dataset={DATASET}"
+    )
     assert SPACE not in hub.repos
 
 
 # ---- the Hub refuses, or fails ----
 
 
-def test_a_token_that_is_not_valid(app: Path, hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_is_not_valid(
+    app: Path, hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     assert "answered 401 for the Space owner/app: set HF_TOKEN to a valid token" in error(capsys, 1, SPACE)
 
 
 def test_a_name_of_somebody_else(app: Path, hub: HubServer, capsys: Said) -> None:
-    assert "answered 403 for the Space stranger/app: HF_TOKEN may not write there" in error(capsys, 1, "stranger/app")
+    assert "answered 403 for the Space stranger/app: HF_TOKEN may not write there" in error(
+        capsys, 1, "stranger/app"
+    )
 
 
 def test_a_plan_without_such_spaces(app: Path, hub: HubServer, capsys: Said) -> None:
@@ -309,7 +345,9 @@ def test_the_card_that_the_hub_refuses(app: Path, hub: HubServer, capsys: Said) 
 
 
 @pytest.mark.parametrize("fault", [429, 503, DROP, CUT])
-@pytest.mark.parametrize("call", ["/api/repos/create", f"/api/spaces/{SPACE}/commit/main", f"/api/spaces/{SPACE}/secrets"])
+@pytest.mark.parametrize(
+    "call", ["/api/repos/create", f"/api/spaces/{SPACE}/commit/main", f"/api/spaces/{SPACE}/secrets"]
+)
 def test_what_passes_is_tried_again(app: Path, hub: HubServer, call: str, fault: int | str) -> None:
     left = 2
 
@@ -327,8 +365,12 @@ def test_what_passes_is_tried_again(app: Path, hub: HubServer, call: str, fault:
     assert len(space.history) == 2 and set(space.files) == {*SENT, ".gitattributes"}
 
 
-@pytest.mark.parametrize(("fault", "named"), [(429, "answered 429"), (500, "answered 500"), (DROP, "could not be reached")])
-def test_what_stays_ends_in_one_line(app: Path, hub: HubServer, capsys: Said, fault: int | str, named: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "named"), [(429, "answered 429"), (500, "answered 500"), (DROP, "could not be reached")]
+)
+def test_what_stays_ends_in_one_line(
+    app: Path, hub: HubServer, capsys: Said, fault: int | str, named: str
+) -> None:
     hub.faults = lambda method, path: fault if "/commit/" in path else None
     line = error(capsys, 1, SPACE)
     assert named in line and "Try again later" in line
@@ -336,15 +378,16 @@ def test_what_stays_ends_in_one_line(app: Path, hub: HubServer, capsys: Said, fa
 
 
 def test_the_hub_says_how_long_to_wait(app: Path, hub: HubServer, capsys: Said) -> None:
-    answers = [Answer(429, {}, Retry_After="1"), Answer(429, {}, RateLimit='"api";r=0;t=1')]
+    answers = [Answer(429, {}, Retry_After="1")]
     hub.faults = lambda method, path: answers.pop() if "/commit/" in path and answers else None
     begin = time.monotonic()
     assert main(["deploy", SPACE]) == 0
-    assert time.monotonic() - begin >= 2 and capsys.readouterr().err.count("Next try in 1 s.") == 2
+    assert time.monotonic() - begin >= 1 and "Next try in 1 s." in capsys.readouterr().err
 
 
-def test_it_does_not_wait_for_hours(app: Path, hub: HubServer, capsys: Said) -> None:
-    hub.faults = lambda method, path: Answer(429, {}, Retry_After="3600") if "/commit/" in path else None
+@pytest.mark.parametrize("headers", [{"Retry_After": "3600"}, {"RateLimit": '"api";r=0;t=3600'}])
+def test_it_does_not_wait_for_hours(app: Path, hub: HubServer, capsys: Said, headers: dict[str, str]) -> None:
+    hub.faults = lambda method, path: Answer(429, {}, **headers) if "/commit/" in path else None
     assert "asks to wait 3600 s" in error(capsys, 1, SPACE)
     assert commits(hub) == 1
 
@@ -353,12 +396,18 @@ def test_it_does_not_wait_for_hours(app: Path, hub: HubServer, capsys: Said) -> 
 
 
 def test_a_build_error_ends_with_the_last_lines_of_the_log(app: Path, hub: HubServer, capsys: Said) -> None:
-    hub.stages = [{"stage": "BUILDING"}, {"stage": "BUILD_ERROR", "errorMessage": "Job failed with exit code: 1"}]
+    hub.stages = [
+        {"stage": "BUILDING"},
+        {"stage": "BUILD_ERROR", "errorMessage": "Job failed with exit code: 1"},
+    ]
     hub.log = [f"line {number}" for number in range(50)]
     assert main(["deploy", SPACE]) == 1
-    *log, last = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("note: ")]
-    assert log == hub.log[-conversion.deploy.LOG_LINES :]
-    assert last.startswith("error: the Space owner/app ended with BUILD_ERROR (Job failed with exit code: 1): see http")
+    *before, last = capsys.readouterr().err.splitlines()
+    count = conversion.deploy.LOG_LINES
+    assert before[-count:] == hub.log[-count:] and hub.log[-count - 1] not in before
+    assert last.startswith(
+        "error: the Space owner/app ended with BUILD_ERROR (Job failed with exit code: 1): see http"
+    )
     assert ("GET", f"/api/spaces/{SPACE}/logs/build") in hub.calls
 
 
@@ -370,7 +419,12 @@ def test_a_space_that_does_not_run(app: Path, hub: HubServer, capsys: Said, stag
 
 def test_what_the_revision_before_does_is_not_believed(app: Path, hub: HubServer, capsys: Said) -> None:
     old = "0" * 40
-    hub.stages = [{"stage": "RUNNING", "sha": old}, {"stage": "BUILD_ERROR", "sha": old}, {"stage": "BUILDING"}, {"stage": "RUNNING"}]
+    hub.stages = [
+        {"stage": "RUNNING", "sha": old},
+        {"stage": "BUILD_ERROR", "sha": old},
+        {"stage": "BUILDING"},
+        {"stage": "RUNNING"},
+    ]
     assert main(["deploy", SPACE]) == 0
     assert hub.stages == [{"stage": "RUNNING"}]
 

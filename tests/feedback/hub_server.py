@@ -5,8 +5,8 @@
         ...  HF_ENDPOINT=hub.url HF_TOKEN=hub.token
 
 whoami, and for models, datasets and Spaces alike: create repo, info, preupload, LFS batch and upload, commit (with
-parentCommit), tag, refs, tree, resolve, squash, LFS files. A name belongs to one repository, of whichever type.
-A fault is a status to answer with, or HANG (no answer while the server lives), DROP (the connection is cut, nothing was
+parentCommit), tag, refs, tree, resolve, squash, LFS files; for Spaces variables, secrets, runtime (`stages`) and logs
+(`log`). A name belongs to one repository, of whichever type. A fault is a status or an Answer to answer with, or HANG (no answer while the server lives), DROP (the connection is cut, nothing was
 done), CUT (it was done, and then the connection is cut) or HALF (the same, after half of the answer). Weights go the way
 of large files, with `lfs` shards too: they are announced by SHA-256. Files come from where a Range begins.
 """
@@ -27,7 +27,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 HANG, DROP, CUT, HALF = "hang", "drop", "cut", "half"
-Fault = int | str | None
 DATE = "2026-11-21T00:00:00.000Z"
 WEIGHTS = (".gguf", ".safetensors", ".bin")  # as a new repository's .gitattributes has them
 
@@ -41,6 +40,8 @@ class Repo:
     tags: dict[str, str] = field(default_factory=dict)
     history: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)
     lfs: dict[str, bytes] = field(default_factory=dict)  # SHA-256 -> content
+    variables: dict[str, str] = field(default_factory=dict)  # of a Space
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def head(self) -> str:
@@ -70,6 +71,9 @@ class HubServer:
         self.calls: list[tuple[str, str]] = []
         self.faults: Callable[[str, str], Fault] = lambda method, path: None
         self.lfs = False
+        # Of every Space: how it is, one for each question, the last one for all that come after; and its log.
+        self.stages: list[dict[str, str]] = [{"stage": "BUILDING"}, {"stage": "RUNNING"}]
+        self.log: list[str] = []
         self.lock = threading.RLock()
         self.ended = threading.Event()
         handler = type("BoundHandler", (Handler,), {"hub": self})
@@ -115,6 +119,9 @@ class Answer(Exception):
         self.status, self.body, self.headers = status, body, headers
 
 
+Fault = int | str | Answer | None
+
+
 class Handler(BaseHTTPRequestHandler):
     """Routes one request; the hub's state is changed under its lock."""
 
@@ -135,9 +142,9 @@ class Handler(BaseHTTPRequestHandler):
             hub.ended.wait()
         if fault in (HANG, DROP):
             return self._cut()
-        answer = (
-            Answer(fault, {"error": "asked for"}) if isinstance(fault, int) else self._answered(path, content)
-        )
+        if isinstance(fault, int):
+            fault = Answer(fault, {"error": "asked for"})
+        answer = fault if isinstance(fault, Answer) else self._answered(path, content)
         if fault == CUT:
             return self._cut()
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
@@ -213,6 +220,8 @@ class Handler(BaseHTTPRequestHandler):
         repo_type = asked.get("type") or "model"
         self.kind = f"{repo_type}s"
         url = {"url": self._url(name)}
+        if repo_type == "space" and asked.get("sdk") != "gradio":
+            raise Answer(400, {"error": "a Space of ours is of Gradio"})
         if name in self.hub.repos:
             raise Answer(409, url | {"error": f"You already created this {repo_type} repo"})
         self.hub.repos[name] = Repo(asked.get("visibility") == "private", repo_type)
@@ -227,6 +236,8 @@ class Handler(BaseHTTPRequestHandler):
             "sha": held.commit_of(revision or "main"),
             "private": held.private,
         }
+        if held.repo_type == "space":
+            about["host"] = f"https://{repo.replace('/', '-')}.hf.space"
         raise Answer(200, about | {"siblings": [{"rfilename": path} for path in sorted(files)]})
 
     def validate(self, content: bytes) -> None:
@@ -354,9 +365,34 @@ class Handler(BaseHTTPRequestHandler):
             self._repo(repo).lfs.pop(oid)
         raise Answer(200, {"success": True})
 
+    # ---- of Spaces alone ----
+
+    def variables(self, content: bytes, repo: str) -> None:
+        held = self._repo(repo).variables
+        if content:
+            asked = json.loads(content)
+            held[asked["key"]] = asked["value"]
+        raise Answer(200, {name: {"value": value} for name, value in held.items()})
+
+    def secrets(self, content: bytes, repo: str) -> None:
+        asked = json.loads(content)
+        self._repo(repo).secrets[asked["key"]] = asked["value"]
+        raise Answer(200, {})
+
+    def runtime(self, content: bytes, repo: str) -> None:
+        stages, hardware = self.hub.stages, {"current": "cpu-basic", "requested": "cpu-basic"}
+        now = stages.pop(0) if len(stages) > 1 else stages[0]
+        raise Answer(200, {"hardware": hardware, "sha": self._repo(repo).head} | now)
+
+    def logs(self, content: bytes, repo: str) -> None:
+        self._repo(repo)
+        events = [json.dumps({"data": f"{line}\n", "timestamp": DATE}) for line in self.hub.log]
+        raise Answer(200, "".join(f"data: {event}\n\n" for event in events).encode())
+
 
 _REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
 _API = f"/api/(?P<kind>models|datasets|spaces)/{_REPO}"
+_SPACE = f"/api/(?P<kind>spaces)/{_REPO}"
 _FILES = f"(?:/(?P<kind>datasets|spaces))?/{_REPO}"  # of a model without a kind
 _REVISION = r"(?P<revision>[\w.-]+)"
 ROUTES = (
@@ -375,6 +411,10 @@ ROUTES = (
     (("POST",), f"{_API}/super-squash/{_REVISION}", "squash"),
     (("GET",), f"{_API}/lfs-files", "lfs_files"),
     (("POST",), f"{_API}/lfs-files/batch", "lfs_delete"),
+    (("GET", "POST"), f"{_SPACE}/variables", "variables"),
+    (("POST",), f"{_SPACE}/secrets", "secrets"),
+    (("GET",), f"{_SPACE}/runtime", "runtime"),
+    (("GET",), f"{_SPACE}/logs/(?:build|run)", "logs"),
 )
 
 
