@@ -157,7 +157,8 @@ def deploy(repo_id: str, settings: Settings, *, private: bool = False, dry_run: 
         revision, changed = space.commit(files, f"Email proofreader, {source}", keep=OF_THE_SPACE)
     _note(f"{changed} files sent ({source})." if changed else f"Nothing to send: the Space holds {source}.")
     info = space.call(space.api.space_info)
-    _wait(space, revision, settled=not changed)
+    with suppress(KeyboardInterrupt):  # ends the waiting, and nothing on the Hub
+        _wait(space, revision, settled=not changed)
     print(f"{space.api.endpoint}/spaces/{repo_id}")
     print(info.host or f"https://{re.sub('[^a-z0-9]+', '-', repo_id.lower())}.hf.space")
 
@@ -177,8 +178,9 @@ def _list(repo_id: str, files: Mapping[str, Path], source: str, settings: Settin
 
 def _refuse_another_app(space: Repository, files: Mapping[str, Path]) -> None:
     """A commit deletes what is not of this app: not where another one is."""
-    others = {*space.held()} - {*files, *OF_THE_SPACE}
-    if others and "space/app.py" not in space.held():
+    held = {*space.held()}
+    others = held - {*files, *OF_THE_SPACE}
+    if others and "space/app.py" not in held:
         raise UserError(
             f"{space.named} holds another app ({min(others)}), which would be deleted: name another Space, or empty it first."
         )
@@ -202,7 +204,7 @@ def _wait(space: Repository, revision: str, settled: bool) -> None:
     begin, before = time.monotonic(), ""
     while True:
         runtime = space.call(space.api.get_space_runtime)
-        stage, seconds = str(getattr(runtime.stage, "value", runtime.stage)), time.monotonic() - begin
+        stage, seconds = runtime.stage, time.monotonic() - begin
         if stage != before:
             _note(f"{stage}, after {seconds:.0f} s")
         before = stage
@@ -215,9 +217,10 @@ def _wait(space: Repository, revision: str, settled: bool) -> None:
             if stage == "SLEEPING":
                 return _note("It sleeps, and wakes when somebody opens it.")
             if stage in FAILED:
-                _print_log(space, build=stage == "BUILD_ERROR")
+                log = "build" if stage == "BUILD_ERROR" else "container"
+                _print_log(space, build=log == "build")
                 raise HubError(
-                    f"{space.named} ended with {stage}{_reason(runtime.raw)}: see {page}?logs=build.",
+                    f"{space.named} ended with {stage}{_reason(runtime.raw)}: see {page}?logs={log}.",
                     retry=False,
                 )
             raise HubError(f"{space.named} is {stage}: restart it in {page}/settings.", retry=False)

@@ -24,7 +24,7 @@ class HubError(FeedbackError):
 
 
 @contextmanager
-def explained(repo: str, remedy: str, remedies: Mapping[int, str] = {}) -> Iterator[None]:  # noqa: B006  only read
+def explained(repo: str, remedy: str, remedies: Mapping[int, str] | None = None) -> Iterator[None]:
     """Every error as a HubError in our words: the client's may quote what was sent.
 
     `repo` names the repository; `remedy` says what helps when it is refused, `remedies` the same for single statuses.
@@ -41,7 +41,7 @@ def explained(repo: str, remedy: str, remedies: Mapping[int, str] = {}) -> Itera
         answer = f"The Hub answered {(code := error.response.status_code)} for {repo}"
         if code in TRANSIENT or code >= 500:
             raise HubError(f"{answer}.") from error
-        raise HubError(f"{answer}: {remedies.get(code, remedy)}", retry=False) from error
+        raise HubError(f"{answer}: {(remedies or {}).get(code, remedy)}", retry=False) from error
     except FeedbackError:
         raise
     except Exception as error:  # noqa: BLE001  network, proxies and storage back ends each have their own

@@ -365,6 +365,21 @@ def test_what_passes_is_tried_again(app: Path, hub: HubServer, call: str, fault:
     assert len(space.history) == 2 and set(space.files) == {*SENT, ".gitattributes"}
 
 
+def test_a_commit_of_somebody_else_in_between_is_compared_with_again(app: Path, hub: HubServer) -> None:
+    def faults(method: str, path: str) -> Fault:
+        if "/commit/" in path and len(space.history) == 2:
+            space.add(space.files | {"space/other.py": b""})
+        return None
+
+    assert main(["deploy", SPACE]) == 0
+    space = hub.repos[SPACE]
+    (app / "LICENSE").write_text("another\n")
+    commit(app)
+    hub.faults = faults
+    assert main(["deploy", SPACE]) == 0
+    assert len(space.history) == 4 and set(space.files) == {*SENT, ".gitattributes"}
+
+
 @pytest.mark.parametrize(
     ("fault", "named"), [(429, "answered 429"), (500, "answered 500"), (DROP, "could not be reached")]
 )
