@@ -33,12 +33,14 @@ class Repository:
 
     def __init__(self, repo_id: str, repo_type: str) -> None:
         from huggingface_hub import HfApi, get_token
+        from huggingface_hub.utils import logging
 
         check_name(repo_id)
         token = get_token()
         if not token:
             raise UserError(f"No token: set HF_TOKEN to one that may write to {repo_id}, from {TOKENS}.")
         hub_errors.set_timeout()
+        logging.set_verbosity_error()  # the client's notes on its own tries name signed addresses
         self.repo_id = repo_id
         self.api = HfApi(token=token)
         self.named = f"the {'Space' if repo_type == 'space' else repo_type} {repo_id}"
