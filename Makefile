@@ -59,7 +59,7 @@ help:  ## list these commands
 	@echo '  PORT=7860       where run serves: http://127.0.0.1:PORT'
 	@echo '  PYTHON=python3  the Python (3.10 or newer) that makes .venv'
 	@echo '  WHEELS=folder   take llama-cpp-python from a wheel that `make wheel` made'
-	@echo '  ARGS=...        more arguments for test or bench: make test ARGS="-k draft"'
+	@echo '  ARGS=...        more arguments for test, bench or deploy: make test ARGS="-k draft"'
 
 run: $(RUNTIME)  ## serve the app on this machine
 	@$(PY) -m space serve
@@ -127,9 +127,7 @@ wheel: | .venv/bin/pip  ## compile llama.cpp once, for machines with a processor
 
 deploy: $(if $(SPACE),$(RUNTIME))  ## put the last commit on a Hugging Face Space: make deploy SPACE=user/name
 	$(if $(SPACE),,$(error Name the Space, and set HF_TOKEN to a token that may write to it: make deploy SPACE=user/name))
-	@rm -rf runs/deploy && mkdir -p runs/deploy && git archive HEAD | tar -x -C runs/deploy
-	$(PY) -m huggingface_hub.cli.hf repos create $(SPACE) --type space --sdk gradio --exist-ok
-	$(PY) -m huggingface_hub.cli.hf upload $(SPACE) runs/deploy . --type space --delete '*'
+	@$(PY) -m conversion deploy "$(SPACE)" $(ARGS)
 
 $(RUNTIME): | .venv/bin/pip
 	$(compiler)

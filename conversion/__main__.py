@@ -5,10 +5,11 @@
     python -m conversion quantize runs/proofreader-f16.gguf space/models/proofreader.gguf --type Q8_0
     python -m conversion verify   space/models/proofreader.gguf runs/merged
     python -m conversion adapter  runs/reader/adapter space/models/reader/proofreader.gguf --base runs/base
+    python -m conversion deploy   user/name --dry_run
 
-The last lays an adapter over a model as it runs, in place of a merged copy.
+`adapter` lays an adapter over a model as it runs, in place of a merged copy; `deploy` puts the app on a Space.
 
-Exit codes: 0 done; 1 the files differ (verify); 2 bad arguments or input, one line on stderr.
+Exit codes: 0 done; 1 the files differ (verify), or the Hub fails; 2 bad arguments or input. One line on stderr says why.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from feedback.errors import FeedbackError
 from space.errors import UserError
 
 
@@ -71,6 +73,14 @@ def _verify(args: argparse.Namespace) -> int:
     print(report.table(), file=sys.stderr)
     print(json.dumps(report.to_dict()))
     return 0 if report.passed else 1
+
+
+def _deploy(args: argparse.Namespace) -> int:
+    from conversion.deploy import Settings, deploy
+
+    settings = Settings.parse(args.variable, args.secret, args.feedback_dataset)
+    deploy(args.space, settings, private=args.private, dry_run=args.dry_run)
+    return 0
 
 
 def _no_progress_bars() -> None:
@@ -144,6 +154,27 @@ def parser() -> argparse.ArgumentParser:
         help="least share of equal tokens when quantised (default: 0.5)",
     )
     verify.set_defaults(run=_verify)
+
+    deploy = commands.add_parser("deploy", help="put the last commit on a Hugging Face Space")
+    deploy.add_argument("space", metavar="USER/NAME", help="the Space; it is created if there is none")
+    deploy.add_argument("--private", action="store_true", help="if it is created, for its owner alone")
+    deploy.add_argument(
+        "--variable",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a variable; repeat for more",
+    )
+    deploy.add_argument(
+        "--secret", action="append", default=[], metavar="NAME",
+        help="set a secret to what the environment variable of that name holds; repeat for more",
+    )  # fmt: skip
+    deploy.add_argument(
+        "--feedback_dataset", default="", metavar="OWNER/NAME",
+        help="send feedback to this private dataset, which is created if there is none",
+    )  # fmt: skip
+    deploy.add_argument("--dry_run", action="store_true", help="list what would be sent; ask no network")
+    deploy.set_defaults(run=_deploy)
     return top
 
 
@@ -152,9 +183,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return args.run(args)
-    except UserError as error:
+    except (UserError, FeedbackError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return getattr(error, "exit_code", 2)
 
 
 if __name__ == "__main__":

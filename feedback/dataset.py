@@ -6,39 +6,27 @@ taken out of one; fields of later releases fit; and the app needs no Arrow.
 
 from __future__ import annotations
 
-import functools
 import json
 import random
 import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from feedback.card import card
 from feedback.errors import FeedbackError
+from feedback.hub_errors import HubError, explained, set_timeout, status
 from feedback.record import from_row
 
-TIMEOUT_SECONDS = 30.0  # for one answer; the client's own default is to wait for ever
 CONFLICTS = 20  # commits of others in a row before `forget` gives up
 TRIES = 3  # before it gives up for any other reason that may pass
-TRANSIENT = {408, 409, 412, 423, 425, 429}  # and every 5xx; 412 is a commit of somebody else's in between
 
 INDEX = "index.json"
 CARD = "README.md"
 DATA = "data/"
-
-
-class HubError(FeedbackError):
-    """The dataset could not be reached or written; `retry` says whether trying again may help."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, retry: bool = True) -> None:
-        super().__init__(message)
-        self.retry = retry
 
 
 # ---- the dataset ----
@@ -56,7 +44,7 @@ class Dataset:
             raise FeedbackError("HF_TOKEN is not set: set it to a token that may write to FEEDBACK_DATASET.")
         from huggingface_hub import HfApi
 
-        _set_timeout()
+        set_timeout()
         self.repo_id = repo_id
         self._api = HfApi(token=token)
         self._repo: dict[str, Any] = {"repo_id": repo_id, "repo_type": "dataset"}
@@ -67,7 +55,7 @@ class Dataset:
             with self._explained():
                 info = self._api.dataset_info(self.repo_id, expand=["private", "sha"])
         except HubError as error:
-            if not create or _status(error) != 404:
+            if not create or status(error) != 404:
                 raise
             with self._explained():
                 self._api.create_repo(**self._repo, private=True, exist_ok=True)
@@ -135,53 +123,9 @@ class Dataset:
             if unused:
                 self._api.permanently_delete_lfs_files(**self._repo, lfs_files=unused)
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Every error as a HubError in our words: the client's may quote what was sent."""
-        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
-
-        try:
-            yield
-        except OfflineModeIsEnabled as error:
-            raise HubError(
-                "HF_HUB_OFFLINE is set: unset it to send feedback to the Hub.", retry=False
-            ) from error
-        except RevisionNotFoundError as error:  # `forget` made the history one commit in the meantime
-            raise HubError(f"The dataset {self.repo_id} was changed while it was read: try again.") from error
-        except HfHubHTTPError as error:
-            status = error.response.status_code
-            if status in TRANSIENT or status >= 500:
-                raise HubError(f"The Hub answered {status} for the dataset {self.repo_id}.") from error
-            raise HubError(
-                f"The Hub answered {status} for the dataset {self.repo_id}: set HF_TOKEN to a token that may write "
-                "to it, FEEDBACK_DATASET to one that is yours.",
-                retry=False,
-            ) from error
-        except HubError:
-            raise
-        except Exception as error:  # noqa: BLE001  network, proxies and storage back ends each have their own
-            raise HubError(f"The Hub could not be reached ({type(error).__name__}).") from error
-
-
-def _status(error: HubError) -> int:
-    """The HTTP status behind an error, 0 if there was no answer."""
-    return getattr(getattr(error.__cause__, "response", None), "status_code", 0)
-
-
-@functools.cache  # once a process: it closes the connections that are open
-def _set_timeout() -> None:
-    """Gives the client's requests an end; kept by the client for every connection it opens from now on."""
-    from huggingface_hub.utils import set_client_factory
-
-    # Not exported: without it the client's own hooks (offline mode, request ids) would have to be copied.
-    from huggingface_hub.utils._http import default_client_factory
-
-    def factory() -> Any:
-        client = default_client_factory()
-        client.timeout = TIMEOUT_SECONDS
-        return client
-
-    set_client_factory(factory)
+    def _explained(self) -> AbstractContextManager[None]:
+        remedy = "set HF_TOKEN to a token that may write to it, FEEDBACK_DATASET to one that is yours."
+        return explained(f"the dataset {self.repo_id}", remedy)
 
 
 # ---- what the dataset holds ----
@@ -248,7 +192,7 @@ def forget(dataset: Dataset, ids: Iterable[str]) -> set[str]:
             dataset.squash()
             return found
         except HubError as error:
-            conflict = _status(error) in (404, 409, 412)
+            conflict = status(error) in (404, 409, 412)
             if not error.retry or attempt + 1 >= (CONFLICTS if conflict else TRIES):
                 raise
             time.sleep(random.uniform(0, 1))

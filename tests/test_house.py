@@ -23,7 +23,8 @@ MAY_IMPORT = {
     # The value that everything is about, and the judge of what is English: nothing else of the app.
     "feedback": {"feedback", "space.proofread.edits", "space.proofread.lexicon"},
     "training": {"training", "space", "feedback", "conversion"},
-    "conversion": {"conversion", "space"},
+    # Of feedback what writes to the Hub.
+    "conversion": {"conversion", "space", "feedback.dataset", "feedback.errors", "feedback.hub_errors"},
 }
 HEAVY = {"gradio", "llama_cpp", "torch", "transformers", "huggingface_hub", "datasets", "peft", "trl"}
 # The rooms of training from the bottom up: none imports one that comes later.

@@ -19,7 +19,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """The server, with this process's client and that of children sent to it; the client never waits for long."""
     from huggingface_hub import constants
 
-    import feedback.dataset
+    import feedback.hub_errors
 
     with HubServer() as server:
         for name, value in server.env.items():
@@ -31,7 +31,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(feedback.dataset, "TIMEOUT_SECONDS", 5.0)
+        monkeypatch.setattr(feedback.hub_errors, "TIMEOUT_SECONDS", 5.0)
         yield server
 
 

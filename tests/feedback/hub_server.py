@@ -1,13 +1,14 @@
-"""A server that speaks the part of the Hub's HTTP API that huggingface_hub uses for a dataset or a model, with faults on demand.
+"""A server that speaks the part of the Hub's HTTP API that huggingface_hub uses for repositories, with faults on demand.
 
     with HubServer() as hub:
         hub.faults = lambda method, path: 429 if "/commit/" in path else None
         ...  HF_ENDPOINT=hub.url HF_TOKEN=hub.token
 
-whoami, create repo, info, preupload, LFS batch and upload, commit (with parentCommit), tree, resolve, squash, LFS files.
-A fault is a status to answer with, or HANG (no answer while the server lives), DROP (the connection is cut, nothing was
-done), CUT (it was done, and then the connection is cut) or HALF (the same, after half of the answer). With `lfs` every
-shard goes the way of large files. The files of a model are announced by SHA-256, and come from where a Range begins.
+whoami, and for models, datasets and Spaces alike: create repo, info, preupload, LFS batch and upload, commit (with
+parentCommit), tag, refs, tree, resolve, squash, LFS files; for Spaces variables, secrets, runtime (`stages`) and logs
+(`log`). A name belongs to one repository, of whichever type. A fault is a status or an Answer to answer with, or HANG (no answer while the server lives), DROP (the connection is cut, nothing was
+done), CUT (it was done, and then the connection is cut) or HALF (the same, after half of the answer). Weights go the way
+of large files, with `lfs` shards too: they are announced by SHA-256. Files come from where a Range begins.
 """
 
 from __future__ import annotations
@@ -26,18 +27,21 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 HANG, DROP, CUT, HALF = "hang", "drop", "cut", "half"
-Fault = int | str | None
 DATE = "2026-11-21T00:00:00.000Z"
+WEIGHTS = (".gguf", ".safetensors", ".bin")  # as a new repository's .gitattributes has them
 
 
 @dataclass
 class Repo:
-    """A dataset or a model: its revisions, newest last, each with its tree, and names for some of them."""
+    """A repository: its revisions, newest last, each with its tree, and names for some of them."""
 
     private: bool
+    repo_type: str = "model"
     tags: dict[str, str] = field(default_factory=dict)
     history: list[tuple[str, dict[str, bytes]]] = field(default_factory=list)
     lfs: dict[str, bytes] = field(default_factory=dict)  # SHA-256 -> content
+    variables: dict[str, str] = field(default_factory=dict)  # of a Space
+    secrets: dict[str, str] = field(default_factory=dict)
 
     @property
     def head(self) -> str:
@@ -67,6 +71,9 @@ class HubServer:
         self.calls: list[tuple[str, str]] = []
         self.faults: Callable[[str, str], Fault] = lambda method, path: None
         self.lfs = False
+        # Of every Space: how it is, one for each question, the last one for all that come after; and its log.
+        self.stages: list[dict[str, str]] = [{"stage": "BUILDING"}, {"stage": "RUNNING"}]
+        self.log: list[str] = []
         self.lock = threading.RLock()
         self.ended = threading.Event()
         handler = type("BoundHandler", (Handler,), {"hub": self})
@@ -112,6 +119,9 @@ class Answer(Exception):
         self.status, self.body, self.headers = status, body, headers
 
 
+Fault = int | str | Answer | None
+
+
 class Handler(BaseHTTPRequestHandler):
     """Routes one request; the hub's state is changed under its lock."""
 
@@ -132,9 +142,9 @@ class Handler(BaseHTTPRequestHandler):
             hub.ended.wait()
         if fault in (HANG, DROP):
             return self._cut()
-        answer = (
-            Answer(fault, {"error": "asked for"}) if isinstance(fault, int) else self._answered(path, content)
-        )
+        if isinstance(fault, int):
+            fault = Answer(fault, {"error": "asked for"})
+        answer = fault if isinstance(fault, Answer) else self._answered(path, content)
         if fault == CUT:
             return self._cut()
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
@@ -169,15 +179,33 @@ class Handler(BaseHTTPRequestHandler):
                                 {"error": "Invalid credentials"},
                                 X_Error_Message="Invalid credentials in Authorization header",
                             )
-                        getattr(self, name)(content, **match.groupdict())
+                        groups = match.groupdict()
+                        self.kind = groups.pop("kind", None) or "models"
+                        getattr(self, name)(content, **groups)
             raise Answer(404, {"error": "no such route"})
         except Answer as answer:
             return answer
 
     def _repo(self, repo: str) -> Repo:
-        if repo not in self.hub.repos:
+        held = self.hub.repos.get(repo)
+        if held is None or f"{held.repo_type}s" != self.kind:
             raise Answer(404, {"error": "Repository not found"}, X_Error_Code="RepoNotFound")
-        return self.hub.repos[repo]
+        return held
+
+    def _tree(self, repo: str, revision: str) -> dict[str, bytes]:
+        files = self._repo(repo).at(revision)
+        if files is None:
+            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
+        return files
+
+    def _url(self, repo: str) -> str:
+        return f"{self.hub.url}/{repo}" if self.kind == "models" else f"{self.hub.url}/{self.kind}/{repo}"
+
+    def _large(self, path: str) -> bool:
+        return path.endswith(WEIGHTS) or (self.hub.lfs and path.startswith("data/"))
+
+    def _oid(self, path: str, content: bytes) -> str:
+        return hashlib.sha256(content).hexdigest() if self._large(path) else _git_oid(content)
 
     # ---- routes: each raises its Answer ----
 
@@ -189,16 +217,28 @@ class Handler(BaseHTTPRequestHandler):
         name = f"{asked.get('organization') or 'owner'}/{asked['name']}"
         if asked.get("organization") not in (None, "owner"):
             raise Answer(403, {"error": "no rights in this namespace"})
-        url = {"url": f"{self.hub.url}/datasets/{name}"}
+        repo_type = asked.get("type") or "model"
+        self.kind = f"{repo_type}s"
+        url = {"url": self._url(name)}
+        if repo_type == "space" and asked.get("sdk") != "gradio":
+            raise Answer(400, {"error": "a Space of ours is of Gradio"})
         if name in self.hub.repos:
-            raise Answer(409, url | {"error": "You already created this dataset repo"})
-        self.hub.repos[name] = Repo(private=asked.get("visibility") == "private")
+            raise Answer(409, url | {"error": f"You already created this {repo_type} repo"})
+        self.hub.repos[name] = Repo(asked.get("visibility") == "private", repo_type)
         self.hub.repos[name].add({".gitattributes": b"*.parquet filter=lfs\n"})
         raise Answer(200, url)
 
-    def info(self, content: bytes, repo: str) -> None:
-        held = self._repo(repo)
-        raise Answer(200, {"id": repo, "_id": "0" * 24, "sha": held.head, "private": held.private})
+    def info(self, content: bytes, repo: str, revision: str | None = None) -> None:
+        held, files = self._repo(repo), self._tree(repo, revision or "main")
+        about = {
+            "id": repo,
+            "_id": "0" * 24,
+            "sha": held.commit_of(revision or "main"),
+            "private": held.private,
+        }
+        if held.repo_type == "space":
+            about["host"] = f"https://{repo.replace('/', '-')}.hf.space"
+        raise Answer(200, about | {"siblings": [{"rfilename": path} for path in sorted(files)]})
 
     def validate(self, content: bytes) -> None:
         text = json.loads(content)["content"]
@@ -210,15 +250,14 @@ class Handler(BaseHTTPRequestHandler):
         held = self._repo(repo)
         files = []
         for file in json.loads(content)["files"]:
-            old = held.files.get(file["path"])
-            large = self.hub.lfs and file["path"].startswith("data/")
-            oid = None if old is None else (hashlib.sha256(old).hexdigest() if large else _git_oid(old))
+            path = file["path"]
+            old = held.files.get(path)
             files.append(
                 {
-                    "path": file["path"],
-                    "uploadMode": "lfs" if large else "regular",
+                    "path": path,
+                    "uploadMode": "lfs" if self._large(path) else "regular",
                     "shouldIgnore": False,
-                    "oid": oid,
+                    "oid": None if old is None else self._oid(path, old),
                 }
             )
         raise Answer(200, {"files": files})
@@ -227,7 +266,9 @@ class Handler(BaseHTTPRequestHandler):
         held = self._repo(repo)
         objects = []
         for each in json.loads(content)["objects"]:
-            upload = {"upload": {"href": f"{self.hub.url}/lfs/{repo}/{each['oid']}", "header": {}}}
+            upload = {
+                "upload": {"href": f"{self.hub.url}/lfs/{self.kind}/{repo}/{each['oid']}", "header": {}}
+            }
             objects.append(each if each["oid"] in held.lfs else each | {"actions": upload})
         raise Answer(200, {"transfer": "basic", "objects": objects})
 
@@ -259,23 +300,31 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 raise Answer(400, {"error": f"unknown operation {key}"})
         sha = held.add(files)
-        raise Answer(200, {"commitUrl": f"{self.hub.url}/datasets/{repo}/commit/{sha}", "commitOid": sha})
+        raise Answer(200, {"commitUrl": f"{self._url(repo)}/commit/{sha}", "commitOid": sha})
+
+    def tag(self, content: bytes, repo: str, revision: str) -> None:
+        held, name = self._repo(repo), json.loads(content)["tag"]
+        self._tree(repo, revision)
+        if name in held.tags:
+            raise Answer(409, {"error": f"Tag reference exists already: {name}"})
+        held.tags[name] = held.commit_of(revision)
+        raise Answer(200, {})
+
+    def refs(self, content: bytes, repo: str) -> None:
+        held = self._repo(repo)
+        tags = [{"name": n, "ref": f"refs/tags/{n}", "targetCommit": sha} for n, sha in held.tags.items()]
+        main = {"name": "main", "ref": "refs/heads/main", "targetCommit": held.head}
+        raise Answer(200, {"branches": [main], "tags": tags, "converts": []})
 
     def tree(self, content: bytes, repo: str, revision: str) -> None:
-        files = self._repo(repo).at(revision)
-        if files is None:
-            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
+        files = self._tree(repo, revision)
         entries: list[dict[str, Any]] = []
         for folder in sorted({path.rpartition("/")[0] for path in files if "/" in path}):
             entries.append({"type": "directory", "path": folder, "oid": _git_oid(folder.encode())})
         for path, held in sorted(files.items()):
             entry: dict[str, Any] = {"type": "file", "path": path, "size": len(held), "oid": _git_oid(held)}
-            if self.hub.lfs and path.startswith("data/"):
-                entry["lfs"] = {
-                    "oid": hashlib.sha256(held).hexdigest(),
-                    "size": len(held),
-                    "pointerSize": 130,
-                }
+            if self._large(path):
+                entry["lfs"] = {"oid": self._oid(path, held), "size": len(held), "pointerSize": 130}
             entries.append(entry)
         raise self._page(entries)
 
@@ -288,33 +337,16 @@ class Handler(BaseHTTPRequestHandler):
         return Answer(200, entries[first : first + size], **(more if first + size < len(entries) else {}))
 
     def resolve(self, content: bytes, repo: str, revision: str, file: str) -> None:
-        files = self._repo(repo).at(revision)
-        if files is None:
-            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
+        files = self._tree(repo, revision)
         if file not in files:
             raise Answer(404, {"error": "Entry not found"}, X_Error_Code="EntryNotFound")
-        raise Answer(200, files[file], ETag=f'"{_git_oid(files[file])}"', X_Repo_Commit=revision)
-
-    def model_info(self, content: bytes, repo: str, revision: str | None = None) -> None:
-        held = self._repo(repo)
-        files = held.at(revision or "main")
-        if files is None:
-            raise Answer(404, {"error": "Invalid rev id"}, X_Error_Code="RevisionNotFound")
-        sha, siblings = held.commit_of(revision or "main"), [{"rfilename": path} for path in sorted(files)]
-        raise Answer(200, {"id": repo, "sha": sha, "siblings": siblings})
-
-    def resolve_model(self, content: bytes, repo: str, revision: str, file: str) -> None:
-        try:
-            self.resolve(content, repo, revision, file)
-        except Answer as answer:
-            if answer.status == 200:
-                held, begun = answer.body, re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-                answer.headers["ETag"] = f'"{hashlib.sha256(held).hexdigest()}"'
-                answer.headers["X_Repo_Commit"] = self.hub.repos[repo].commit_of(revision)
-                if begun:
-                    answer.status, answer.body = 206, held[int(begun[1]) :]
-                    answer.headers["Content_Range"] = f"bytes {begun[1]}-{len(held) - 1}/{len(held)}"
-            raise
+        held, begun = files[file], re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        commit = self._repo(repo).commit_of(revision)
+        headers = {"ETag": f'"{self._oid(file, held)}"', "X_Repo_Commit": commit}
+        if begun:
+            headers["Content_Range"] = f"bytes {begun[1]}-{len(held) - 1}/{len(held)}"
+            raise Answer(206, held[int(begun[1]) :], **headers)
+        raise Answer(200, held, **headers)
 
     def squash(self, content: bytes, repo: str, revision: str) -> None:
         held = self._repo(repo)
@@ -333,25 +365,56 @@ class Handler(BaseHTTPRequestHandler):
             self._repo(repo).lfs.pop(oid)
         raise Answer(200, {"success": True})
 
+    # ---- of Spaces alone ----
+
+    def variables(self, content: bytes, repo: str) -> None:
+        held = self._repo(repo).variables
+        if content:
+            asked = json.loads(content)
+            held[asked["key"]] = asked["value"]
+        raise Answer(200, {name: {"value": value} for name, value in held.items()})
+
+    def secrets(self, content: bytes, repo: str) -> None:
+        asked = json.loads(content)
+        self._repo(repo).secrets[asked["key"]] = asked["value"]
+        raise Answer(200, {})
+
+    def runtime(self, content: bytes, repo: str) -> None:
+        stages, hardware = self.hub.stages, {"current": "cpu-basic", "requested": "cpu-basic"}
+        now = stages.pop(0) if len(stages) > 1 else stages[0]
+        raise Answer(200, {"hardware": hardware, "sha": self._repo(repo).head} | now)
+
+    def logs(self, content: bytes, repo: str) -> None:
+        self._repo(repo)
+        events = [json.dumps({"data": f"{line}\n", "timestamp": DATE}) for line in self.hub.log]
+        raise Answer(200, "".join(f"data: {event}\n\n" for event in events).encode())
+
 
 _REPO = r"(?P<repo>[\w.-]+/[\w.-]+)"
+_API = f"/api/(?P<kind>models|datasets|spaces)/{_REPO}"
+_SPACE = f"/api/(?P<kind>spaces)/{_REPO}"
+_FILES = f"(?:/(?P<kind>datasets|spaces))?/{_REPO}"  # of a model without a kind
 _REVISION = r"(?P<revision>[\w.-]+)"
 ROUTES = (
     (("GET",), "/api/whoami-v2", "whoami"),
     (("POST",), "/api/repos/create", "create"),
     (("POST",), "/api/validate-yaml", "validate"),
-    (("GET",), rf"/api/datasets/{_REPO}(?:/revision/main)?", "info"),
-    (("POST",), f"/api/datasets/{_REPO}/preupload/{_REVISION}", "preupload"),
-    (("POST",), rf"/datasets/{_REPO}\.git/info/lfs/objects/batch", "lfs_batch"),
-    (("PUT",), f"/lfs/{_REPO}/(?P<oid>[0-9a-f]+)", "lfs_upload"),
-    (("POST",), f"/api/datasets/{_REPO}/commit/{_REVISION}", "commit"),
-    (("GET",), f"/api/datasets/{_REPO}/tree/{_REVISION}", "tree"),
-    (("GET", "HEAD"), f"/datasets/{_REPO}/resolve/{_REVISION}/(?P<file>.+)", "resolve"),
-    (("GET",), rf"/api/models/{_REPO}(?:/revision/(?P<revision>.+))?", "model_info"),
-    (("GET", "HEAD"), f"/{_REPO}/resolve/{_REVISION}/(?P<file>.+)", "resolve_model"),
-    (("POST",), f"/api/datasets/{_REPO}/super-squash/{_REVISION}", "squash"),
-    (("GET",), f"/api/datasets/{_REPO}/lfs-files", "lfs_files"),
-    (("POST",), f"/api/datasets/{_REPO}/lfs-files/batch", "lfs_delete"),
+    (("GET",), f"{_API}(?:/revision/(?P<revision>.+))?", "info"),
+    (("POST",), f"{_API}/preupload/{_REVISION}", "preupload"),
+    (("POST",), rf"{_FILES}\.git/info/lfs/objects/batch", "lfs_batch"),
+    (("PUT",), f"/lfs/(?P<kind>models|datasets|spaces)/{_REPO}/(?P<oid>[0-9a-f]+)", "lfs_upload"),
+    (("POST",), f"{_API}/commit/{_REVISION}", "commit"),
+    (("POST",), f"{_API}/tag/{_REVISION}", "tag"),
+    (("GET",), f"{_API}/refs", "refs"),
+    (("GET",), f"{_API}/tree/{_REVISION}", "tree"),
+    (("GET", "HEAD"), f"{_FILES}/resolve/{_REVISION}/(?P<file>.+)", "resolve"),
+    (("POST",), f"{_API}/super-squash/{_REVISION}", "squash"),
+    (("GET",), f"{_API}/lfs-files", "lfs_files"),
+    (("POST",), f"{_API}/lfs-files/batch", "lfs_delete"),
+    (("GET", "POST"), f"{_SPACE}/variables", "variables"),
+    (("POST",), f"{_SPACE}/secrets", "secrets"),
+    (("GET",), f"{_SPACE}/runtime", "runtime"),
+    (("GET",), f"{_SPACE}/logs/(?:build|run)", "logs"),
 )
 
 

@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 from huggingface_hub import close_session
 
-from feedback import dataset as feedback_dataset
 from feedback import hub as feedback_hub
+from feedback import hub_errors
 from feedback.dataset import Dataset, HubError, Index, forget, rows
 from feedback.errors import FeedbackError
 from feedback.hub import Sync
@@ -229,7 +229,7 @@ def test_a_transient_fault_delays_and_doubles_nothing(
     fault: int | str,
 ) -> None:
     if fault == HANG:
-        monkeypatch.setattr(feedback_dataset, "TIMEOUT_SECONDS", 0.2)
+        monkeypatch.setattr(hub_errors, "TIMEOUT_SECONDS", 0.2)
         close_session()  # a new client takes it over
     left = 2  # calls that fail
 

@@ -131,7 +131,7 @@ def _downloaded(name: str, filename: str, announced: Any, on_progress: OnProgres
                 tqdm_class=_progress_bar(on_progress) if on_progress else None,
             )  # fmt: skip
             file.flush()
-            if _digest(part, announced.etag) != announced.etag:
+            if digest(part, announced.etag) != announced.etag:
                 part.unlink()
                 raise UserError(
                     f"{name}: what came has another checksum than the Hub announces, so it was thrown away; try again."
@@ -147,7 +147,7 @@ def _downloaded(name: str, filename: str, announced: Any, on_progress: OnProgres
     return ModelFile(name, Path(path), announced.commit_hash)
 
 
-def _digest(path: Path, etag: str) -> str:
+def digest(path: Path, etag: str) -> str:
     """What the ETag should be: the SHA-256 of a large file, git's SHA-1 of a small one."""
     digest = hashlib.sha256() if len(etag) == 64 else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
     with path.open("rb") as file:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from space.errors import UserError
-from tests.feedback import hub_server
 from tests.feedback.hub_server import DROP, HubServer
 from training.runs import checkpoints
 
@@ -66,20 +64,10 @@ def test_torn_ones_are_skipped_and_named(
 # ---- the Hub ----
 
 
-class ModelHandler(hub_server.Handler):
-    """The same routes for models, whose addresses have another beginning."""
-
-    def _answered(self, path: str, content: bytes) -> hub_server.Answer:
-        path = path.replace("/api/models/", "/api/datasets/")
-        path = re.sub(r"^/(owner/[\w.-]+(?:/resolve/|\.git/))", r"/datasets/\1", path)
-        return super()._answered(path, content)
-
-
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     from huggingface_hub import constants
 
-    monkeypatch.setattr(hub_server, "Handler", ModelHandler)
     with HubServer() as server:
         for name, value in server.env.items():
             monkeypatch.setenv(name, value)
