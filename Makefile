@@ -11,6 +11,7 @@ ARGS ?=
 
 PY := .venv/bin/python
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+LLAMA := $(subst ==,-,$(subst -,_,$(shell grep ^llama-cpp-python requirements.txt)))
 checksum = $(shell cat $(1) | cksum | cut -d' ' -f1)
 RUNTIME := .venv/runtime-$(call checksum,requirements.txt)
 TOOLS := .venv/tools-$(call checksum,requirements.txt training/requirements.txt tests/requirements.txt)
@@ -122,10 +123,14 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m training evaluate --suite jfleg --data "$(DATA)/jfleg_dev.jsonl"
 	$(PY) -m training evaluate --suite clean --data "$(DATA)/emails_dev.jsonl"
 
-wheel: | .venv/bin/pip  ## compile llama.cpp once, for machines with a processor like this one: wheels/
-	@$(pip) wheel --no-deps --wheel-dir wheels $$(grep ^llama-cpp-python requirements.txt)
+# Not from pip's cache, which has what `make run` compiled for this processor alone.
+wheel: | .venv/bin/pip  ## compile llama.cpp for every processor of this kind, for Spaces and containers: wheels/
+	@ls wheels/$(LLAMA)-*.whl >/dev/null 2>&1 || { \
+		echo "Compiling llama.cpp for every processor: about 10 minutes on 2 cores."; \
+		export CMAKE_ARGS="$$CMAKE_ARGS -DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON"; \
+		$(pip) wheel --no-cache-dir --no-deps --wheel-dir wheels $$(grep ^llama-cpp-python requirements.txt); }
 
-deploy: $(if $(SPACE),$(RUNTIME))  ## put the last commit on a Hugging Face Space: make deploy SPACE=user/name
+deploy: $(if $(SPACE),$(RUNTIME) wheel)  ## put the last commit on a Hugging Face Space: make deploy SPACE=user/name
 	$(if $(SPACE),,$(error Name the Space, and set HF_TOKEN to a token that may write to it: make deploy SPACE=user/name))
 	@$(PY) -m conversion deploy "$(SPACE)" $(ARGS)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conversion import space_card
+from conversion import space_card, wheel
 from conversion.hub import Repository, check_name, patiently
 from feedback.dataset import Dataset
 from feedback.hub_errors import HubError
@@ -137,24 +137,41 @@ def _files(folder: Path) -> dict[str, Path]:
     return found
 
 
+def _with_wheel(files: Mapping[str, Path], repo_id: str, folder: Path) -> dict[str, Path]:
+    """The files with llama.cpp's wheel, and requirements, made in `folder`, that install it from the Space's own repository."""
+    from huggingface_hub import hf_hub_url
+
+    built = wheel.find(ROOT)
+    name, requirements = f"{wheel.FOLDER}/{built.name}", folder / "requirements.txt"
+    text = files["requirements.txt"].read_text(encoding="utf-8")
+    requirements.write_text(wheel.requirements(text, built, hf_hub_url(repo_id, name, repo_type="space")))
+    return {**files, "requirements.txt": requirements, name: built}
+
+
 # ---- the Space ----
 
 
 def deploy(repo_id: str, settings: Settings, *, private: bool = False, dry_run: bool = False) -> None:
     """Puts the last commit on a Space and waits until it runs; prints its addresses. UserError, HubError: one line."""
     check_name(repo_id)
-    with snapshot(ROOT) as (folder, files, source):
+    with snapshot(ROOT) as (folder, files, source), tempfile.TemporaryDirectory() as made:
         space_card.check(folder)
+        sent = files if private else _with_wheel(files, repo_id, Path(made))
         if dry_run:
-            return _list(repo_id, files, source, settings)
+            return _list(repo_id, sent, source, settings)
         space = Repository(repo_id, "space")
         if settings.feedback_dataset:  # refused if public, before anything is sent
             dataset = Dataset(settings.feedback_dataset, settings.secrets["HF_TOKEN"])
             patiently(dataset.head)
         if not space.create(space_sdk="gradio", private=private or None):
             _refuse_another_app(space, files)
+        if space.call(space.api.space_info).private:  # its builder could not fetch the wheel
+            sent = files
+            _note(
+                "Llama.cpp is compiled in a private Space, for the machine that builds it: about 10 minutes."
+            )
         _set(space, settings)
-        revision, changed = space.commit(files, f"Email proofreader, {source}", keep=OF_THE_SPACE)
+        revision, changed = space.commit(sent, f"Email proofreader, {source}", keep=OF_THE_SPACE)
     _note(f"{changed} files sent ({source})." if changed else f"Nothing to send: the Space holds {source}.")
     info = space.call(space.api.space_info)
     with suppress(KeyboardInterrupt):  # ends the waiting, and nothing on the Hub

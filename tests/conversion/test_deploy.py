@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 
 import conversion.deploy
 import conversion.hub
+from conversion import wheel
 from conversion.__main__ import main
 from tests.feedback.hub_server import CUT, DROP, Answer, Fault, HubServer, Repo
 
@@ -22,8 +24,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SPACE = "owner/app"
 DATASET = "owner/flags"
 MADE_UP = "hf_" + "a" * 34  # looks like a token
+VERSION = wheel.PIN.search((ROOT / "requirements.txt").read_text()).group("version")  # type: ignore[union-attr]
+WHEEL = f"wheels/llama_cpp_python-{VERSION}-py3-none-linux_x86_64.whl"
 SENT = {
-    "LICENSE", "README.md", "requirements.txt", "feedback/__init__.py", "space/app.py", "space/models/tiny.gguf",
+    WHEEL, "LICENSE", "README.md", "requirements.txt", "feedback/__init__.py", "space/app.py", "space/models/tiny.gguf",
 }  # fmt: skip
 
 
@@ -52,7 +56,9 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(text)
     for name in ("LICENSE", "README.md", "requirements.txt"):
         shutil.copy(ROOT / name, folder)
-    (folder / ".gitignore").write_text("__pycache__/\n")
+    (folder / ".gitignore").write_text("__pycache__/\nwheels/\n")
+    (folder / "wheels").mkdir()
+    (folder / WHEEL).write_bytes(b"compiled")
     git(folder, "init", "--quiet")
     commit(folder)
     monkeypatch.setattr(conversion.deploy, "ROOT", folder)
@@ -85,9 +91,12 @@ def commits(hub: HubServer) -> int:
 
 
 def test_the_app_is_small_enough_and_a_dry_run_asks_nobody(
-    hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch
+    hub: HubServer, capsys: Said, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("API_KEY", "of the owner")
+    compiled = tmp_path / "llama_cpp_python.whl"
+    compiled.write_bytes(bytes(9_200_000))  # as `make wheel` compiles it, in 10 minutes
+    monkeypatch.setattr(wheel, "find", lambda root: compiled)
     arguments = [
         SPACE,
         "--dry_run",
@@ -107,9 +116,9 @@ def test_the_app_is_small_enough_and_a_dry_run_asks_nobody(
         "README.md",
         "LICENSE",
     } <= names
-    assert {name.split("/")[0] for name in names} == set(conversion.deploy.CONTENT)
+    assert {name.split("/")[0] for name in names} == {"wheels", *conversion.deploy.CONTENT}
     total = sum(int(size.replace(",", "")) for size, _ in rows)
-    assert f"{total:,}  bytes in {len(rows)} files" in out and 100_000_000 < total <= 150_000_000
+    assert f"{total:,}  bytes in {len(rows)} files" in out and 100_000_000 < total <= 150 * 2**20
     assert "variable N_THREADS=2\n" in out and "variable FEEDBACK_DATASET=owner/flags\n" in out
     assert "secret API_KEY," in out and "of the owner" not in out and hub.token not in out
     assert hub.calls == []
@@ -122,7 +131,13 @@ def test_the_first_deployment(
     assert main(["deploy", SPACE, "--variable", "N_THREADS=2", "--secret", "API_KEY"]) == 0
     space = hub.repos[SPACE]
     assert set(space.files) == {*SENT, ".gitattributes"} and len(space.history) == 2 and not space.private
-    assert all(space.files[name] == (app / name).read_bytes() for name in SENT)
+    assert all(space.files[name] == (app / name).read_bytes() for name in SENT - {"requirements.txt"})
+    url = f"{hub.url}/spaces/{SPACE}/resolve/main/{WHEEL}"
+    lines = (app / "requirements.txt").read_text().splitlines()
+    pinned, digest = f"llama-cpp-python=={VERSION}", hashlib.sha256(b"compiled").hexdigest()
+    assert space.files["requirements.txt"].decode().splitlines() == [
+        f"llama-cpp-python @ {url}#sha256={digest}" if line == pinned else line for line in lines
+    ]
     assert space.variables == {"N_THREADS": "2"} and space.secrets == {"API_KEY": "of the owner"}
     paths = [path for _, path in hub.calls]
     assert paths.index(f"/api/spaces/{SPACE}/secrets") < paths.index(f"/api/spaces/{SPACE}/commit/main")
@@ -131,6 +146,19 @@ def test_the_first_deployment(
     assert "note: BUILDING" in said.err and "note: RUNNING" in said.err
     assert "of the owner" not in said.out + said.err
     assert not any(b"of the owner" in content for content in space.files.values())
+
+
+def test_without_its_wheel_a_space_is_not_deployed(app: Path, hub: HubServer, capsys: Said) -> None:
+    shutil.rmtree(app / "wheels")
+    assert "make wheel" in error(capsys, 2, SPACE) and hub.calls == []
+
+
+def test_a_private_space_compiles(app: Path, hub: HubServer, capsys: Said) -> None:
+    assert main(["deploy", SPACE, "--private"]) == 0
+    space = hub.repos[SPACE]
+    assert space.private and set(space.files) == {*SENT, ".gitattributes"} - {WHEEL}
+    assert space.files["requirements.txt"] == (app / "requirements.txt").read_bytes()
+    assert "about 10 minutes" in capsys.readouterr().err
 
 
 def test_an_update_is_one_commit_of_what_is_committed_here(app: Path, hub: HubServer, capsys: Said) -> None:
@@ -146,7 +174,7 @@ def test_an_update_is_one_commit_of_what_is_committed_here(app: Path, hub: HubSe
     assert main(["deploy", SPACE]) == 0
     space = hub.repos[SPACE]
     assert len(space.history) == 3 and space.private
-    assert set(space.files) == {*SENT, ".gitattributes", "feedback/hub.py"} - {"feedback/__init__.py"}
+    assert set(space.files) == {*SENT, ".gitattributes", "feedback/hub.py"} - {"feedback/__init__.py", WHEEL}
     assert space.files["space/app.py"] == b"print(2)\n"
     assert space.files["space/models/tiny.gguf"] == b"GGUF, another"
     assert space.files["LICENSE"] == (ROOT / "LICENSE").read_bytes()
@@ -180,7 +208,7 @@ def test_without_a_commit_there_is_nothing_to_deploy(app: Path, hub: HubServer, 
 @pytest.mark.slow
 def test_the_uploaded_files_alone_are_the_app(hub: HubServer, tmp_path: Path) -> None:
     """What a Space runs, `python space/app.py`, in a folder that holds the files of the Space and nothing else."""
-    assert main(["deploy", SPACE]) == 0
+    assert main(["deploy", SPACE, "--private"]) == 0
     folder = tmp_path / "space"
     for name, content in hub.repos[SPACE].files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
