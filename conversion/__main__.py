@@ -5,9 +5,11 @@
     python -m conversion quantize runs/proofreader-f16.gguf space/models/proofreader.gguf --type Q8_0
     python -m conversion verify   space/models/proofreader.gguf runs/merged
     python -m conversion adapter  runs/reader/adapter space/models/reader/proofreader.gguf --base runs/base
+    python -m conversion publish  runs/sft --repo_id owner/name --dry_run
     python -m conversion deploy   user/name --dry_run
 
-`adapter` lays an adapter over a model as it runs, in place of a merged copy; `deploy` puts the app on a Space.
+`adapter` lays an adapter over a model as it runs, in place of a merged copy. `publish` does merge, gguf, quantize and verify in
+one, writes a card, and puts all of it into a model repository on the Hub; `deploy` puts the app on a Space.
 
 Exit codes: 0 done; 1 the files differ (verify), or the Hub fails; 2 bad arguments or input. One line on stderr says why.
 """
@@ -19,6 +21,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from feedback.errors import FeedbackError
 from space.errors import UserError
@@ -73,6 +76,29 @@ def _verify(args: argparse.Namespace) -> int:
     print(report.table(), file=sys.stderr)
     print(json.dumps(report.to_dict()))
     return 0 if report.passed else 1
+
+
+def _publish(args: argparse.Namespace) -> int:
+    from conversion.hub import Repository, check_name
+    from conversion.upload import check_tag, listed, upload
+
+    check_name(args.repo_id)
+    check_tag(args.tag)
+    # Its token, if any, before the work of minutes.
+    repository = None if args.dry_run else Repository(args.repo_id, "model")
+    from conversion.publish import prepare
+
+    _no_progress_bars()
+    folder = prepare(args)
+    if repository is None:
+        print((folder / "README.md").read_text(encoding="utf-8"))
+        for name, path in listed(folder).items():
+            print(f"{path.stat().st_size:>14,}  {name}")
+        _note([f"this would be uploaded from {folder} to {args.repo_id}"])
+    else:
+        print(upload(repository, folder, args.tag, public=args.public))
+        _note([f"served with MODEL={args.repo_id}" + (f"@{args.tag}" if args.tag else "")])
+    return 0
 
 
 def _deploy(args: argparse.Namespace) -> int:
@@ -154,6 +180,7 @@ def parser() -> argparse.ArgumentParser:
         help="least share of equal tokens when quantised (default: 0.5)",
     )
     verify.set_defaults(run=_verify)
+    _add_publish(commands)
 
     deploy = commands.add_parser("deploy", help="put the last commit on a Hugging Face Space")
     deploy.add_argument("space", metavar="USER/NAME", help="the Space; it is created if there is none")
@@ -176,6 +203,49 @@ def parser() -> argparse.ArgumentParser:
     deploy.add_argument("--dry_run", action="store_true", help="list what would be sent; ask no network")
     deploy.set_defaults(run=_deploy)
     return top
+
+
+def _add_publish(commands: Any) -> None:
+    publish = commands.add_parser("publish", help="put a fine-tune into a model repository on the Hub")
+    publish.add_argument(
+        "source", type=Path,
+        help="folder of a finished training sft, prefer or retrain, or of a LoRA adapter",
+    )  # fmt: skip
+    publish.add_argument(
+        "--repo_id", required=True, help="owner/name; it is made, private, if it is not there"
+    )
+    publish.add_argument(
+        "--public", action="store_true", help="all may read it (default: a new one is private)"
+    )
+    publish.add_argument("--tag", help="name of this revision, such as v1")
+    publish.add_argument(
+        "--dry_run", action="store_true", help="make the files and list them; upload nothing"
+    )
+    files = publish.add_argument_group("files (what is there already is not made again)")
+    files.add_argument("--out", type=Path, help="folder for them (default: runs/publish/NAME)")
+    files.add_argument("--base", help="folder or cached Hub repo id of the base (default: the run's)")
+    files.add_argument(
+        "--type", action="append", type=str.upper,
+        help="repeat for more (default: F16, Q8_0, and Q4_K_M or Q4_0, as the model's width allows)",
+    )  # fmt: skip
+    files.add_argument(
+        "--gguf", type=Path, nargs="+", metavar="FILE", help="these files instead of made ones"
+    )
+    files.add_argument(
+        "--merged", type=Path, metavar="FOLDER", help="the merged model that they were made from"
+    )
+    card = publish.add_argument_group("card")
+    card.add_argument(
+        "--base_model", metavar="REPO_ID", help="the base on the Hub (default: the run's, if it is one)"
+    )
+    card.add_argument(
+        "--license", help="as the Hub calls it: apache-2.0, llama3.2 (default: that of the base's card)"
+    )
+    card.add_argument(
+        "--datasets", nargs="+", metavar="REPO_ID", help="data sets on the Hub (default: those of the run)"
+    )
+    card.add_argument("--scores", type=Path, help="file with what `python -m training evaluate` printed")
+    publish.set_defaults(run=_publish)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -79,9 +79,9 @@ class Repository:
 
         return patiently(step)
 
-    def held(self) -> dict[str, Any]:
-        """The newest files, by their path."""
-        return patiently(lambda: self._held(self._info().sha))
+    def held(self, revision: str = "") -> dict[str, Any]:
+        """The files of a revision, by default of the newest, by their path."""
+        return patiently(lambda: self._held(revision or self._info().sha))
 
     def commit(self, files: Mapping[str, Path], message: str, keep: tuple[str, ...]) -> tuple[str, int]:
         """Makes the repository hold these files and those of `keep`; the newest revision, and how many files differed.
@@ -97,7 +97,7 @@ class Repository:
             revision = self._info().sha
             held = self._held(revision)
             operations = [
-                *(CommitOperationAdd(name, path) for name, path in files.items() if not _equal(path, held.get(name))),
+                *(CommitOperationAdd(name, path) for name, path in files.items() if not equal(path, held.get(name))),
                 *(CommitOperationDelete(name) for name in held if name not in files and name not in keep),
             ]  # fmt: skip
             if not operations:
@@ -181,7 +181,7 @@ def _retry_after(error: HubError) -> float:
     )
 
 
-def _equal(path: Path, held: Any) -> bool:
+def equal(path: Path, held: Any) -> bool:
     """Is this what the Hub holds, by its size and checksum?"""
     if held is None or held.size != path.stat().st_size:
         return False

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from peft import PeftModel, get_peft_model_state_dict
 from peft.utils import load_peft_weights
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 
 from conversion.checkpoint import MANIFEST, Checkpoint, Manifest, read_json
@@ -54,8 +55,8 @@ def merge(base: Path, adapter: Path, out: Path) -> list[str]:
         _copy_first(TOKENIZER_FILES, (adapter, base), part, marker="tokenizer.json")
         _copy_first((MANIFEST,), (adapter, base), part, marker=MANIFEST)
         part.replace(out)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:  # the latter for a full disk
+        raise UserError(f"cannot write {out}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     if Manifest.read(out) is None:

@@ -32,7 +32,8 @@ def explained(repo: str, remedy: str, remedies: Mapping[int, str] | None = None)
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 
     try:
-        yield
+        with _unwrapped():
+            yield
     except OfflineModeIsEnabled as error:
         raise HubError("HF_HUB_OFFLINE is set: unset it to reach the Hub.", retry=False) from error
     except RevisionNotFoundError as error:  # `forget` made the history one commit in the meantime
@@ -46,6 +47,19 @@ def explained(repo: str, remedy: str, remedies: Mapping[int, str] | None = None)
         raise
     except Exception as error:  # noqa: BLE001  network, proxies and storage back ends each have their own
         raise HubError(f"The Hub could not be reached ({type(error).__name__}).") from error
+
+
+@contextmanager
+def _unwrapped() -> Iterator[None]:
+    """What a large file met on its way: the client wraps it."""
+    from huggingface_hub.errors import HTTPError
+
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, HTTPError):
+            raise
+        raise error.__cause__ from None
 
 
 def status(error: HubError) -> int:

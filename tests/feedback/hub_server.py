@@ -171,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
                     match = re.fullmatch(pattern, path)
                     if match and self.command in method:
                         if (
-                            not path.startswith("/lfs/")
+                            not path.startswith(("/lfs/", "/api/validate-yaml"))
                             and self.headers.get("Authorization") != f"Bearer {self.hub.token}"
                         ):
                             raise Answer(

@@ -18,6 +18,7 @@ from space.errors import UserError
 from space.settings import REPO_ID
 
 OnProgress = Callable[[int, int], None]  # bytes that have come, of how many; what it raises ends the download
+USUAL_TYPES = ("q4_k_m", "q4_0", "q8_0")  # Q4_0 is what models get whose width K quants do not fit
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -91,7 +92,8 @@ def _cached(name: str, filename: str = "") -> ModelFile | None:
 def _choice(files: Iterable[str]) -> str:
     """Of several quantisations, the usual compromise for a CPU; empty if no file is a GGUF."""
     ggufs = sorted(file for file in files if file.endswith(".gguf"))
-    return next((file for file in ggufs if "q4_k_m" in file.lower()), ggufs[0] if ggufs else "")
+    usual = (file for kind in USUAL_TYPES for file in ggufs if kind in file.lower())
+    return next(usual, ggufs[0] if ggufs else "")
 
 
 def _announced(name: str) -> tuple[str, Any]:
