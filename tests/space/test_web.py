@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import dataclasses
 import json
 import re
 import socket
@@ -25,7 +27,16 @@ from space.errors import UserError
 from space.proofread.pipeline import STOPPED
 from space.settings import Settings
 from tests.space.test_api import (
-    LONG, SECRET, WAIT_SECONDS, Served, events, events_of, join, served, serving, until,
+    LONG,
+    SECRET,
+    WAIT_SECONDS,
+    Served,
+    events,
+    events_of,
+    join,
+    served,
+    serving,
+    until,
 )  # fmt: skip
 
 RATE = 3  # emails a minute of one client; each test is clients of its own, by addresses that a proxy names
@@ -40,9 +51,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "UNREAD_SECONDS", WAIT_SECONDS)
         patch.setattr(server, "SWEEP_SECONDS", 0.1)
-        with serving(
-            tmp_path_factory, rate_limit=RATE, forwarded_allow_ips=("127.0.0.1",), max_seconds=2
-        ) as limited:
+        with serving(tmp_path_factory, rate_limit=RATE, forwarded_allow_ips=("127.0.0.1",)) as limited:
             yield limited
 
 
@@ -108,14 +117,17 @@ def test_a_result_waits_longer_for_its_reader_than_a_place_and_then_goes(
         assert (gone.status_code, gone.json()) == (404, {"detail": web.NO_CALL})
 
 
-def test_a_run_ends_when_its_time_is_over_and_says_so(limited: Served) -> None:
+def test_a_run_ends_when_its_time_is_over_and_says_so(
+    limited: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = LONG + " The end."
     with client_at(limited, "192.0.2.4") as http, ThreadPoolExecutor(1) as pool:
         limited.gate.clear()
         try:
             answered = pool.submit(events, http, join(http, "proofread", text=text))
             began(limited, text)
-            time.sleep(2)
+            over = dataclasses.replace(limited.models._settings, max_seconds=0)
+            monkeypatch.setattr(limited.models, "_settings", over)
         finally:
             limited.gate.set()
         kind, (answer,) = answered.result()[-1]
@@ -244,7 +256,6 @@ def client_hash(served: Served, id_: str) -> str:
 
 def tool(served: Served, address: str, name: str, values: dict[str, Any], **headers: str) -> Any:
     """What an assistant at that address gets."""
-    import asyncio
 
     async def ask() -> Any:
         http = httpx.AsyncClient(headers={"X-Forwarded-For": address, **headers}, timeout=WAIT_SECONDS)
@@ -390,7 +401,9 @@ PLACES = (
 )
 def test_a_page_of_another_origin_can_do_nothing(served: Served, by: dict[str, str], kind: str) -> None:
     body = json.dumps({**FLAG, "comment": f"forged {SECRET}"})
-    with httpx.Client(base_url=served.url, headers={**by, "Content-Type": kind}, timeout=WAIT_SECONDS) as http:
+    with httpx.Client(
+        base_url=served.url, headers={**by, "Content-Type": kind}, timeout=WAIT_SECONDS
+    ) as http:
         for place in PLACES:
             answer = http.post(place, content=body)
             assert (answer.status_code, answer.json()) == (403, {"detail": web.OTHER_ORIGIN}), place

@@ -75,8 +75,8 @@ class ModelSwitcher:
 
     def out_of_time(self) -> Callable[[], bool]:
         """Says True once a run that begins now has had the time that one may take."""
-        end = time.monotonic() + self._settings.max_seconds
-        return lambda: time.monotonic() > end
+        began = time.monotonic()
+        return lambda: time.monotonic() - began > self._settings.max_seconds
 
     def fetch(
         self, name: str, stop: Callable[[], bool] = lambda: False
