@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import secrets
@@ -10,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
-import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -159,10 +159,11 @@ class RequestLimit:
             nonlocal received, complete
             if complete:  # what is awaited now is that the client goes away
                 return await receive()
-            with anyio.move_on_after(max(0.0, end - time.monotonic())) as waiting:
-                message = await receive()
-            if waiting.cancelled_caught:
-                raise HTTPException(408, TOO_SLOW.format(seconds=seconds), {"Connection": "close"})
+            try:
+                message = await asyncio.wait_for(receive(), end - time.monotonic())
+            except asyncio.TimeoutError:  # noqa: UP041  another class before Python 3.11
+                line = TOO_SLOW.format(seconds=seconds)
+                raise HTTPException(408, line, {"Connection": "close"}) from None
             received += len(message.get("body", b""))
             if received > limit:  # sent in chunks, without saying how much
                 raise HTTPException(413, TOO_LARGE.format(limit=limit))
