@@ -33,6 +33,8 @@ from space.proofread.pipeline import Proofread, spoken
 
 logger = logging.getLogger(__name__)
 
+# Events of one group share a worker and a limit: the page's and a program's emails, for the model is one, and what is kept.
+MODEL, FLAG = "model", "flag"
 MAX_CHARACTERS = 100_000  # of one text; the words that are proofread are about 12,000 of them
 MAX_COMMENT = 10_000  # characters
 MAX_TERMS, MAX_TERM = 500, 200  # protected terms, and characters of one
@@ -57,9 +59,9 @@ def endpoints(
     """
     # One run at a time, a page's or a program's, for the model is one; tone does not wait for it.
     for group, function in {
-        "model": _proofread(models, problem),
+        MODEL: _proofread(models, problem),
         "tone": _tone(tone, problem),
-        "flag": _flag(journal, client_hash, models),
+        FLAG: _flag(journal, client_hash, models),
     }.items():
         gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
 
@@ -88,8 +90,8 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
             the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why
         """
         with _one_line_errors():
-            _check(text, "text", MAX_CHARACTERS)
-            _check(mode, "mode", MAX_WORD)
+            check_text(text, "text")
+            check_text(mode, "mode", MAX_WORD)
             _check_list(protected_terms, "protected_terms", MAX_TERMS, MAX_TERM)
             _check_choice(dialect, "dialect", DIALECTS)
             if not text.strip():
@@ -102,7 +104,11 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
                 yield {"done": 0, "total": 0}
             proofreader, shown_at = models.switch(model), 0.0
             for outcome in proofreader.run(
-                text, mode, protected_terms=protected_terms, dialect=dialect or None
+                text,
+                mode,
+                protected_terms=protected_terms,
+                dialect=dialect or None,
+                stop=models.out_of_time(),
             ):
                 if isinstance(outcome, Proofread):
                     yield _carried(outcome.to_dict())
@@ -125,7 +131,7 @@ def _tone(classifier: ToneClassifier | None, problem: str) -> Callable[..., Any]
             for sentiment and politeness the likeliest label, its probability and those of all labels
         """
         with _one_line_errors():
-            _check(text, "text", MAX_CHARACTERS)
+            check_text(text, "text")
             if classifier is None:
                 raise UserError(problem or NOT_LOADED)
             return classifier.score([spoken(text)])[0].to_dict()
@@ -177,9 +183,9 @@ def _flag(journal: Journal, client_hash: ClientHash, models: ModelSwitcher | Non
                 (words, MAX_WORD),
             ):
                 for name, value in values.items():
-                    _check(value, name, limit)
+                    check_text(value, name, limit)
             _check_list(reasons, "reasons", MAX_TERMS, MAX_WORD)
-            _check(json.dumps(changes), "changes", 10 * MAX_CHARACTERS)
+            check_text(json.dumps(changes), "changes", 10 * MAX_CHARACTERS)
             sent = {**texts, **words, "comment": comment.strip(), "reasons": reasons, "changes": changes}
             record = record_of(
                 sent, consent=strings.CONSENT_VERSION, via="api",
@@ -192,7 +198,8 @@ def _flag(journal: Journal, client_hash: ClientHash, models: ModelSwitcher | Non
     return flag
 
 
-def _check(value: Any, name: str, limit: int) -> None:
+def check_text(value: Any, name: str, limit: int = MAX_CHARACTERS) -> None:
+    """UserError if it is no text, or a longer one; `name` is what the user knows it by."""
     if not isinstance(value, str):
         raise UserError(f"{name}: send a string.")
     if len(value) > limit:
@@ -203,7 +210,7 @@ def _check_list(value: Any, name: str, most: int, limit: int) -> None:
     if not isinstance(value, list) or len(value) > most:
         raise UserError(f"{name}: send a list of at most {most} strings.")
     for each in value:
-        _check(each, name, limit)
+        check_text(each, name, limit)
 
 
 def _check_choice(value: Any, name: str, choices: Sequence[str]) -> None:

@@ -9,8 +9,10 @@ import io
 import os
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,17 +114,22 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
     """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
     from starlette.middleware import Middleware
 
-    from space import server
+    from space import server, web
     from space.errors import UserError
     from space.page import layout, strings
 
     server.refuse_short_calls(page)
     # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
-    page.queue(max_size=server.MAX_WAITING, api_open=False)
+    page.queue(max_size=None, api_open=False)
+    server.limit_queue(page, settings.rate_limit)
+    reading: Counter[str] = Counter()
+    # Read by uvicorn: from these alone it believes X-Forwarded-For. Its own default is whoever runs on this machine.
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.forwarded_allow_ips)
     try:
         # Gradio announces its MCP server even when quiet, with a sign that not every terminal's encoding has.
         with redirect_stdout(io.StringIO()):
             page.launch(
+                server_name=settings.gradio_server_name,
                 server_port=settings.port,
                 theme=layout.THEME,
                 css_paths=layout.CSS,
@@ -133,13 +140,23 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                 quiet=True,
                 prevent_thread_lock=True,
                 mcp_server=find_spec("mcp") is not None,
-                max_file_size=server.MAX_FILE_BYTES,
+                max_file_size=web.MAX_FILE_BYTES,
                 # Gradio serves files of its cache; never these, wherever somebody puts that cache.
                 blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
                 app_kwargs={
-                    "routes": [server.health(models, problem)],  # here, as Gradio's own come after these
-                    "middleware": [Middleware(server.RequestLimit)],
+                    "routes": [
+                        server.health(page, models, problem)
+                    ],  # here, as Gradio's own come after these
+                    "middleware": [
+                        Middleware(web.SecurityHeaders),
+                        Middleware(web.Hosts, settings.host_names, settings.is_open),
+                        Middleware(web.OneOrigin),
+                        Middleware(web.RequestLimit),
+                        Middleware(web.McpCallers),
+                        Middleware(web.Readers, reading, partial(server.is_known, page)),
+                    ],
                     "exception_handlers": server.HANDLERS,
+                    "lifespan": server.drop_unread(page, reading),
                 },
             )
     except OSError as error:

@@ -1,7 +1,12 @@
-"""The server under the page and the endpoints: /health, limits, and one line for a call that Gradio cannot place."""
+"""The queue under the page and the endpoints: /health, limits for each client, and one line for a call that Gradio cannot place."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -10,20 +15,28 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from space.mail import MAX_FILE_BYTES
+from space.api import FLAG, MODEL
+from space.clients import Buckets, client_key
 
 if TYPE_CHECKING:
     from space.proofread.llm.switcher import ModelSwitcher
 
-MAX_WAITING = 32  # requests, a page's included; at about a second each the last of them waits half a minute
-# A flag with all three texts at their longest, each character escaped in JSON as two surrogates, needs 3.8 MB, its changes 1 MB.
-MAX_BODY_BYTES = 6_000_000
-_FORM_BYTES = 100_000  # what a form adds to the file in it
+MAX_WAITING = 32  # of a group of events; at about a second each the last of them waits half a minute
+MAX_FLAGS_WAITING = 256  # a flag takes 50 ms, so the last of them waits 13 s
+MAX_WAITING_EACH = 8  # emails of one client: three others always find a place
+# Tokens a minute for one email a minute of RATE_LIMIT. A person who goes through the edits of an email makes the page measure and
+# preview twice with each key; what is neither an email nor a flag shares one bucket.
+FLAGS, OTHERS = 2, 10
+# A client that calls opens the stream of events at once, and the page has one; what nobody listens to would take a place and both
+# cores all the same. A result that is ready is kept longer: it costs only memory.
+UNREAD_SECONDS = 10
+RESULT_SECONDS = 600
+SWEEP_SECONDS = 1
 
 BUSY = "{count} requests are waiting already: try again in half a minute."
-TOO_LARGE = "This request is larger than {limit:,} bytes: send less at once."
+TOO_OFTEN = "Too many requests from this address: try again in {seconds} seconds."
+TOO_MANY = "{count} emails from this address are waiting already: try again when one of them is done."
 TOO_FEW = (
     "{name} takes {count} values in data, and got {given}; /gradio_api/call/v2/{name} takes them by name."
 )
@@ -41,10 +54,104 @@ def refuse_short_calls(page: gr.Blocks) -> None:
     page.validate_inputs = validate_inputs
 
 
-def health(models: ModelSwitcher | None, problem: str) -> Route:
+def limit_queue(page: gr.Blocks, rate_limit: int) -> None:
+    """Lets so many events wait, and so many of one client: to the others the queue answers 503 or 429, with Retry-After.
+
+    `rate_limit` is emails a minute of one client, in bursts of as many; 0 is no limit of a client. Every way in comes here: the
+    page, the endpoints and the MCP server. Gradio's own limit is one for all events, so emails would keep flags out.
+    """
+    queue = page._queue
+    push = queue.push
+    buckets = {MODEL: Buckets(rate_limit), FLAG: Buckets(FLAGS * rate_limit)}
+    others = Buckets(OTHERS * rate_limit)
+
+    async def limited(body: Any, request: Request, username: str | None) -> Any:
+        if function := page.fns.get(body.fn_index):  # else Gradio says what is wrong
+            group, client = function.concurrency_id, _client(request)
+            events = waiting(page, group)
+            if len(events) >= (most := MAX_FLAGS_WAITING if group == FLAG else MAX_WAITING):
+                raise HTTPException(503, BUSY.format(count=most), {"Retry-After": "30"})
+            if rate_limit:
+                own = sum(_client(event.request) == client for event in events) if group == MODEL else 0
+                if own >= MAX_WAITING_EACH:
+                    raise HTTPException(429, TOO_MANY.format(count=own), {"Retry-After": "10"})
+                if seconds := buckets.get(group, others).take(client):
+                    line = TOO_OFTEN.format(seconds=seconds)
+                    raise HTTPException(429, line, {"Retry-After": str(seconds)})
+        return await push(body=body, request=request, username=username)
+
+    queue.push = limited
+
+
+def waiting(page: gr.Blocks, group: str) -> list[Any]:
+    """The events of a group that have not begun."""
+    line = page._queue.event_queue_per_concurrency_id.get(group)
+    return line.queue if line else []
+
+
+def is_known(page: gr.Blocks, call: str) -> bool:
+    """Whether there are or will be events of a call that nobody has read."""
+    queue = page._queue
+    return call in queue.event_ids_to_events or any(
+        call in ids for ids in queue.pending_event_ids_session.values()
+    )
+
+
+def _client(request: Request) -> str:
+    return client_key(request.client.host if request.client else "")
+
+
+def drop_unread(page: gr.Blocks, reading: Counter[str]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """A lifespan of the app in which an event that nobody listens to loses its place, its run and its result.
+
+    `reading` has the sessions and calls on whose streams somebody listens. A flag stays: it is kept whether its answer is read
+    or not.
+    """
+    unread: dict[str, float] = {}  # session -> since when
+
+    async def sweep(now: float) -> None:
+        queue = page._queue
+        sessions = {
+            session: ids
+            for session, ids in queue.pending_event_ids_session.items()
+            if ids and not reading.keys() & {session, *ids}
+        }
+        for session in unread.keys() - sessions.keys():
+            del unread[session]
+        for session, ids in sessions.items():
+            seconds = now - unread.setdefault(session, now)
+            events = [event for id in ids if (event := queue.event_ids_to_events.get(id))]
+            if seconds < (UNREAD_SECONDS if events else RESULT_SECONDS):
+                continue
+            for event in events:
+                if event.concurrency_id != FLAG:
+                    await queue.clean_events(event_id=event._id)
+                    ids.discard(event._id)
+            if not ids or seconds >= RESULT_SECONDS:
+                queue.pending_event_ids_session.pop(session, None)
+                queue.pending_messages_per_session.pop(session, None)
+
+    async def for_ever() -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await sweep(time.monotonic())
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        task = asyncio.create_task(for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    return lifespan
+
+
+def health(page: gr.Blocks, models: ModelSwitcher | None, problem: str) -> Route:
     """GET /health, for a load balancer: 200 while there is a model, 503 and why while there is none.
 
-    With `revision`, the commit of a model of the Hub, and a `note` if another model stands in for the one of the settings.
+    While emails wait the status is "busy", with how many: still 200, for a process that is restarted would lose them, and one
+    that reads the answer can send the next elsewhere. With `revision`, the commit of a model of the Hub, and a `note` if another model stands in for the one of the settings.
     It is answered beside the queue, so also while the model works.
     """
 
@@ -52,8 +159,12 @@ def health(models: ModelSwitcher | None, problem: str) -> Route:
         if why := problem if models is None else models.problem:
             return JSONResponse({"status": "no model", "problem": why}, 503)
         assert models is not None, "without models there is a problem"
-        status = {"status": "ok" if models.loaded else "loading", "model": models.versions()["model"]}
-        known = {"revision": models.revision, "note": models.note}
+        count = len(waiting(page, MODEL))
+        status = {
+            "status": "loading" if not models.loaded else "busy" if count else "ok",
+            "model": models.versions()["model"],
+        }
+        known = {"waiting": count, "revision": models.revision, "note": models.note}
         return JSONResponse(status | {name: value for name, value in known.items() if value})
 
     return Route("/health", answer)
@@ -68,41 +179,4 @@ async def explain(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": NO_ENDPOINT}, 404)
 
 
-async def busy(_: Request, error: Exception) -> JSONResponse:
-    """The answer when the queue is full; Gradio's page and client show a line of their own for the status."""
-    assert isinstance(error, HTTPException)
-    full = error.detail.startswith("Queue is full")
-    return JSONResponse(
-        {"detail": BUSY.format(count=MAX_WAITING) if full else error.detail}, error.status_code
-    )
-
-
-HANDLERS = {503: busy, TypeError: explain, KeyError: explain, FnIndexInferError: explain}
-
-
-class RequestLimit:
-    """ASGI middleware: a body over `MAX_BODY_BYTES`, or of an upload over `MAX_FILE_BYTES`, gets a 413."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        upload = scope["path"].endswith("/upload")
-        limit = MAX_FILE_BYTES + _FORM_BYTES if upload else MAX_BODY_BYTES
-        line = TOO_LARGE.format(limit=limit)
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared) > limit:
-            return await JSONResponse({"detail": line}, 413)(scope, receive, send)
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:  # sent in chunks, without saying how much
-                raise HTTPException(413, line)
-            return message
-
-        await self._app(scope, counted, send)
+HANDLERS = {TypeError: explain, KeyError: explain, FnIndexInferError: explain}

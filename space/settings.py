@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import re
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,6 +14,15 @@ from urllib.parse import unquote, urlsplit
 from space.errors import UserError
 
 ROOT = Path(__file__).resolve().parent
+PRIVATE_NETWORKS = (
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+    "127.0.0.1",
+    "::1",
+)
 EMBEDDED = "proofreader"  # the language model that the repository carries
 # A repository on the Hub, and perhaps the branch, tag or commit, and the file there.
 REPO_ID = re.compile(
@@ -73,7 +84,28 @@ class Settings:
     port: int
     n_threads: int
     n_ctx: int  # tokens
+    gradio_server_name: str = "127.0.0.1"  # the address to listen on
+    allowed_hosts: tuple[str, ...] = ()  # names by which the app is reached, besides those of this machine
+    forwarded_allow_ips: tuple[str, ...] = ()  # proxies whose X-Forwarded-For is believed
+    rate_limit: int = 30  # emails a minute of one client; a person sends a few. 0: no limit of one client
+    max_seconds: int = 300  # that one email may take: 2,000 words take the embedded model 25 on two cores
     server: Server | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines may connect."""
+        try:
+            return not ipaddress.ip_address(self.gradio_server_name.strip("[]")).is_loopback
+        except ValueError:
+            return self.gradio_server_name != "localhost"
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """What the Host of a request may be."""
+        names = {"localhost", "127.0.0.1", "[::1]", self.gradio_server_name.lower(), *self.allowed_hosts}
+        if self.is_open:
+            names |= {socket.gethostname().lower(), f"{socket.gethostname().lower()}.local"}
+        return frozenset(names)
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -87,6 +119,11 @@ class Settings:
             port=_number("PORT", 7860, 1, 65535),
             n_threads=_number("N_THREADS", _cores(), 1, 256),
             n_ctx=_number("N_CTX", 2048, 128, 131072),
+            gradio_server_name=os.environ.get("GRADIO_SERVER_NAME", "").strip() or "127.0.0.1",
+            allowed_hosts=_hosts(),
+            forwarded_allow_ips=_proxies(),
+            rate_limit=_number("RATE_LIMIT", 30, 0, 100_000),
+            max_seconds=_number("MAX_SECONDS", 300, 1, 86_400),
             server=server,
         )
 
@@ -101,13 +138,43 @@ def require_models(folder: Path) -> None:
 
 
 def _repo_ids(name: str) -> tuple[str, ...]:
-    ids = tuple(filter(None, (word.strip() for word in os.environ.get(name, "").split(","))))
+    ids = _words(name)
     for repo_id in ids:
         if not REPO_ID.fullmatch(repo_id):
             raise UserError(
                 f"{name}: {repo_id} is no Hub repo id; give owner/name, owner/name@revision or owner/name:file.gguf, with commas between."
             )
     return ids
+
+
+def _hosts() -> tuple[str, ...]:
+    """ALLOWED_HOSTS, and on a Space the names that it has there."""
+    names = _words("ALLOWED_HOSTS")
+    for name in names:
+        if not re.fullmatch(r"(\*\.)?[\w-]+(\.[\w-]+)*", name):
+            raise UserError(
+                f"ALLOWED_HOSTS: {name} is no name of a host; give names like mail.example.com or *.example.com, with commas between."
+            )
+    if os.environ.get("SPACE_ID"):
+        names += (*_words("SPACE_HOST"), "*.hf.space")
+    return tuple(name.lower() for name in names)
+
+
+def _proxies() -> tuple[str, ...]:
+    """FORWARDED_ALLOW_IPS, which is uvicorn's name for it; on a Space the platform's proxy, which is in a private network."""
+    proxies = _words("FORWARDED_ALLOW_IPS")
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise UserError(
+                f"FORWARDED_ALLOW_IPS: {proxy} is no address; give those of your proxies, like 10.0.0.5 or 10.0.0.0/8, with commas between."
+            ) from error
+    return proxies or (PRIVATE_NETWORKS if os.environ.get("SPACE_ID") else ())
+
+
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(filter(None, (word.strip() for word in os.environ.get(name, "").split(","))))
 
 
 def _has_host_and_port(url: str) -> bool:

@@ -16,7 +16,7 @@ import gradio as gr
 from feedback.journal import Journal
 from feedback.record import REASONS, Change, Record
 from feedback.redact import ClientHash, redact_record
-from space.api import error_line
+from space.api import FLAG, MAX_COMMENT, check_text, error_line
 from space.errors import UserError
 from space.page import render, strings
 from space.page.choices import answers, offered
@@ -80,7 +80,8 @@ class FeedbackForm:
         for event in (*typed, rescored):
             event(self._preview, answers, [self.pending, self.shown], **how)
         outputs = [self.comment, self.corrected, self.send, self.status]
-        self.send.click(self._send, [self.consent, self.pending, *answers], outputs, **how)
+        inputs = [self.consent, self.pending, *answers]
+        self.send.click(self._send, inputs, outputs, concurrency_id=FLAG, **how)
 
     def _preview(
         self, value: Proofread | None, origin: Origin, verdict: str | None, request: gr.Request, *answers: Any
@@ -88,7 +89,10 @@ class FeedbackForm:
         """The record that would be kept, as a value and as the JSON that the user sees."""
         if value is None or verdict is None:
             return None, ""
-        found = self._redacted(record(value, origin, verdict, *answers), request)
+        try:
+            found = self._redacted(record(value, origin, verdict, *answers), request)
+        except UserError as error:
+            return None, str(error)
         return found, json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
 
     def _send(
@@ -126,6 +130,8 @@ def record(
     value: Proofread, origin: Origin, verdict: str, reasons: list[str], corrected: str, comment: str, choices: str
 ) -> Record:  # fmt: skip
     """The feedback record of a result on screen; a good verdict drops reasons ticked before it."""
+    check_text(corrected, strings.CORRECTED)
+    check_text(comment, strings.COMMENT, MAX_COMMENT)
     return Record(
         draft=value.draft,
         rewrite=value.text,

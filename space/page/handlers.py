@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from space.api import UPDATE_SECONDS, error_line
+from space.api import UPDATE_SECONDS, check_text, error_line
 from space.errors import UserError
 
 # Gradio reads the annotations of handlers with a request: what those name must be imported for real.
@@ -88,15 +88,18 @@ class Handlers:
         began, view = time.monotonic(), self._view
         if not text.strip():
             raise UserError(strings.EMPTY_DRAFT)
+        check_text(text, strings.DRAFT)
+        check_text(options.terms, strings.TERMS)
         if self._models is None:
             raise UserError(self._problem)
         for line in self._fetched(self._models, options.model, stop):
             yield {view.status: line}
         proofreader = self._models.switch(options.model)
+        late = self._models.out_of_time()
         yield {view.status: render.status(strings.READING, "busy")}
         units = strings.UNITS[proofreader.engine.unit]
         progress, first, shown_at = Progress(0, 0, ()), 0.0, 0.0
-        for outcome in proofreader.run(text, **options.arguments(), stop=stop):
+        for outcome in proofreader.run(text, **options.arguments(), stop=lambda: stop() or late()):
             if isinstance(outcome, Proofread):
                 line = outcome_line(outcome, progress, units, time.monotonic() - began)
                 origin = {"options": options.to_dict(), "versions": self._models.versions()}
@@ -178,6 +181,7 @@ class Handlers:
         if self._tone is None:
             return render.gauges(title, None, empty=strings.TONE_MISSING)
         try:
+            check_text(text, title)
             measured = self._tone.score([spoken(text)])[0] if text.strip() else None
             return render.gauges(title, measured, before, empty)
         except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
@@ -208,6 +212,7 @@ class Handlers:
         file = Path(path)
         try:
             mail = open_mail(file.name, file.read_bytes())
+            check_text(mail.body, file.name)
             line = render.status(strings.OPENED.format(name=file.name), "done")
             return self.replace(text, old, mail.body, mail) | {self._view.status: line}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from feedback.redact import ClientHash
-from space.api import endpoints
+from space.api import MODEL, endpoints
 from space.page import render, strings
 from space.page.feedback_form import FeedbackForm
 from space.page.handlers import Handlers, as_eml
@@ -62,7 +62,7 @@ def _connect_run(view: Layout, handlers: Handlers) -> None:
     ]  # fmt: skip
     inputs = [view.draft, view.opened, view.mode, *view.settings.values()]
     # One run at a time: the model is one, and two at once would only share the same two cores.
-    one = {"concurrency_limit": 1, "concurrency_id": "model"}
+    one = {"concurrency_limit": 1, "concurrency_id": MODEL}
     begun = view.run.click(handlers.begin, None, outputs, **_AT_ONCE)
     ended = begun.then(handlers.run, inputs, outputs, **one, **_QUIET)
     ended.failure(handlers.not_begun, None, outputs, **_AT_ONCE)

@@ -23,6 +23,7 @@ _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than
 _SUGGESTIONS = 3  # of an unknown word
 _DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
 _SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
+_LONGEST_SPLIT = 60  # characters: no two known words have more; to try all of a "word" of 100,000 takes 8 s
 _FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
 _PART_COUNT = 200  # occurrences from which a word may be half of a new one ("blackline")
 _PREFIXES = re.compile(
@@ -230,6 +231,8 @@ class Lexicon:
 
     def _splits(self, word: str) -> dict[str, float]:
         """Pairs of known words that the word may be, its blank forgotten, each with its weight."""
+        if len(word) > _LONGEST_SPLIT:
+            return {}
         found = {}
         for i in range(1, len(word) - 1):
             left, right = word[:i], word[i:]

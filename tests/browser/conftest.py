@@ -144,7 +144,7 @@ def profile(chromium: str) -> Iterator[Profile]:
 
 @pytest.fixture
 def open_page(profile: Profile) -> Iterator[Callable[..., Page]]:
-    """Opens the app; afterwards no script of the page may have failed."""
+    """Opens the app; afterwards no script of the page may have failed, nor may the browser have refused it anything."""
     faults: list[str] = []
     pages: list[Page] = []
 
@@ -153,6 +153,7 @@ def open_page(profile: Profile) -> Iterator[Callable[..., Page]]:
         pages.append(page)
         page.set_viewport_size({"width": width, "height": height})
         page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
         page.goto(app.url)
         page.wait_for_selector("#draft textarea")
         return page

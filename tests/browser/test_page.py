@@ -559,8 +559,8 @@ def test_strange_text_is_answered_and_stays_in_the_draft(page: Page, text: str, 
 
 
 @pytest.mark.slow
-def test_of_twenty_thousand_words_the_first_two_thousand_are_read_and_none_is_lost(page: Page) -> None:
-    long = "Thank you for your quick reply.\n" * 3334
+def test_of_eighteen_thousand_words_the_first_two_thousand_are_read_and_none_is_lost(page: Page) -> None:
+    long = "Thank you for your quick reply.\n" * 3000
     set_draft(page, long)
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE, timeout=180_000)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from mcp.types import CallToolResult, TextContent
 
 from feedback import export, journal
 from feedback.record import Record
-from space import api, app, server
+from space import api, app, server, web
 from space.api import error_line
 from space.errors import UserError
 from space.page import strings
@@ -82,9 +82,9 @@ def until(happened: Callable[[], Any]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The whole app; each run of its proofreader is noted, and its limits are low enough to be reached."""
+@contextmanager
+def serving(tmp_path_factory: pytest.TempPathFactory, **options: Any) -> Iterator[Served]:
+    """The whole app with these settings; each run of its proofreader is noted, and its limits are low enough to be reached."""
     runs: list[Run] = []
     gate = threading.Event()
     gate.set()
@@ -109,14 +109,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         patch.setattr(Proofreader, "run", noted)
         patch.setattr(server, "MAX_WAITING", WAITING)
-        patch.setattr(server, "MAX_FILE_BYTES", 1_000_000)
+        patch.setattr(web, "MAX_FILE_BYTES", 1_000_000)
+        patch.setenv("FORWARDED_ALLOW_IPS", "")  # which `launch` sets
         feedback, folder = tmp_path_factory.mktemp("feedback"), tmp_path_factory.mktemp("models")
         for path in (ROOT / "space" / "models").iterdir():
             (folder / path.name).symlink_to(path)
         (folder / "second.gguf").symlink_to(folder / "proofreader.gguf")
         (folder / "torn.gguf").write_bytes((folder / "proofreader.gguf").read_bytes()[:100_000])
         settings = dataclasses.replace(
-            Settings.from_env(), feedback_dir=feedback, models_dir=folder, port=free_port()
+            Settings.from_env(), feedback_dir=feedback, models_dir=folder, port=free_port(), **options
         )
         page, models, problem = app.build(settings, lambda: "on this machine")
         assert models is not None, problem
@@ -124,6 +125,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             app.launch(page, settings, models, problem)
         yield Served(page.local_url.rstrip("/"), folder, models, models.switch(), feedback, runs, gate)
         page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(tmp_path_factory, rate_limit=0) as served:  # every test is one client
+        yield served
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ models.switch("owner/name").proofread("I has it.")
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
@@ -71,6 +72,11 @@ class ModelSwitcher:
         known = {"gguf_sha256": held.digest if held else "", "revision": self.revision}
         versions = {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION}
         return versions | {name: value for name, value in known.items() if value}
+
+    def out_of_time(self) -> Callable[[], bool]:
+        """Says True once a run that begins now has had the time that one may take."""
+        began = time.monotonic()
+        return lambda: time.monotonic() - began > self._settings.max_seconds
 
     def fetch(
         self, name: str, stop: Callable[[], bool] = lambda: False

@@ -1,8 +1,13 @@
 """The record that the page makes of a result and what a user says of it."""
 
 import json
+import re
 
+import pytest
+
+from space.errors import UserError
 from space.options import Options
+from space.page import strings
 from space.page.feedback_form import record
 from space.proofread.edits import Edit
 from space.proofread.pipeline import Proofread
@@ -25,6 +30,18 @@ def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
     assert bad["versions"] == {"model": "proofreader"}
     assert bad["options"]["temperature"] == 0.5 and "Zyx" not in json.dumps(bad)
     assert record(value, ORIGIN, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
+
+
+def test_feedback_is_no_longer_than_a_program_may_send() -> None:
+    value = Proofread("a c", (), RUDE, KIND, (), (), "proofreader", {}, ())
+    for corrected, comment, name in (
+        ("a" * 100_001, "", strings.CORRECTED),
+        ("", "a" * 10_001, strings.COMMENT),
+    ):
+        with pytest.raises(
+            UserError, match="^" + re.escape(name) + ": 10+,001 characters are more than 10+,000;"
+        ):
+            record(value, ORIGIN, "bad", [], corrected, comment, "[]")
 
 
 def test_edits_that_were_not_made_are_in_the_record_with_what_the_user_said_of_them() -> None:

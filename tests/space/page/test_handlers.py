@@ -50,6 +50,20 @@ def page(tmp_path: Path) -> OnePage:
     return make_page(ModelSwitcher(load_proofreader(settings), settings), tmp_path)
 
 
+def test_what_is_longer_than_a_program_may_send_gets_one_line_on_the_page_too(
+    page: OnePage, tmp_path: Path
+) -> None:
+    (last,) = page.start("a\n" * 50_001)
+    assert (
+        "Your draft: 100,002 characters are more than 100,000; send less at once." in last[page.view.status]
+    )
+    assert last[page.view.run]["interactive"]
+    file = tmp_path / "long.txt"
+    file.write_text("a\n" * 50_001)
+    opened = page.handlers.open_file("mine", None, str(file))
+    assert set(opened) == {page.view.status} and "long.txt: 100,00" in opened[page.view.status]
+
+
 def test_a_run_ends_with_its_result_and_gives_the_buttons_back(page: OnePage) -> None:
     *_, last = page.start("I has recieved it.")
     value = last[page.view.last]

@@ -291,3 +291,7 @@ def test_only_words_with_one_blank_between_them_are_joined() -> None:
         assert not any(
             edit.after == "into" and edit.before.startswith("in") and "to" in edit.before for edit in found
         )
+
+
+def test_a_word_as_long_as_a_text_may_be_takes_no_minutes(lexicon: Lexicon) -> None:
+    assert proposed("a" * 100_000, lexicon) == []

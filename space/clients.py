@@ -1,0 +1,44 @@
+"""Who a client is, and how much of something it may have: a bucket of tokens for each address."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+
+MAX_CLIENTS = (
+    10_000  # buckets in memory, about 3 MB; of more clients the one that asked longest ago starts anew
+)
+
+
+def client_key(host: str) -> str:
+    """The address that a client is counted by: of IPv6 the first half, for who has one of its addresses has them all."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a proxy that names its clients otherwise
+        return host[:64]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+class Buckets:
+    """One bucket for each client: full at first with the tokens of a minute, and filled again by as many a minute."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens, and when
+
+    def take(self, client: str) -> int:
+        """Takes a token and returns 0; or takes none and returns in how many seconds there is one."""
+        now = time.monotonic()
+        tokens, then = self._left.pop(client, (self._per_minute, now))
+        tokens = min(self._per_minute, tokens + (now - then) * self._per_minute / 60)
+        taken = tokens >= 1
+        self._left[client] = tokens - taken, now
+        if len(self._left) > MAX_CLIENTS:
+            self._left.popitem(last=False)
+        return 0 if taken else math.ceil((1 - tokens) * 60 / self._per_minute)
