@@ -12,7 +12,7 @@ from transformers import LlamaConfig
 
 from conversion.checkpoint import read_config
 from conversion.gguf_file import FLOAT_TYPES, Tensor, write
-from conversion.llama_gguf import neighbours, rotated_heads
+from conversion.llama_gguf import neighbours, rotated_heads, tensors_of
 from conversion.merge import require_lora
 from space.errors import UserError
 
@@ -34,6 +34,7 @@ def convert(adapter: Path, base: Path, out: Path) -> None:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{adapter} has no readable adapter weights ({error})") from error
     names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    shapes = {name.removesuffix(".weight"): tensor.shape for name, tensor in tensors_of(config).items()}
     tensors = []
     for source, weight in weights.items():
         part = next((part for part in _PARTS if source.endswith(part)), "")
@@ -43,6 +44,15 @@ def convert(adapter: Path, base: Path, out: Path) -> None:
             raise UserError(
                 f"{adapter}: {base} has no place for {source}, so it was trained on another model"
             )
+        rank, shape = settings["r"], tuple(weight.shape)
+        out_features, in_features = shapes[module]
+        fits = shape == ((rank, in_features) if part == ".lora_A.weight" else (out_features, rank))
+        if not fits:
+            raise UserError(
+                f"{adapter}: {base} has no place for {source} of {list(shape)}, so it was trained on another model"
+            )
+        if not all(f"{_PREFIX}{module}{each}" in weights for each in _PARTS):
+            raise UserError(f"{adapter} has only half of {module}: train it again, or copy it again")
         heads = rotated_heads(config, f"{module}.") if part == ".lora_B.weight" else None
         load = partial(neighbours, weight.float(), heads)
         tensors.append(Tensor(target + _PARTS[part], tuple(weight.shape), FLOAT_TYPES["F16"], load))

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from gguf import GGUFReader, GGUFWriter, LlamaFileType, ReaderTensor
-from gguf.constants import GGUF_MAGIC
 
 from space.errors import UserError
+from space.proofread.gguf_header import read_header
+from space.proofread.llm.trial import try_model
 
+N_CTX = 512  # tokens, when a file is tried
 FLOAT_TYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype(np.float16), "F32": np.dtype(np.float32)}
 
 
@@ -87,17 +89,18 @@ def write(out: Path, writer: GGUFWriter, tensors: Sequence[Tensor]) -> None:
 
 def read(path: Path) -> GGUFReader:
     """Open a GGUF. Raises UserError when it is missing, not a GGUF, or cut short."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    if magic != GGUF_MAGIC.to_bytes(4, "little"):
-        raise UserError(f"{path} is not a GGUF file: make one with `python -m conversion gguf`")
+    read_header(path)  # gguf-py believes what a file says of its own lengths
     try:
         return GGUFReader(path)
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is cut short or damaged: download it or convert it again") from error
+        raise UserError(f"{path}: not a complete GGUF model; download or convert it again.") from error
+
+
+def runnable(path: Path) -> GGUFReader:
+    """Open a GGUF that llama.cpp is going to run. Raises UserError when it is damaged, or llama.cpp cannot."""
+    reader = read(path)
+    try_model(path, read_header(path), N_CTX)
+    return reader
 
 
 def matrices(reader: GGUFReader) -> list[ReaderTensor]:

@@ -35,11 +35,7 @@ def prepared(
     config = LlamaConfig.from_pretrained(folder, local_files_only=True)
     if config.hidden_act != "silu":
         raise UserError(f"{folder}: llama.cpp's Llama uses silu, this model uses {config.hidden_act}")
-    with torch.device("meta"):
-        expected = LlamaForCausalLM(config).state_dict()
-    if config.tie_word_embeddings:
-        # llama.cpp reads the token embeddings again when there is no output matrix.
-        expected.pop("lm_head.weight")
+    expected = tensors_of(config)
     checkpoint.require((tensor_name, tensor.shape) for tensor_name, tensor in expected.items())
 
     writer = GGUFWriter(None, "llama")
@@ -74,6 +70,16 @@ def prepared(
         load = partial(_load, checkpoint, source, rotated_heads(config, source))
         tensors.append(Tensor(target, tuple(tensor.shape), dtype, load))
     return writer, tensors, notes
+
+
+def tensors_of(config: LlamaConfig) -> dict[str, torch.Tensor]:
+    """The tensors of a Llama by name, without their values."""
+    with torch.device("meta"):
+        tensors = LlamaForCausalLM(config).state_dict()
+    if config.tie_word_embeddings:
+        # llama.cpp reads the token embeddings again when there is no output matrix.
+        tensors.pop("lm_head.weight")
+    return tensors
 
 
 def rope_factors(config: LlamaConfig) -> torch.Tensor | None:

@@ -15,9 +15,10 @@ import torch
 from peft import PeftModel, get_peft_model_state_dict
 from peft.utils import load_peft_weights
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from conversion.checkpoint import MANIFEST, Checkpoint, Manifest, read_json
+from conversion.llama_gguf import tensors_of
 from space.errors import UserError
 
 TOKENIZER_FILES = (
@@ -41,9 +42,17 @@ def merge(base: Path, adapter: Path, out: Path) -> list[str]:
     if out.exists():
         raise UserError(f"{out} exists already: choose a new folder or remove it")
     notes = _adapter_notes(adapter, base)
+    config = LlamaConfig.from_pretrained(base, local_files_only=True)
+    # transformers would make up what is missing.
+    checkpoint.require((name, tensor.shape) for name, tensor in tensors_of(config).items())
 
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, local_files_only=True)
-    merged = _apply(model, adapter, base).merge_and_unload(safe_merge=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
+    try:
+        merged = _apply(model, adapter, base).merge_and_unload(safe_merge=True)
+    except ValueError as error:  # peft's, of NaN
+        raise UserError(f"{adapter} or {base} holds NaN: the training diverged") from error
     if checkpoint.config.get("dtype", checkpoint.config.get("torch_dtype", "float32")) != "float32":
         merged.to(torch.float16)
     _require_change(checkpoint, merged, adapter)
@@ -94,7 +103,7 @@ def _apply(model: torch.nn.Module, adapter: Path, base: Path) -> PeftModel:
         stored = set(load_peft_weights(str(adapter), device="cpu"))
     except (ValueError, RuntimeError, KeyError) as error:
         raise UserError(mismatch) from error
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise UserError(f"{adapter} has no readable adapter weights ({error})") from error
     required = set(get_peft_model_state_dict(with_adapter, save_embedding_layers=False))
     # An adapter may bring embeddings along, when its training added tokens.

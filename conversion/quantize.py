@@ -9,7 +9,7 @@ from pathlib import Path
 
 import llama_cpp
 
-from conversion.gguf_file import FLOAT_TYPES, matrices, read, replacing, type_counts
+from conversion.gguf_file import FLOAT_TYPES, matrices, read, replacing, runnable, type_counts
 from space.errors import UserError
 
 # From best to smallest; the sizes are bits per weight in llama.cpp's table (tools/quantize/README.md).
@@ -35,7 +35,7 @@ def quantize(source: Path, out: Path, type_name: str, n_threads: int | None) -> 
     """
     if type_name not in FILE_TYPES:
         raise UserError(f"unknown type {type_name!r}: choose one of {', '.join(FILE_TYPES)}")
-    reader = read(source)
+    reader = runnable(source)
     before = type_counts(reader)
     if set(before) - FLOAT_TYPES.keys():
         raise UserError(f"{source} is quantised already ({', '.join(before)}): start from the F16 file")

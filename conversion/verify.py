@@ -36,7 +36,7 @@ from transformers import (
 
 from conversion.bert_gguf import KEPT_F32
 from conversion.checkpoint import Checkpoint, Manifest, load_tokenizer
-from conversion.gguf_file import FLOAT_TYPES, read, type_counts
+from conversion.gguf_file import FLOAT_TYPES, runnable, type_counts
 from conversion.texts import prompts, texts
 from space.errors import UserError
 from space.proofread.llm.chat_template import ChatTemplate
@@ -95,7 +95,7 @@ def verify(
     min_agreement: float = 0.5,
 ) -> Report:
     """Compare the file with the folder; raises UserError when either cannot be opened."""
-    reader = read(gguf)
+    reader = runnable(gguf)
     types = type_counts(reader)
     checkpoint = Checkpoint.open(folder)
     architecture = reader.get_field("general.architecture")
@@ -172,7 +172,9 @@ def _greedy(
     folder: Path, encoded: Sequence[list[int]], n_tokens: int, *, half: bool
 ) -> list[tuple[list[int], np.ndarray]]:
     """transformers' greedy text of each prompt and its logits, shape (new tokens, vocabulary)."""
-    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    )
     _round(model, half=half)
     # The folder's own sampling settings would warn, or change the result.
     ends = model.generation_config.eos_token_id
@@ -242,7 +244,9 @@ def _verify_bert(
     half: bool,
     exact: bool,
 ) -> list[Check]:
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    model = AutoModel.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+    ).eval()
     _round(model, half=half)
     limit = model.config.max_position_embeddings
     llama = _open(gguf, n_ctx=limit, embedding=True, pooling_type=LLAMA_POOLING_TYPE_NONE)

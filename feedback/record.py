@@ -220,6 +220,8 @@ class Record:
             raise ValueError(f"not a feedback record: {missing[0]} is missing")
         given = {name: item for name, item in value.items() if name not in _checks() or item is not None}
         version = given.setdefault("v", 1)
+        if not isinstance(version, int):
+            raise ValueError("v: give the version of the schema as a number")
         fit = {
             name for name in given if name in _checks() and (version <= VERSION or _fits(name, given[name]))
         }

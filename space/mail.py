@@ -103,8 +103,8 @@ def save_eml(mail: Mail | None, body: str, subject: str | None = None) -> bytes:
 
     `open_mail` gives the same body back, except: "\r\n" and "\r" come back as "\n", lone surrogates as U+FFFD, and
     a byte order mark at the start and ASCII control characters other than tab, line feed, vertical tab and form
-    feed do not come back. A body of blanks alone, of over MAX_BYTES or mostly of control characters is saved, but
-    `open_mail` refuses it. Runs of blanks in a subject come back as one.
+    feed do not come back. A body of blanks alone, of over MAX_BYTES, mostly of control characters, or of thousands
+    of lines that name multiparts or begin like a part of one is saved, but `open_mail` refuses it. Runs of blanks in a subject come back as one.
     """
     fields = list(mail.fields) if mail else []
     if subject is not None:
@@ -283,7 +283,8 @@ def _open_eml(shown: str, data: bytes) -> Mail:
     lines = max(data.count(b"\n"), data.count(b"\r"))
     low = data.lower()
     nested = low.count(b"multipart/") + low.count(b"message/")
-    if lines > MAX_LINES or lines * nested > MAX_STEPS or data.count(b"\n--") > MAX_PARTS:
+    parts = data.count(b"\n--") if nested else 0  # elsewhere a line that begins like that is text
+    if lines > MAX_LINES or lines * nested > MAX_STEPS or parts > MAX_PARTS:
         raise UserError(too_many.format("parts"))
     if _HEADER_BLOCK.match(data):
         raise UserError(too_many.format("headers"))

@@ -90,7 +90,7 @@ def calibrated(path: Path) -> Iterator[Any]:
         raise UserError(
             f"{path} is missing: restore it with git checkout, or make it with python -m training calibrate."
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: restore it with git checkout.") from error
 
 

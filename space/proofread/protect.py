@@ -374,8 +374,9 @@ def _dropped_name(old: Words, new: Words, lexicon: Lexicon) -> str | None:
 
 def _coined(old: Words, new: Words, lexicon: Lexicon) -> str | None:
     """An unlisted word that would give way and may be right: one that a trade made of others, or a name unlike the new one."""
-    gone = [word for word in old.words if word.key not in {each.key for each in new.words}]
-    come = [word for word in new.words if word.key not in {each.key for each in old.words}]
+    was, becomes = ({word.key for word in text.words} for text in (old, new))
+    gone = [word for word in old.words if word.key not in becomes]
+    come = [word for word in new.words if word.key not in was]
     if len(gone) != 1 or lexicon.knows(gone[0].text):
         return None
     word, instead = gone[0], " ".join(each.text for each in come)

@@ -185,13 +185,13 @@ def test_missing_or_damaged_tokenizer(copy, f16, tmp_path, capsys):
 def test_truncated_gguf(size, llama, f16, tmp_path, capsys):
     torn = tmp_path / "torn.gguf"
     torn.write_bytes(f16.read_bytes()[:size])
-    assert "cut short or damaged" in refusal(capsys, "quantize", torn, tmp_path / "q.gguf")
-    assert "cut short or damaged" in refusal(capsys, "verify", torn, llama)
+    assert "not a complete GGUF model" in refusal(capsys, "quantize", torn, tmp_path / "q.gguf")
+    assert "not a complete GGUF model" in refusal(capsys, "verify", torn, llama)
     assert list(tmp_path.iterdir()) == [torn]
 
 
 def test_not_a_gguf(llama, tmp_path, capsys):
-    assert "is not a GGUF" in refusal(capsys, "quantize", llama / "config.json", tmp_path / "q.gguf")
+    assert "not a GGUF file" in refusal(capsys, "quantize", llama / "config.json", tmp_path / "q.gguf")
     assert "cannot read" in refusal(capsys, "verify", tmp_path / "none.gguf", llama)
 
 

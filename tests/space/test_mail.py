@@ -113,11 +113,19 @@ def test_a_strange_name_stays_one_short_line() -> None:
         "a.eml\0.png",
         "%2e%2e%2fa.pdf",
         "~/.ssh/id_rsa",
+        "../../etc/x.eml",
+        "../" * 4_000 + "x" * 10_000 + ".eml",
+        "/etc/" + "x" * 10_000,
+        "report\u202egpj.eml",
+        "\u2066a\u2069\u200f.eml",
+        "a\x1b[2J\x07\r\n.eml",
+        "\udcff\ud800.eml",
     ],
 )
 def test_a_name_that_leads_elsewhere_is_only_a_name(name: str) -> None:
-    line = refusal(name, b"text")
-    assert not any(part in line for part in ("..", "/", "\\", "\0", "etc"))
+    line = refusal(name, b"")
+    shown = line.replace("...", "")  # where a long name is cut
+    assert line.isprintable() and not any(part in shown for part in ("..", "/", "\\", "etc"))
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.eml"])
@@ -539,6 +547,11 @@ def test_a_new_mail_needs_no_original() -> None:
         "Hi",
     )
     assert "Subject" not in message_from_bytes(save_eml(Mail("x"), "Hi"))
+
+
+def test_many_lines_that_begin_like_a_part_are_text() -> None:
+    body = "--b\n" * 20_000
+    assert open_mail("again.eml", save_eml(None, body)).body == body
 
 
 def test_a_subject_given_takes_the_place_of_the_old_one() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
+from space.proofread.gguf_header import read_header
 from training.base.pretrain import split_like_llama3
 
 if TYPE_CHECKING:
@@ -65,7 +66,11 @@ def load_llama(name: str) -> LlamaForCausalLM:
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-    loaded = from_name(AutoModelForCausalLM, name, dtype=torch.float32)
+    loaded, found = from_name(
+        AutoModelForCausalLM, name, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+    )
+    if missing := sorted(found["missing_keys"]):  # transformers makes them up
+        raise UserError(f"{name} has no tensor {missing[0]}: save it again, or download it again")
     if loaded.config.model_type != "llama" or not loaded.config.tie_word_embeddings:
         raise UserError(f"{name} is no Llama with tied embeddings: choose one, as SmolLM2 or Llama-3.2-1B")
     fields = LlamaConfig().to_dict().keys() & loaded.config.to_dict().keys() - {"architectures", "dtype"}
@@ -78,16 +83,19 @@ def load_llama(name: str) -> LlamaForCausalLM:
 
 def from_name(kind: Any, name: str, **options: Any) -> Any:
     """What `kind.from_pretrained` gives for a folder, a Hub repo id or a GGUF file. UserError if there is none."""
+    from safetensors import SafetensorError
+
     path = Path(name)
     if path.suffix == ".gguf":
         if not path.is_file():
             raise UserError(f"{path} does not exist: name a GGUF file, a folder or a Hub repo id")
+        read_header(path)
         name, options = str(path.parent), {**options, "gguf_file": path.name}
     try:
         return kind.from_pretrained(name, **options)
-    except OSError as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(
-            f"no model at {path}: name a GGUF file, a folder or a Hub repo id that can be reached"
+            f"no model at {path}, or a damaged one: name a GGUF file, a folder or a Hub repo id that can be reached"
         ) from error
 
 

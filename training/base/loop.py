@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol
 
 from space.errors import UserError
@@ -174,13 +175,15 @@ def _restore(
     state: dict[str, Any] = {"step": 0, "pool": 0, "batch": 0, "pairs": 0, "tokens": 0, "seconds": 0.0}
     if not path.exists():
         return state
-    saved = torch.load(path, map_location=where, weights_only=False)
     try:
+        saved = torch.load(path, map_location=where, weights_only=True)
         model.load_state_dict(saved["model"])
         for optimizer, of_it in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(of_it)
-    except (RuntimeError, ValueError) as error:
-        raise UserError(f"{path} is of another model: delete it or choose another --out") from error
+    except (RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+        raise UserError(
+            f"{path} is of another model, or damaged: delete it or choose another --out"
+        ) from error
     state |= saved["state"]
     _say(f"resumed at step {state['step']:,}, {state['pairs']:,} pairs, {state['seconds'] / 60:.1f} minutes")
     return state

@@ -117,7 +117,7 @@ def pretrained(
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype or torch.float32, attn_implementation=hardware.attention()
+            path, use_safetensors=True, dtype=dtype or torch.float32, attn_implementation=hardware.attention()
         )
         return model, tokenizer
     except OSError as error:

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
@@ -127,8 +128,10 @@ def _same_tags(runs: Sequence[Path]) -> list[str]:
     """The tags of these runs. UserError if one has none, or others."""
     try:
         found = [(run / "tags.json").read_text("utf-8") for run in runs]
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: give --average folders of runs") from error
+    except (OSError, RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        raise UserError(
+            f"{getattr(error, 'filename', None) or 'a checkpoint'} cannot be read: give --average folders of runs"
+        ) from error
     if len(set(found)) > 1:
         raise UserError("--average: the runs have other tags; let them begin as copies of one run")
     return list(json.loads(found[0])["tags"])
@@ -144,10 +147,12 @@ def _mean(runs: Sequence[Path]) -> dict[str, Any]:
 
     try:
         loaded = [
-            torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=False)["model"] for run in runs
+            torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)["model"] for run in runs
         ]
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: give --average folders of runs") from error
+    except (OSError, RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        raise UserError(
+            f"{getattr(error, 'filename', None) or 'a checkpoint'} cannot be read: give --average folders of runs"
+        ) from error
     return {
         name: sum(each[name] for each in loaded) / len(loaded) if first.is_floating_point() else first
         for name, first in loaded[0].items()
@@ -208,7 +213,11 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
     folder = str(Path(base, "encoder")) if earlier.is_file() else base
     try:
         encoder = AutoModel.from_pretrained(
-            folder, add_pooling_layer=False, dtype=torch.float32, attn_implementation=hardware.attention()
+            folder,
+            use_safetensors=True,
+            add_pooling_layer=False,
+            dtype=torch.float32,
+            attn_implementation=hardware.attention(),
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except OSError as error:

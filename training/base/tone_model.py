@@ -70,7 +70,7 @@ def _pretrained(base: str) -> tuple[Any, Any]:
         # On a CPU, eager attention takes two thirds of the time of sdpa here, and dropout another fifth:
         # two epochs over 30,000 texts do without it.
         encoder = AutoModel.from_pretrained(
-            base, add_pooling_layer=False, attn_implementation="eager", hidden_dropout_prob=0.0,
+            base, use_safetensors=True, add_pooling_layer=False, attn_implementation="eager", hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )  # fmt: skip
         return encoder, AutoTokenizer.from_pretrained(base)

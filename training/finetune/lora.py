@@ -116,9 +116,14 @@ def base(model: str, **options: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     try:
-        return AutoModelForCausalLM.from_pretrained(model, **options)
-    except (OSError, ValueError, ImportError, SafetensorError) as error:
+        loaded, found = AutoModelForCausalLM.from_pretrained(
+            model, use_safetensors=True, output_loading_info=True, **options
+        )
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise cannot_be_loaded(model, error) from error
+    if missing := sorted(found["missing_keys"]):  # transformers makes them up
+        raise UserError(f"--model {model} has no tensor {missing[0]}: save it again, or download it again")
+    return loaded
 
 
 def cannot_be_loaded(model: str, error: BaseException) -> UserError:

@@ -202,7 +202,7 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
     )  # with the template that it learnt
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
-    base = AutoModelForCausalLM.from_pretrained(model, dtype=dtype)
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, use_safetensors=True)
     tuned = PeftModel.from_pretrained(base, adapter).to(device).eval()
     ordered = sorted(rows, key=lambda row: len(draft(row)))  # less padding
     texts: list[str] = []

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from space.errors import UserError
+from space.proofread.gguf_header import read_header
 
 CONTEXT = 512  # tokens in one llama.cpp batch, several windows at once; also the encoder's positions
 LONGEST_WORD = 100  # characters; BERT's own tokenizer gives up on longer words
@@ -149,12 +150,13 @@ class Encoder:
             )
         self._api = llama_cpp
         try:
+            read_header(path)
             self._llama = llama_cpp.Llama(
                 str(path), embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_NONE,
                 n_ctx=CONTEXT, n_batch=CONTEXT, n_ubatch=CONTEXT, n_threads=n_threads,
                 n_threads_batch=n_threads, verbose=False,
             )  # fmt: skip
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, UserError) as error:
             raise UserError(
                 f"the encoder {path} cannot be read: replace it, the file may be cut short"
             ) from error

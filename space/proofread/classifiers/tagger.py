@@ -57,12 +57,15 @@ class Tagger:
             raise UserError(
                 f"{error.filename} is missing: restore it with git checkout, or make it with python -m training tagger"
             ) from error
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{path}: tags.json or head.npz cannot be read: restore them, a file may be cut short"
             ) from error
         encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
-        if head[0].shape[1:] != (encoder.width + FEATURES,) or len(head[2]) != len(tags):
+        n_hidden = head[1].size
+        n_tags = len(tags) if isinstance(tags, list) and {KEEP, WRONG} <= {*map(str, tags)} else 0
+        shapes = [(n_hidden, encoder.width + FEATURES), (n_hidden,), (n_tags, n_hidden), (n_tags,)]
+        if [each.shape for each in head] != shapes:
             raise UserError(
                 f"{path}: encoder.gguf, head.npz and tags.json are not of one run: restore all three with git checkout"
             )

@@ -79,6 +79,15 @@ class Heads:
             for name, head in data["tone"].items()
         }
 
+    def fit(self, width: int) -> bool:
+        """Whether there is each head, for hidden states of this width."""
+        fitting = {
+            name
+            for name, (w, b, t) in self._tone.items()
+            if w.shape == (3, width) and b.shape == (3,) and t > 0
+        }
+        return fitting == set(LABELS)
+
     def tone(self, hidden: np.ndarray) -> dict[str, np.ndarray]:
         """Probabilities per head of one window's hidden states (tokens, width), [CLS] and [SEP] included."""
         pooled = hidden.mean(0)
@@ -174,11 +183,13 @@ class ToneClassifier:
             raise UserError(
                 f"{path / 'heads.json'} is missing: restore it, or make it with python -m training tone"
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path / 'heads.json'} cannot be read: restore it, the file may be cut short"
             ) from error
         encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
+        if not heads.fit(encoder.width):
+            raise UserError(f"{path}: encoder.gguf and heads.json are not of one run: restore both")
         return cls(
             encoder,
             heads,

@@ -17,13 +17,19 @@ from typing import Any
 
 from space.errors import UserError
 from space.proofread.edits import Edit, apply
+from space.proofread.gguf_header import read_header
 from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.llm.hub import ModelFile
 from space.proofread.llm.memory import check, estimated
 from space.proofread.llm.reading import Reader
+from space.proofread.llm.trial import try_model
 from space.proofread.prompt import MODES, PROMPT_VERSION, Message
+from space.settings import ROOT
+
+_SHOWN_CHARS = 300  # of a path that is none
+_SHIPPED = ROOT / "models"  # what the repository carries needs no trial
 
 
 class LlamaCpp:
@@ -45,23 +51,29 @@ class LlamaCpp:
         """`file` says what it is called and where it came from; without, it has the name of the path."""
         from llama_cpp import llama_supports_gpu_offload
 
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise UserError(
-                f"{path}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
+                f"{str(path)[:_SHOWN_CHARS]}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
             )
         self._following: Guide | None = None
         self._reader: Reader | None = None
-        with _opening(path):
-            header = load(path, vocab_only=True)
-        about = header.about
-        # Before gigabytes are read for nothing.
-        ends = (_piece(header, token) for token in (header.token_bos(), header.token_eos()))
-        self._template = ChatTemplate(about.get("tokenizer.chat_template", ""), path, *ends)
-        self.needed_bytes = estimated(path, about, header.n_vocab(), n_ctx)
-        header.close()
+        about = read_header(path)
+        self.needed_bytes = estimated(path, about, n_ctx)
         if not llama_supports_gpu_offload():
             check(path, self.needed_bytes)
-        version = about.get("proofreader.prompt_version")
+        adapter = path.parent / "reader" / path.name
+        self._adapter = adapter if adapter.is_file() else None
+        if self._adapter:
+            read_header(self._adapter)
+        if path.resolve().parent != _SHIPPED:
+            try_model(path, about, n_ctx, self._adapter)
+        version = about.metadata.get("proofreader.prompt_version")
+        with _opening(path):
+            header = load(path, vocab_only=True)
+        # Before gigabytes are read for nothing.
+        ends = (_piece(header, token) for token in (header.token_bos(), header.token_eos()))
+        self._template = ChatTemplate(about.text("tokenizer.chat_template"), path, *ends)
+        header.close()
         with _opening(path):
             self._llama = load(
                 path, n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
@@ -74,9 +86,9 @@ class LlamaCpp:
         self.file = file or ModelFile(path.stem, path)
         self.name, self.path = self.file.name, path
         self.general = version is None
-        self.unit = about.get("proofreader.unit", "email")
+        self.unit = about.text("proofreader.unit", "email")
         self.modes = tuple(
-            mode for mode in about.get("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES
+            mode for mode in about.text("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES
         )
         self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
         self._closed = False
@@ -130,11 +142,8 @@ class LlamaCpp:
         with self._lock:
             self._check_open()
             if not self._reader:
-                adapter = self.path.parent / "reader" / self.path.name
                 with silence():
-                    self._reader = Reader(
-                        self._llama.model, self._llama.n_threads, adapter if adapter.is_file() else None
-                    )
+                    self._reader = Reader(self._llama.model, self._llama.n_threads, self._adapter)
             return self._reader.gains(tokenize(text), [tokenize(apply(text, [edit])) for edit in edits])
 
     def _check_open(self) -> None:

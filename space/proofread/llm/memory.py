@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from space.errors import UserError
+from space.proofread.gguf_header import Header
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
@@ -33,18 +33,19 @@ def check(path: Path, needed: int) -> None:
         raise NotEnoughMemory(path, needed, free)
 
 
-def estimated(path: Path, metadata: Mapping[str, str], n_vocab: int, n_ctx: int) -> int:
+def estimated(path: Path, header: Header, n_ctx: int) -> int:
     """Bytes that a GGUF takes: the file, keys and values of `n_ctx` tokens in 16 bits, and the logits of a batch."""
-    architecture = metadata.get("general.architecture", "")
+    architecture = header.text("general.architecture")
 
     def number(name: str, default: int) -> int:
-        text = metadata.get(f"{architecture}.{name}", "")
-        return int(text) if text.isdecimal() else default
+        value = header.metadata.get(f"{architecture}.{name}")
+        return value if isinstance(value, int) else default
 
     heads = number("attention.head_count", 1)
     width = number("embedding_length", 0) // max(heads, 1)  # of one head
     key, value = (number(f"attention.{name}_length", width) for name in ("key", "value"))
     cache = 2 * n_ctx * number("block_count", 0) * number("attention.head_count_kv", heads) * (key + value)
+    n_vocab = header.lengths.get("tokenizer.ggml.tokens", 0)
     return path.stat().st_size + cache + _N_BATCH * n_vocab * _BYTES_OF_A_LOGIT
 
 

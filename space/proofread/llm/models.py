@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,8 +39,9 @@ def open_file(file: ModelFile, n_ctx: int, n_threads: int) -> Engine:
 def locate(model: str, models_dir: Path, on_progress: OnProgress | None = None) -> ModelFile:
     """The file of a model, downloaded if it is a Hub repo id that is not here yet. UserError says what to do."""
     path = models_dir / f"{model}.gguf"
-    if not path.is_file():
-        if model.endswith(".gguf") and ":" not in model or Path(model).exists():
+    # Those of os.path say False of a name that no file can have, where those of Path raise.
+    if not os.path.isfile(path):
+        if model.endswith(".gguf") and ":" not in model or os.path.exists(model):
             path = Path(model)
         elif REPO_ID.fullmatch(model):
             return fetch(model, on_progress)

@@ -52,7 +52,10 @@ def test_a_checkpoint_of_another_model_is_one_line(
     capsys.readouterr()
     assert main(arguments(corpus, tmp_path, "--max_steps=2", f"--model={pruned}")) == 2
     said = capsys.readouterr().err.splitlines()
-    assert said[-1] == f"{tmp_path / loop.CHECKPOINT} is of another model: delete it or choose another --out"
+    assert (
+        said[-1]
+        == f"{tmp_path / loop.CHECKPOINT} is of another model, or damaged: delete it or choose another --out"
+    )
 
 
 def test_workers_change_nothing(corpus: Path, tmp_path: Path) -> None:
