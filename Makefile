@@ -5,6 +5,7 @@ PYTHON ?= python3
 PORT ?= 7860
 WHEELS ?=
 SPACE ?=
+VERSION ?=
 DATA ?=
 GPU ?=
 ARGS ?=
@@ -12,7 +13,7 @@ ARGS ?=
 PY := .venv/bin/python
 JOBS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 LLAMA := $(subst ==,-,$(subst -,_,$(shell grep ^llama-cpp-python requirements.txt)))
-checksum = $(shell cat $(1) | cksum | cut -d' ' -f1)
+checksum = $(shell cat $(1) 2>/dev/null | cksum | cut -d' ' -f1)
 RUNTIME := .venv/runtime-$(call checksum,requirements.txt)
 TOOLS := .venv/tools-$(call checksum,requirements.txt training/requirements.txt tests/requirements.txt)
 
@@ -51,7 +52,7 @@ pip = $(compile) $(PY) -m pip --quiet --disable-pip-version-check --no-input
 install = $(pip) install $(if $(WHEELS),--find-links "$(WHEELS)") -r
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench train wheel deploy
+.PHONY: help run test lint bench train wheel deploy release
 export PORT
 
 help:  ## list these commands
@@ -133,6 +134,10 @@ wheel: | .venv/bin/pip  ## compile llama.cpp for every processor of this kind, f
 deploy: $(if $(SPACE),$(RUNTIME) wheel)  ## put the last commit on a Hugging Face Space: make deploy SPACE=user/name
 	$(if $(SPACE),,$(error Name the Space, and set HF_TOKEN to a token that may write to it: make deploy SPACE=user/name))
 	@$(PY) -m conversion deploy "$(SPACE)" $(ARGS)
+
+release: $(if $(VERSION),lint test)  ## lint, test, check the documents, commit the version and tag it: make release VERSION=0.2.0
+	$(if $(VERSION),,$(error Name the version: make release VERSION=0.2.0))
+	@$(PY) -m tests.release "$(VERSION)"
 
 $(RUNTIME): | .venv/bin/pip
 	$(compiler)
