@@ -12,6 +12,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 from huggingface_hub import SpaceCard, SpaceHardware
 
 from space import __version__
@@ -332,6 +333,17 @@ def test_the_readme_is_short_and_its_card_complete() -> None:
 def test_the_changelog_has_this_release() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(rf"^## \[{re.escape(__version__)}\] - \d{{4}}-\d\d-\d\d$", text, re.MULTILINE)
+
+
+def test_the_container_is_given_what_is_there() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    admitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"}
+    sources = {source for line in copied for source in line.split()} - {"wheel[s]"}  # made by `make wheel`
+    assert sources and {source.split("/")[0] for source in sources} | {"wheels"} == admitted
+    assert all(list(ROOT.glob(source)) for source in sources)
+    readme = (ROOT / "README.md").read_text()
+    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    assert all(f"`{name}`" in readme for name in compose["services"]["app"]["environment"])
 
 
 def test_make_lists_its_commands() -> None:

@@ -172,7 +172,7 @@ METER = "{label}, {percent} percent"
 
 # ---- status lines ----
 
-NOT_BEGUN = "The run did not begin: the queue may be full. Please try again in half a minute."
+NOT_BEGUN = "The run did not begin: too many emails are waiting. Please try again in a minute."
 WAITING = "Waiting for the model…"
 READING = "Reading the draft…"
 UNITS = {"sentence": "sentences", "email": "passages"}  # what a model is given at a time
