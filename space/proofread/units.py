@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from space.proofread.edits import Edit, apply
 from space.proofread.email import EDITABLE, WRAP_WIDTH, Part, split
+from space.proofread.language import without_foreign
 from space.proofread.lexicon import Lexicon
 from space.proofread.names import names
 from space.proofread.protect import Span, protected_spans
@@ -25,6 +26,7 @@ _BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
 _NEVER_READ = {
     "quote": ("a quoted reply", "quoted replies"),
     "code": ("code or a table", "pieces of code or tables"),
+    "foreign": ("a sentence in another language", "sentences in another language"),
 }
 
 
@@ -99,10 +101,10 @@ class Email:
         cls, draft: str, lexicon: Lexicon, *, unit: str = "sentence", terms: Iterable[str] = ()
     ) -> Email:
         """`unit` is what the model is given at a time, "sentence" or "email"; `terms` are words that the user protects."""
-        parts, terms = split(draft), tuple(terms)
+        parts, terms = without_foreign(split(draft), lexicon), tuple(terms)
         own = [part for part in parts if part.kind in EDITABLE]
         found = frozenset(name for part in own for name in names(part.text, lexicon))
-        if not _is_english(own, lexicon):
+        if not _is_english(own, lexicon) or (not own and any(part.kind == "foreign" for part in parts)):
             note = "This does not look like English, so it was left as it is."
             return cls(draft, (), (), found, (), (), (note,))
         spans = [
