@@ -243,7 +243,7 @@ def outcome_line(value: Proofread, progress: Progress, units: str, seconds: floa
         return strings.DONE.format(seconds=seconds, model=value.model, changes=changes)
     if not progress.done:
         return strings.STOPPED_EARLY
-    return strings.STOPPED.format(done=progress.done, total=progress.total, units=units)
+    return strings.STOPPED.format(first=progress.done + 1, total=progress.total, units=units)
 
 
 def _about(mail: Mail | None) -> list[str]:

@@ -11,8 +11,8 @@ TAGLINE = (
 
 DRAFT = "Your draft"
 DRAFT_PLACEHOLDER = (
-    "Paste or type an email in English, or drop a .txt or .eml file here. Unless you send feedback, nobody keeps it but this "
-    "browser (History)."
+    "Paste or type an email in English, or drop a .txt or .eml file here. Your email stays in this browser unless you send "
+    "feedback."
 )
 SERVER = "The rewrites are made by the server {name}: the text of your email goes there."
 COUNT = "{characters} characters · {words} words"
@@ -22,7 +22,7 @@ COUNT_OVER = (
 MODE = "Mode"
 MODES = {
     "proofread": "Proofread: correct mistakes",
-    "polish": "Polish: also make it politer",
+    "polish": "Polish: also make it more polite",
 }
 RUN = "Proofread  (Ctrl+Enter)"
 STOP = "Stop"
@@ -64,7 +64,7 @@ Samuel Adeyemi
 # ---- the draft as a file ----
 
 OPEN = "Open file"
-OPENED = "{name} is open."
+OPENED = "Opened {name}."
 SUBJECT = "Subject: {subject}"
 SAVE_TXT = "Save .txt"
 SAVE_EML = "Save .eml"
@@ -179,8 +179,8 @@ UNITS = {"sentence": "sentences", "email": "passages"}  # what a model is given 
 PROGRESS = "{done} of {total} {units} read"
 TIME_LEFT = "about {seconds} s left"
 DONE = "Done in {seconds:.1f} s with {model}: {changes}."
-STOPPED = "Stopped after {done} of {total} {units}; the rest is as you wrote it."
-STOPPED_EARLY = "Stopped before the first sentence; nothing was changed."
+STOPPED = "Stopped: {units} {first} to {total} were not checked."
+STOPPED_EARLY = "Stopped before the first sentence: nothing was checked."
 EMPTY_DRAFT = "There is no text to proofread yet: paste or type an email first."
 UNEXPECTED = "Something went wrong in the proofreader ({name}); your draft is untouched. Please try again."
 UNEXPECTED_TONE = "The tone could not be measured ({name})."
@@ -188,7 +188,7 @@ UNEXPECTED_FEEDBACK = "The feedback could not be kept ({name}); your words are s
 
 # ---- feedback ----
 
-FEEDBACK = "Was this right?"
+FEEDBACK = "Was this helpful?"
 VERDICTS = {"good": "👍 Yes", "bad": "👎 No"}
 WHAT_WAS_WRONG = "What was wrong?"
 REASONS = {
@@ -217,7 +217,7 @@ CONSENT_NOTE = (
     "Without this tick nothing is kept. Names in running text are not found: look above before you send."
 )
 SEND = "Send feedback"
-THANKS = "Thank you: your feedback is kept. To have it deleted, name its number: {id}"
+THANKS = "Thank you: your feedback is kept. To have it deleted, quote this number: {id}"
 PREVIEW = "What would be kept, word for word"
 NEED_VERDICT = "Choose 👍 or 👎 first."
 NEED_CONSENT = "Tick the box to agree first; nothing was kept."

@@ -41,7 +41,7 @@ from space.proofread.voice import objection
 from space.proofread.words import WORD
 from space.settings import Settings, require_models
 
-STOPPED = "Stopped: what follows the last change was not looked at."  # the note of a run that was
+STOPPED = "Stopped: the rest of the email was not checked."  # the note of a run that was
 # A sign-off ("Thanks for your help,"), an end inside quotes, markup ("&amp;", "{% endif %}") that a mark might become part of.
 _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
 # What the embedded model cannot spell, having seen next to none of it: it writes "0000" in its place. Of 55 sentences with

@@ -78,12 +78,12 @@ def test_a_run_that_is_stopped_says_how_far_it_came(page: OnePage) -> None:
         if re.search(r"[1-9]\d* of 40", update.get(page.view.status, "")):
             page.handlers.stop(REQUEST)
     assert update[page.view.last].stopped and not update[page.view.stop]["interactive"]
-    assert "Stopped after" in update[page.view.status] and "of 40 sentences" in update[page.view.status]
+    assert re.search(r"Stopped: sentences \d+ to 40 were not checked", update[page.view.status])
 
 
 def test_how_a_run_ended_does_not_hang_on_the_words_of_a_note() -> None:
     value = Proofread("Hi", (), RUDE, KIND, (), ("Angehalten.",), "m", {}, (), stopped=True)
-    stopped = strings.STOPPED.format(done=2, total=5, units="sentences")
+    stopped = "Stopped: sentences 3 to 5 were not checked."
     assert outcome_line(value, Progress(2, 5, ()), "sentences", 1.0) == stopped
     assert outcome_line(value, Progress(0, 5, ()), "sentences", 1.0) == strings.STOPPED_EARLY
 
