@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CSS = Path(__file__).with_name("ui.css")
 SCRIPT = Path(__file__).with_name("ui.js")
 _SCRIPT_WORDS = (
-    "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
+    "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "STALE", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
 )  # fmt: skip
 # System fonts only: the page must look the same on a machine with no network.
 THEME = gr.themes.Base(
@@ -114,6 +114,7 @@ class Layout:
 
     def _result(self) -> None:
         self.result = gr.HTML(render.marked(""), elem_id="result")
+        gr.HTML('<p class="pr-note" role="status"></p>', elem_id="stale")  # the script says it
         with gr.Row(elem_classes="pr-under"):
             off = {**_SMALL, "interactive": False}
             self.copy = gr.Button(strings.COPY, elem_id="copy", **off | {"min_width": 140})

@@ -74,6 +74,7 @@ FILE_NAME = "email"  # of what is saved
 
 RESULT = "Proofread email"
 RESULT_PLACEHOLDER = "The proofread email appears here, each change marked: click one to undo it."
+STALE = "Your draft has changed since: proofread it again."
 COPY = "Copy the email"
 COPIED = "Copied ✓"
 HIDE_MARKS = "Hide marks"

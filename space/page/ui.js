@@ -131,6 +131,24 @@
 
   const pieces = () => JSON.parse(one("#result [data-pieces]")?.dataset.pieces ?? "[]");
 
+  // The draft that the result is of.
+  const source = () => pieces().map((piece) => (typeof piece === "string" ? piece : piece[0])).join("");
+
+  // Says so while the result is of another draft than the one beside it.
+  function judge(draft) {
+    const line = one("#stale p");
+    const of = source();
+    const note = of && of !== draft ? words.STALE : "";
+    if (line && line.textContent !== note) line.textContent = note;
+  }
+
+  // On a phone, or at twice the size, what happens next is below the window.
+  function show(selector) {
+    if (one(selector).getBoundingClientRect().top < innerHeight * 0.8) return;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    one(selector).scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+  }
+
   // The email as chosen: the pieces between changes, and of each change the side that was taken.
   function text() {
     const taken = marks().map(isTaken);
@@ -194,6 +212,7 @@
     // Characters are code points, as Python counts them.
     count(draft) {
       remember("draft", draft, "sessionStorage");
+      judge(draft);
       later("#measure", 500);
       const count = (draft.match(/\S+/g) || []).length;
       const form = count > words.MAX_WORDS ? words.COUNT_OVER : words.COUNT;
@@ -209,8 +228,10 @@
     // A result has come: counts its changes, and puts it on top of the history.
     arrived() {
       follow();
-      const draft = pieces().map((piece) => (typeof piece === "string" ? piece : piece[0])).join("");
+      const draft = source();
+      judge(one("#draft textarea").value);
       if (!draft.trim()) return;
+      show("#result");
       const others = remembered("history", []).filter((email) => email.draft !== draft);
       remember("history", [{ time: Date.now(), draft }, ...others].slice(0, LAST));
       listHistory();

@@ -260,6 +260,34 @@ def test_another_model_is_chosen_and_one_that_is_broken_is_reported(
     no_traceback(page)
 
 
+def test_a_result_of_an_older_draft_is_said_to_be_one(page: Page) -> None:
+    stale = page.locator("#stale")
+    for text, shown in (
+        ("I has recieve it.", ""),
+        ("I has recieve it!", strings.STALE),
+        ("I has recieve it.", ""),
+    ):
+        draft(page).fill(text)
+        if page.locator("#result .pr-change").count() == 0:
+            page.locator("#run").click()
+            expect(page.locator("#result .pr-change").first).to_be_visible()
+        expect(stale).to_have_text(shown)
+        faded = page.locator("#result .pr-email").evaluate("(each) => getComputedStyle(each).opacity < 1")
+        assert faded == bool(shown)
+    draft(page).fill("We has recieved it.")
+    expect(stale).to_have_text(strings.STALE)
+    page.locator("#run").click()
+    expect(page.locator("#result")).to_contain_text("received")
+    expect(stale).to_have_text("")
+
+
+def test_on_a_phone_the_result_comes_to_the_eye(app: Any, open_page: Open) -> None:
+    page = open_page(app, 390, 844)
+    draft(page).fill("I has recieve it.")
+    page.locator("#run").click()
+    expect(page.locator("#result .pr-change").first).to_be_in_viewport()
+
+
 @pytest.mark.slow
 def test_the_note_on_a_model_that_stands_in_stays_after_a_run(
     start_app: Any, open_page: Open, tmp_path: Path
