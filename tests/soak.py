@@ -143,6 +143,8 @@ def soak(folder: Path, minutes: float, users: int) -> dict[str, Any]:
     log = (folder / "log").read_text()
     for line in re.findall(rf"Traceback.*|.*\w+ at \S+\.py:\d+.*|.*{MARK.pattern}.*", log):
         tally.error(f"log: {line}")
+    if tally.errors:
+        print(log[-10_000:], file=sys.stderr)
     lost = {mark for rows in (kept, stored) for mark in missing(tally.flags, rows)}
     return {
         "minutes": minutes,

@@ -19,7 +19,7 @@ import httpx
 MODELS = ("proofreader", "second", "third")
 SWITCH_SECONDS = 60.0
 # Of a user between two calls, on average: the queue of one core is seldom empty and seldom full.
-PAUSE_SECONDS = 8.0
+PAUSE_SECONDS = 6.0
 ANSWER_SECONDS = 600.0
 # A mistake, what it must become, and a sentence with a number for it.
 MISTAKES = {
