@@ -140,7 +140,7 @@ def drop_unread(
             if not ids or seconds >= RESULT_SECONDS:
                 queue.pending_event_ids_session.pop(session, None)
                 queue.pending_messages_per_session.pop(session, None)
-        for call in [call for call in calls if not reading[call] and not is_known(page, call)]:
+        for call in calls - queue.event_ids_to_events.keys():
             calls.discard(call)
             page.state_holder.session_data.pop(call, None)
             page.state_holder.time_last_used.pop(call, None)
