@@ -121,8 +121,9 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
     server.refuse_short_calls(page)
     # api_open is for calls beside the queue: the model is one, and they would wait for it without an end.
     page.queue(max_size=None, api_open=False)
-    server.limit_queue(page, settings.rate_limit)
     reading: Counter[str] = Counter()
+    calls: set[str] = set()
+    server.limit_queue(page, settings.rate_limit, calls)
     # Read by uvicorn: from these alone it believes X-Forwarded-For. Its own default is whoever runs on this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.forwarded_allow_ips)
     try:
@@ -141,6 +142,7 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                 prevent_thread_lock=True,
                 mcp_server=find_spec("mcp") is not None,
                 max_file_size=web.MAX_FILE_BYTES,
+                state_session_capacity=server.MAX_SESSIONS,
                 # Gradio serves files of its cache; never these, wherever somebody puts that cache.
                 blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
                 app_kwargs={
@@ -156,7 +158,7 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                         Middleware(web.Readers, reading, partial(server.is_known, page)),
                     ],
                     "exception_handlers": server.HANDLERS,
-                    "lifespan": server.drop_unread(page, reading),
+                    "lifespan": server.drop_unread(page, reading, calls),
                 },
             )
     except OSError as error:

@@ -33,6 +33,9 @@ FLAGS, OTHERS = 2, 10
 UNREAD_SECONDS = 10
 RESULT_SECONDS = 600
 SWEEP_SECONDS = 1
+# Gradio keeps a copy of the page of each session, about 0.1 MB, for its last 10,000. A call is a session of its own: it is dropped
+# with its last event. These are pages, and clients that name their session.
+MAX_SESSIONS = 1_000
 
 BUSY = "{count} requests are waiting already: try again in half a minute."
 TOO_OFTEN = "Too many requests from this address: try again in {seconds} seconds."
@@ -54,11 +57,12 @@ def refuse_short_calls(page: gr.Blocks) -> None:
     page.validate_inputs = validate_inputs
 
 
-def limit_queue(page: gr.Blocks, rate_limit: int) -> None:
+def limit_queue(page: gr.Blocks, rate_limit: int, calls: set[str]) -> None:
     """Lets so many events wait, and so many of one client: to the others the queue answers 503 or 429, with Retry-After.
 
     `rate_limit` is emails a minute of one client, in bursts of as many; 0 is no limit of a client. Every way in comes here: the
-    page, the endpoints and the MCP server. Gradio's own limit is one for all events, so emails would keep flags out.
+    page, the endpoints and the MCP server. Gradio's own limit is one for all events, so emails would keep flags out. `calls` gains
+    the events that are sessions of their own.
     """
     queue = page._queue
     push = queue.push
@@ -78,7 +82,11 @@ def limit_queue(page: gr.Blocks, rate_limit: int) -> None:
                 if seconds := buckets.get(group, others).take(client):
                     line = TOO_OFTEN.format(seconds=seconds)
                     raise HTTPException(429, line, {"Retry-After": str(seconds)})
-        return await push(body=body, request=request, username=username)
+        is_call = not body.session_hash  # Gradio then gives it the event's id
+        success, event_id, state = await push(body=body, request=request, username=username)
+        if success and is_call:
+            calls.add(event_id)
+        return success, event_id, state
 
     queue.push = limited
 
@@ -101,11 +109,13 @@ def _client(request: Request) -> str:
     return client_key(request.client.host if request.client else "")
 
 
-def drop_unread(page: gr.Blocks, reading: Counter[str]) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+def drop_unread(
+    page: gr.Blocks, reading: Counter[str], calls: set[str]
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A lifespan of the app in which an event that nobody listens to loses its place, its run and its result.
 
     `reading` has the sessions and calls on whose streams somebody listens. A flag stays: it is kept whether its answer is read
-    or not.
+    or not. Of `calls` that have ended the session is dropped.
     """
     unread: dict[str, float] = {}  # session -> since when
 
@@ -130,6 +140,10 @@ def drop_unread(page: gr.Blocks, reading: Counter[str]) -> Callable[[Any], Abstr
             if not ids or seconds >= RESULT_SECONDS:
                 queue.pending_event_ids_session.pop(session, None)
                 queue.pending_messages_per_session.pop(session, None)
+        for call in calls - queue.event_ids_to_events.keys():
+            calls.discard(call)
+            page.state_holder.session_data.pop(call, None)
+            page.state_holder.time_last_used.pop(call, None)
 
     async def for_ever() -> None:
         while True:

@@ -19,6 +19,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import gradio
 import gradio_client
 import httpx
 import pytest
@@ -61,6 +62,7 @@ class Served:
     """The app, and what it did."""
 
     url: str
+    page: gradio.Blocks
     models_dir: Path
     models: ModelSwitcher
     proofreader: Proofreader
@@ -123,7 +125,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory, **options: Any) -> Iterato
         assert models is not None, problem
         with io.TextIOWrapper(io.BytesIO(), "ascii") as terminal, redirect_stdout(terminal):
             app.launch(page, settings, models, problem)
-        yield Served(page.local_url.rstrip("/"), folder, models, models.switch(), feedback, runs, gate)
+        yield Served(page.local_url.rstrip("/"), page, folder, models, models.switch(), feedback, runs, gate)
         page.close(verbose=False)
 
 
@@ -287,6 +289,20 @@ def test_half_a_character_comes_back_as_a_mark_of_its_own(http: httpx.Client) ->
     )
     _, (value,) = events(http, f"/gradio_api/call/proofread/{answer.json()['event_id']}")[-1]
     assert "\ufffd" in value["text"] and "received" in value["text"]
+
+
+def test_a_call_that_is_done_leaves_no_session_behind(served: Served, http: httpx.Client) -> None:
+    """Each kept a copy of the page, 0.1 MB, until there were 10,000."""
+    sessions = served.page.state_holder.session_data
+    served.gate.clear()
+    try:
+        path = join(http, "proofread", text="He have it. She have it.")
+        call = path.rpartition("/")[2]
+        until(lambda: call in sessions)
+    finally:
+        served.gate.set()
+    until(lambda: call not in sessions)
+    assert events(http, path)[-1][0] == "complete"
 
 
 # ---- what is refused ----

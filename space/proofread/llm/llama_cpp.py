@@ -158,7 +158,9 @@ class LlamaCpp:
                 if self._reader:
                     self._reader.close()
                 self._llama.close()
-                del self._llama  # it also holds the logits of a whole context
+                # The logits of a whole context: the binding is in a cycle with itself (0.3.36), so it stays for a while.
+                self._llama.scores = None
+                del self._llama
 
     def _draft(self, input_ids: Any, **_: Any) -> Any:
         """What the answer is expected to go on with: llama.cpp checks those tokens in one batch."""
