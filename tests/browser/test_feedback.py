@@ -150,6 +150,7 @@ def test_what_was_sent_from_the_page_is_in_the_private_dataset(
     assert app.contacted.read_text() == ""
 
 
+@pytest.mark.slow
 def test_without_a_hub_the_thanks_come_and_the_record_arrives_after_kill_9_and_a_restart(
     loopback: HubServer, tmp_path: Path, open_page: Open
 ) -> None:

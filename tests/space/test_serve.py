@@ -58,6 +58,7 @@ def repo(model_hub: HubServer) -> Repo:
     return repo
 
 
+@pytest.mark.slow
 def test_a_model_of_the_hub_is_served_also_when_the_hub_is_away(
     model_hub: HubServer, repo: Repo, tmp_path: Path
 ) -> None:
