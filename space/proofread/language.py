@@ -53,8 +53,8 @@ def _is_foreign(text: str, lexicon: Lexicon) -> bool:
 def _is_known(text: str, lexicon: Lexicon) -> bool:
     """Whether enough of the words are listed; capitalised ones that are not may be names, which say nothing."""
     words = WORD.findall(text)
-    known = sum(map(lexicon.knows, words))
-    others = sum(not word[0].isupper() for word in words if not lexicon.knows(word))
+    unknown = [word for word in words if not lexicon.knows(word)]
+    known, others = len(words) - len(unknown), sum(not word[0].isupper() for word in unknown)
     return known >= KNOWN_SHARE * (known + others)
 
 
