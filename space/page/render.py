@@ -156,7 +156,7 @@ def marked(draft: str, edits: Sequence[Edit] = (), done: bool = False) -> str:
     if done:
         data = html.escape(json.dumps(parts))
         region = f'role="textbox" aria-multiline="true" contenteditable="plaintext-only" spellcheck="false" data-pieces="{data}"'
-    elif not draft:
+    elif not email:
         email = f'<span class="pr-none">{strings.RESULT_PLACEHOLDER}</span>'
     return f'<h2>{strings.RESULT}</h2><div class="pr-email" tabindex="0" aria-label="{strings.RESULT}" {region}>{email}</div>'
 

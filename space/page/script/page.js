@@ -39,7 +39,7 @@
 
   // On a phone, or at twice the size, what happens next is below the window.
   function bring(selector) {
-    if (one(selector).getBoundingClientRect().top < innerHeight * 0.8) return;
+    if (one(selector).getBoundingClientRect().top < innerHeight * 0.5) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     one(selector).scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
