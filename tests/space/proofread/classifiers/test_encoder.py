@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from space.errors import UserError
 from space.proofread.classifiers.encoder import (
     FEATURES,
+    KEPT,
     LONGEST_WORD,
     Encoder,
     encode,
