@@ -58,7 +58,9 @@ class Handlers:
             self._blank()
             | self._busy(True)
             | {
-                self._view.details: gr.skip(),  # hidden by the style sheet, as their room stays
+                # Hidden by the style sheet, as their room stays.
+                self._view.changes: gr.skip(),
+                self._view.details: gr.skip(),
                 self._view.status: render.status(strings.WAITING, "busy"),
             }
         )

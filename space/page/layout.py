@@ -70,7 +70,6 @@ class Layout:
                 self._result(draft_tone)
             with gr.Column(min_width=320, elem_id="review"):
                 self.changes = gr.HTML(render.no_result(), elem_id="changes")
-                self.skipped = gr.HTML(elem_id="skipped")
         with gr.Row():
             with gr.Column(min_width=320), gr.Accordion(strings.SETTINGS, open=False, elem_id="settings"):
                 self.settings = _settings(models)
@@ -153,6 +152,7 @@ class Layout:
         self.rescore = gr.Button(visible="hidden", elem_id="rescore")
 
     def _details(self) -> None:
+        self.skipped = gr.HTML(elem_id="skipped")
         self.why = gr.HTML(elem_id="why")
 
 

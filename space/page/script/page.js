@@ -1,6 +1,6 @@
   // ---- keys ----
 
-  const inField = (each) => each.matches?.("input, textarea, [contenteditable]");
+  const inField = (each) => each.matches?.("input, textarea") || each.isContentEditable;
 
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
@@ -30,6 +30,11 @@
         closePopover(true);
       }
     }
+  });
+
+  // A mark that is reached by Tab is the one that the keys are for.
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches(".pr-change[data-side]")) go(event.target);
   });
 
   // Gradio takes Shift+Enter for "submit" and swallows the new line; in an email it is one.
