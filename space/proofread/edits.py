@@ -32,8 +32,8 @@ class Edit:
     """`before`, the characters [start, end) of a text, becomes `after`: the one value for a change, proposed or made.
 
     `kind` is one of KINDS, `source` says who proposed it (SOURCES), `score` is the probability that a careful reader would
-    make it, 0 to 1, `status` what became of it (STATUSES), and `reason` is one line for the user: why it was made or refused.
-    `alternatives` are other texts, each of which could stand in place of `after`.
+    make it, 0 to 1, `status` what became of it (STATUSES), `reason` is one line for the user: why it was made or refused,
+    and `alternatives` are other texts that may stand in place of `after`.
     """
 
     start: int
