@@ -49,7 +49,7 @@ class Edit:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, in the notation of the command line, the endpoints and feedback."""
-        return asdict(self)
+        return asdict(self) | {"alternatives": list(self.alternatives)}
 
     def overlaps(self, other: Edit) -> bool:
         """Whether the two change a character of the same place; two insertions at one place do."""

@@ -37,6 +37,13 @@ WINDOW = 64  # tokens; training texts are one or two sentences, so longer ones a
 # How much a wholly neutral window counts against a wholly non-neutral one of the same length.
 NEUTRAL_WEIGHT = 0.15
 
+# The words of a gauge, each from its value on: word and dot are one number, so that they cannot disagree.
+SCALES = {
+    "sentiment": ((-1.0, "very negative"), (-0.6, "negative"), (-0.2, "neutral"), (0.2, "positive"), (0.6, "very positive")),
+    "politeness": ((-1.0, "rude"), (-0.6, "blunt"), (-0.2, "neutral"), (0.2, "polite"), (0.6, "very polite")),
+}  # fmt: skip
+LOW = -0.2  # below it a text sounds blunt, or negative
+
 
 @dataclass(frozen=True)
 class Score:
@@ -45,6 +52,30 @@ class Score:
     label: str
     score: float
     scores: dict[str, float]
+
+    @property
+    def value(self) -> float:
+        """Where the text is on the scale: the expected value, from -1 (impolite, negative) to 1 (polite, positive)."""
+        first, *_, last = _labels(self.scores)
+        return round(self.scores[last] - self.scores[first], 4)
+
+    @property
+    def word(self) -> str:
+        """The word of that value in SCALES."""
+        scale = SCALES["politeness" if "polite" in self.scores else "sentiment"]
+        return next(word for least, word in reversed(scale) if self.value >= least)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is blunt or rude, or negative."""
+        return self.value < LOW
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"value": self.value, "word": self.word}
+
+
+def _labels(scores: Mapping[str, float]) -> Sequence[str]:
+    return LABELS["politeness" if "polite" in scores else "sentiment"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +86,7 @@ class Tone:
     politeness: Score
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {"sentiment": self.sentiment.to_dict(), "politeness": self.politeness.to_dict()}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
