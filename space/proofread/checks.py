@@ -330,22 +330,33 @@ def _day(year: int, month: int, day: int) -> date | None:
 
 # ---- attachments ----
 
-_THING = r"(?:file|files|document|documents|report|spreadsheet|table|form|forms|draft|agreement|contract|memo|list|letter|invoice|schedule|agenda|presentation|slides|chart|copy|version|summary|worksheet|pdf)"
-_MENTIONED = re.compile(
-    r"\b(?:find|see|review|read|open|check|complete|sign)\s+(?:the\s|my\s|our\s|a\s)?(?:\w+\s){0,4}?(?:attached|enclosed)\b"
-    r"|\b(?:i|we)(?:\s(?:have|am|are)|'ve|'m|'re)?(?:\s(?:also|just|now|hereby|herewith))?\s(?:attach|attached|attaching|enclose|enclosed|enclosing)\b"
-    r"|^\W*(?:attached|enclosed)\s(?:please|is|are|you(?:'ll|\swill)?|herewith|hereto|find)\b"
+_THING = r"(?:file|files|document|documents|article|comments|resume|report|spreadsheet|table|form|forms|draft|agreement|contract|memo|list|letter|invoice|schedule|agenda|presentation|slides|chart|copy|version|summary|worksheet|pdf)"
+# What can only mean this email, and what may mean another one.
+_HERE = (
+    r"\b(?:find|see)\s(?:the\s|my\s|our\s|a\s)?(?:\w+\s){0,4}?(?:attached|enclosed)\b"
+    r"|\b(?:i|we)\s?(?:have\s|am\s|are\s|'ve\s|'m\s|'re\s)?(?:also\s|just\s|now\s|hereby\s|herewith\s)?(?:attach|attaching|enclose|enclosing)\b"
+    r"|\b(?:attached|enclosed),?\s(?:please|is|are|you(?:'ll|\swill)?|herewith|hereto|find|for\s(?:your|review))\b"
+    r"|\bas\san\sattachment\b|\bin\sattachment\b"
+)
+_SOMEWHERE = (
+    r"\b(?:i|we)\s?(?:have\s|'ve\s)?(?:also\s|just\s|now\s)?(?:attached|enclosed)\b"
     r"|\b(?:is|are)\s(?:also\s)?attached\b"
-    rf"|\bthe\s(?:attached|enclosed)\s(?:\w+\s)?{_THING}\b"
-    r"|\b(?:see|find)\s(?:the\s|my\s)?attachments?\b|\bas\san\sattachment\b",
+    r"|\b(?:review|read|open|check|complete|sign)\s(?:the\s|my\s|our\s)?(?:\w+\s){0,2}?attached\b"
+    rf"|\bthe\s(?:attached|enclosed)\s(?:\w+\s)?{_THING}\b|\b(?:see|find)\s(?:the\s|my\s)?attachments?\b"
+)
+_MENTIONED = re.compile(f"(?P<here>{_HERE})|{_SOMEWHERE}", re.IGNORECASE)
+_ANOTHER_MAIL = re.compile(
+    r"\b(?:last|earlier|previous|previously|prior|first|original|yesterday|ago|already|once|you\s(?:have\s)?(?:sent|attached))\b",
     re.IGNORECASE,
 )
-# Attached to something else or in another mail, not yet or not at all, or in the text below.
 _ELSEWHERE = re.compile(
-    r"\b(?:last|earlier|previous|previously|prior|first|original|yesterday|ago|already|once|below|link|links|if|unless|when|whether|should|not|never|forgot|you\s(?:have\s)?(?:sent|attached))\b"
-    r"|n't\b|\b(?:attached|enclosed)\s(?:to|with|by|in|on)\s(?!(?:this|the)\s(?:e-?mail|mail|message|note)\b|you\b)",
+    r"\b(?:in|with|to)\s(?:my|our|your|his|her|the)\s(?:last|earlier|previous|prior|first|original)\s(?:e-?mail|mail|message|note|letter)\b"
+    r"|\b(?:attached|enclosed)\s(?:(?:\w+\s)?below\b|links?\b|(?:to|with|by|in|on)\s(?!(?:this|the)\s(?:e-?mail|mail|message|note)\b|you\b))",
     re.IGNORECASE,
-)  # fmt: skip
+)
+_NOT_YET = re.compile(
+    r"(?:\b(?:if|unless|when|whether|should|not|never|forgot|did|do|as)|n't)\s(?:\w+\s){0,4}$", re.IGNORECASE
+)
 
 
 def _attachment(text: _Text, headers: Headers | None) -> Iterator[Check]:
@@ -356,9 +367,12 @@ def _attachment(text: _Text, headers: Headers | None) -> Iterator[Check]:
     if headers is not None:
         message = "You mention an attachment, but nothing is attached."
     for passage in text.of("sentence", "item"):
-        found = _MENTIONED.search(passage.text)
-        if found and not _ELSEWHERE.search(passage.text) and not passage.text.rstrip().endswith("?"):
-            yield passage.check(found, "attachment", message)
+        match = _MENTIONED.search(passage.text)
+        if match is None or _ELSEWHERE.search(passage.text) or passage.text.rstrip().endswith("?"):
+            continue
+        before = passage.text[max(0, match.start() - 60) : match.start()]
+        if not _NOT_YET.search(before) and (match.group("here") or not _ANOTHER_MAIL.search(passage.text)):
+            yield passage.check(match, "attachment", message)
             return
 
 
@@ -422,7 +436,7 @@ _BRACKETED = re.compile(r"[\[{<%]{1,3}[^\[\]{}<>\n]{1,60}[\]}>%]{1,3}")
 _LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
 _TO_COME, _TO_DO = word_set("checks", "to_come"), word_set("checks", "to_do")
 _MARK = re.compile(
-    rf"(?:\b(?P<before>[\w.]{{1,20}})\s|(?P<sign>[$€£]))?(?<![\w-])(?P<mark>X{{3,}}|{'|'.join([*_TO_COME, *_TO_DO])})(?![\w-])(?P<after>:|\s[a-z]+)?"
+    rf"(?:\b(?P<before>[\w.]{{1,20}})\s|(?P<sign>[$€£]))?(?<![\w-])(?P<mark>X{{3,6}}|{'|'.join([*_TO_COME, *_TO_DO])})(?![\w-])(?=(?P<after>:|\s[a-z]+)|)"
 )
 _MARKED = {name: word_set("checks", name) for name in ("before_to_come", "before_to_do", "after_to_do", "before_roman")}  # fmt: skip
 
@@ -456,7 +470,7 @@ def _is_left(match: re.Match[str], passage: _Passage) -> bool:
             and before not in _MARKED["before_to_do"]
             and after.strip() not in _MARKED["after_to_do"]
         )
-    return before not in _MARKED["before_roman"] and bool(passage.text[match.end("mark") :].strip(" .!"))
+    return before not in _MARKED["before_roman"] and bool(passage.text[match.end() :].strip(" .!"))
 
 
 def _is_placeholder(text: str) -> bool:
@@ -516,9 +530,11 @@ class _Figure:
 def _figures(text: _Text) -> Iterator[Check]:
     """Two figures that were to be one: digits that changed places, or one total with two amounts."""
     found = [figure for at, passage in enumerate(text.passages) for figure in _figures_in(passage, at)]
-    counts = {figure.of: len({f.digits for f in found if f.of == figure.of}) for figure in found}
+    amounts: dict[str, set[str]] = {}
+    for figure in found:
+        amounts.setdefault(figure.of, set()).add(figure.digits)
     for one, other in combinations(found[:100], 2):
-        if one.of != other.of or one.sentence == other.sentence or counts[one.of] > _AMOUNTS_AT_MOST:
+        if one.of != other.of or one.sentence == other.sentence or len(amounts[one.of]) > _AMOUNTS_AT_MOST:
             continue
         if _is_transposed(one.digits, other.digits) or (
             one.total and one.total == other.total and one.digits != other.digits

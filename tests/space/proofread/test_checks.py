@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import re
 import time
 from datetime import date
 from email.utils import parseaddr
@@ -15,6 +18,7 @@ from space.proofread.checks import MOST, NAMES, Check, check
 from space.proofread.headers import Headers
 from space.proofread.lexicon import Lexicon
 from space.proofread.units import Email
+from training.data.corpus import read_rows
 
 EMAILS = sorted((Path(__file__).parents[2] / "emails").glob("*.txt"))
 TODAY = date(2026, 11, 29)
@@ -120,3 +124,36 @@ def test_time_is_bounded_on_repeated_text(bit: str, lexicon: Lexicon) -> None:
     found = check(email, lexicon, None, TODAY)
     assert time.process_time() - began < 1.0
     assert len(found) <= MOST
+
+
+# ---- emails that people sent ----
+
+# A folder with email.jsonl.zst: a sample of the messages that most training emails are from, sent from 1999 to 2002.
+DATA = os.environ.get("DATA", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA, reason="DATA=FOLDER names no emails")
+def test_hardly_a_real_email_gets_a_false_note(lexicon: Lexicon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints every note of 300 emails for a person to judge.
+
+    Of an email that says nothing of an attachment any note counts as false, of the others any but that reminder.
+    """
+    rows = [row["text"] for row in read_rows(Path(DATA) / "email.jsonl.zst")]
+    drafts = random.Random(29).sample(rows, 300)
+    noted = [(draft, checks(draft, lexicon, today=date(2001, 6, 1))) for draft in drafts]
+    with capsys.disabled():
+        for draft, found in noted:
+            for each in found:
+                print(
+                    f"\n{each.name}\t{each.message}\t{draft[max(0, each.start - 60) : each.end + 40]!r}",
+                    end="",
+                )
+    speaking = [re.search("attach|enclos", draft, re.IGNORECASE) is not None for draft in drafts]
+    false = [
+        [each for each in found if each.name != "attachment" or not speaks]
+        for (_, found), speaks in zip(noted, speaking, strict=True)
+    ]
+    assert sum(map(bool, false)) <= 3
+    asked = sum(any(each.name == "attachment" for each in found) for _, found in noted)
+    assert asked >= sum(speaking) / 2
