@@ -125,18 +125,20 @@ _CRIES = re.compile(r"!{2,}|[!?]{3,}")
 
 
 def _subject(text: _Text, lexicon: Lexicon, headers: Headers | None) -> Iterator[Check]:
-    line = next((match for part in text.email.parts if part.kind == "header" and (match := SUBJECT_LINE.search(part.text))), None)  # fmt: skip
-    written = next(text.of("subject"), None)
-    if written is not None:
+    """A subject that is missing or shouts; that of a draft is its own line, whatever the headers say."""
+    if written := next(text.of("subject"), None):
         yield from _shouting(written, lexicon)
-    elif line is not None:
-        start = next(p.start for p in text.email.parts if p.kind == "header" and SUBJECT_LINE.search(p.text))
-        yield Check(start + line.start(), start + line.end(), "subject", "The subject is empty.")
-    elif headers is not None and not (headers.subject or "").strip():
-        yield Check(0, 0, "subject", "This email has no subject.")
-    elif headers is not None:
-        for found in _shouting(_Passage("subject", headers.subject or "", 0), lexicon):
-            yield Check(0, 0, "subject", found.message)
+        return
+    for part in text.email.parts:
+        if part.kind == "header" and (line := SUBJECT_LINE.search(part.text)):
+            passage = _Passage(part.kind, part.text, part.start)
+            yield passage.check(line, "subject", "The subject is empty.")
+            return
+    if headers is not None:
+        subject = _Passage("subject", headers.subject or "", 0)
+        found = [each.message for each in _shouting(subject, lexicon)]
+        for message in found if subject.text.strip() else ["This email has no subject."]:
+            yield Check(0, 0, "subject", message)
 
 
 def _shouting(subject: _Passage, lexicon: Lexicon) -> Iterator[Check]:
@@ -152,19 +154,16 @@ def _shouting(subject: _Passage, lexicon: Lexicon) -> Iterator[Check]:
 # ---- the greeting ----
 
 _GROUP = word_set("checks", "group")
-_TITLES = word_set("names", "titles") | {"sir"}
-_NICKNAMES = [
-    frozenset(words.split()) for kind, words in read_list("checks") if kind == "nicknames"
-]  # of one row: may be the same person
+_MAILBOX, _TITLES = word_set("checks", "mailbox"), word_set("names", "titles")
+# Those of one row may be the same person.
+_NICKNAMES = [frozenset(words.split()) for kind, words in read_list("checks") if kind == "nicknames"]
 _GREETED = re.compile(
     r"\W*(?:hi|hello|hey|hiya|dear|greetings|good\s?(?:morning|afternoon|evening|day)|morning|afternoon|evening)"
-    r"(?: there)?,?\s+(?P<name>[^,:;!?\n-]+)",
+    r"(?: there)?,?\s+(?P<name>[^,:;!?\n–—]+?)(?=\s-|[,:;!?\n–—]|$)",
     re.IGNORECASE,
 )
 _ALSO_NAMES = word_set("names", "also_names")
-_SELDOM = (
-    100  # occurrences in the word list of a word that is a name in a greeting: "Sofia" and not "Customer"
-)
+_SELDOM = 100  # occurrences in the word list; in a greeting such a word is a name: "Sofia", not "Customer"
 _PEOPLE_AT_MOST = 5  # of a mail to more the greeting says little
 
 
@@ -176,20 +175,14 @@ def _greeting(text: _Text, lexicon: Lexicon, headers: Headers | None) -> Iterato
         return
     match = _GREETED.match(passage.text)
     greeted = _greeted(match.group("name"), lexicon) if match else []
-    if (
-        not match
-        or not greeted
-        or any(_may_be(name, known) for name in greeted for person in to for known in person)
-    ):
-        return
-    known = next((k for name in greeted for person in to for k in person if _is_slip(name, k)), None)
-    people = " and ".join(" ".join(word.capitalize() for word in person) for person in to[:2])
-    who = match.group("name").strip()
-    if known:
-        message = f"The greeting says {who}, but the address says {people}."
-    else:
-        message = f"The greeting names {who}, but the email goes to {people}."
-    yield passage.check(match, "greeting", message, "name")
+    pairs = [(name, known) for name in greeted for person in to for known in person]
+    if match and pairs and not any(_may_be(*pair) for pair in pairs):
+        who = " ".join(match.group("name").split())
+        people = " and ".join(" ".join(word.capitalize() for word in person) for person in to)
+        slip = any(_is_slip(*pair) for pair in pairs)
+        verbs = ("says", "the address says") if slip else ("names", "the email goes to")
+        message = f"The greeting {verbs[0]} {who}, but {verbs[1]} {people}."
+        yield passage.check(match, "greeting", message, "name")
 
 
 def _person(name: str, address: str) -> list[str]:
@@ -203,14 +196,14 @@ def _person(name: str, address: str) -> list[str]:
     if not 2 <= len(words) <= 4 or not all(word[0].isupper() or len(word) < 4 for word in words):
         return []
     found = [word.casefold() for word in words]
-    return [] if _GROUP & set(found) or {"via", "info", "no", "reply", "service"} & set(found) else found
+    return [] if (_GROUP | _MAILBOX) & set(found) else found
 
 
 def _greeted(name: str, lexicon: Lexicon) -> list[str]:
     """The words of the one name in a greeting; none where it may be a word, initials or several people."""
     words = WORD.findall(_ascii(name))
     keys = [word.casefold() for word in words if word.casefold() not in _TITLES]
-    if not 1 <= len(keys) <= 3 or re.search(r"[&/+]", name) or {"and", *_GROUP} & set(keys):
+    if not 1 <= len(keys) <= 3 or re.search(r"[&/+\0]", name) or {"and", *_GROUP} & set(keys):
         return []
     if not all(word[0].isupper() and word[1:].islower() for word in words) or min(map(len, keys)) < 3:
         return []
@@ -288,12 +281,12 @@ def _stated(match: re.Match[str]) -> bool:
 def _weekday(match: re.Match[str], years: Iterable[int], today: date) -> str | None:
     """What is wrong with a day of the week and its date; None if nothing is."""
     word = match.group("weekday")
-    before, rest = match.string[max(0, match.start() - 30) : match.start()], match.string[match.end() :]
+    before = match.string[max(0, match.start() - 30) : match.start()]
     if _ONE_OF_SEVERAL.search(before) or (len(word) < 6 and not word[0].isupper()):
         return None
     if word == "Sun" and before.rstrip().lower().endswith("the"):  # a paper
         return None
-    if not _stated(match) and _SHORT_YEAR.match(rest):
+    if not _stated(match) and _SHORT_YEAR.match(match.string, match.end()):
         return None
     said = _DAYS.index(DATES[word.lower()])
     days = _readings(match, years)
@@ -351,7 +344,7 @@ _ANOTHER_MAIL = re.compile(
 )
 _ELSEWHERE = re.compile(
     r"\b(?:in|with|to)\s(?:my|our|your|his|her|the)\s(?:last|earlier|previous|prior|first|original)\s(?:e-?mail|mail|message|note|letter)\b"
-    r"|\b(?:attached|enclosed)\s(?:(?:\w+\s)?below\b|links?\b|(?:to|with|by|in|on)\s(?!(?:this|the)\s(?:e-?mail|mail|message|note)\b|you\b))",
+    r"|\b(?:attached|enclosed)\s(?:(?:\w+\s){0,4}?below\b|links?\b|(?:to|with|by|in|on)\s(?!(?:this|the)\s(?:e-?mail|mail|message|note)\b|you\b))",
     re.IGNORECASE,
 )
 _NOT_YET = re.compile(
@@ -433,6 +426,7 @@ def _names_in(email: Email) -> Iterable[_Name]:
 
 _FILLABLE, _FILL_IN = word_set("checks", "fillable"), word_set("checks", "fill_in")
 _BRACKETED = re.compile(r"[\[{<%]{1,3}[^\[\]{}<>\n]{1,60}[\]}>%]{1,3}")
+_VARIABLE = re.compile(r"\{\{\s*[\w. ]{1,40}\s*\}\}")
 _LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
 _TO_COME, _TO_DO = word_set("checks", "to_come"), word_set("checks", "to_do")
 _MARK = re.compile(
@@ -457,30 +451,20 @@ def _placeholders(text: _Text) -> Iterator[Check]:
 
 def _is_left(match: re.Match[str], passage: _Passage) -> bool:
     """Whether a mark stands for what is not there yet; "Date: TBD" says so, and Xs may be a numeral, or kisses."""
-    mark, before, after = (
-        match.group("mark"),
-        (match.group("before") or "").lower(),
-        match.group("after") or "",
-    )
+    mark, before, after = (match.group(name) or "" for name in ("mark", "before", "after"))
+    before = before.lower()
     if mark in _TO_COME:
         return bool(match.group("sign")) or before in _MARKED["before_to_come"]
     if mark in _TO_DO:
-        return (
-            bool(after)
-            and before not in _MARKED["before_to_do"]
-            and after.strip() not in _MARKED["after_to_do"]
-        )
+        noun = before in _MARKED["before_to_do"] or after.strip() in _MARKED["after_to_do"]
+        return bool(after) and not noun
     return before not in _MARKED["before_roman"] and bool(passage.text[match.end() :].strip(" .!"))
 
 
 def _is_placeholder(text: str) -> bool:
     """Whether what stands in brackets names what belongs there."""
     inside = text.strip("[]{}<>% ")
-    if (
-        re.fullmatch(r"\{\{\s*[\w. ]{1,40}\s*\}\}", text)
-        or re.fullmatch("X{2,}", inside)
-        or inside in _TO_COME | _TO_DO
-    ):
+    if inside in _TO_COME | _TO_DO or _VARIABLE.fullmatch(text) or re.fullmatch("X{2,}", inside):
         return True
     words = re.findall(r"[a-z]+", inside.lower().replace("'s", ""))
     if not words or re.search(r"[^\w\s'’/.…-]", inside):
@@ -530,15 +514,19 @@ class _Figure:
 def _figures(text: _Text) -> Iterator[Check]:
     """Two figures that were to be one: digits that changed places, or one total with two amounts."""
     found = [figure for at, passage in enumerate(text.passages) for figure in _figures_in(passage, at)]
+    said: set[tuple[str, str]] = set()
     amounts: dict[str, set[str]] = {}
     for figure in found:
         amounts.setdefault(figure.of, set()).add(figure.digits)
     for one, other in combinations(found[:100], 2):
         if one.of != other.of or one.sentence == other.sentence or len(amounts[one.of]) > _AMOUNTS_AT_MOST:
             continue
-        if _is_transposed(one.digits, other.digits) or (
-            one.total and one.total == other.total and one.digits != other.digits
-        ):
+        same_total = one.total and one.total == other.total and one.digits != other.digits
+        if (same_total or _is_transposed(one.digits, other.digits)) and (
+            one.digits,
+            other.digits,
+        ) not in said:
+            said.add((one.digits, other.digits))
             message = f"{one.text} or {other.text}? Both stand in this email."
             yield Check(*other.place, "figure", message)
 
