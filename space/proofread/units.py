@@ -21,8 +21,8 @@ from space.proofread.names import names
 from space.proofread.protect import Span, protected_spans
 from space.proofread.words import WORD
 
-_COMMON = 2000  # occurrences in the word list
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
+_COMMON = 2000  # occurrences in the word list of a word that a heading surely means
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 _LATIN = re.compile(r"[A-Za-z]")  # without one there is no English word
 _BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
