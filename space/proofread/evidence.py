@@ -28,7 +28,8 @@ from space.proofread.words import WORD
 MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
 AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
 _LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
-_SHORT = 4  # words; fewer are rarely a sentence
+_SHORT = 4  # words; fewer are rarely a sentence, unless the first is a subject ("They was late.")
+_SUBJECTS = frozenset("i you he she it we they this that these those there".split())
 
 Scored = tuple[str, float]  # a label and its probability
 
@@ -213,4 +214,7 @@ def _changes(edit: Edit, span: Span) -> bool:
 
 
 def _is_short(unit: Unit) -> bool:
-    return unit.kind == "subject" or len(WORD.findall(without_markup(unit.text))) < _SHORT
+    if unit.kind == "subject":
+        return True
+    words = WORD.findall(without_markup(unit.text))
+    return len(words) < _SHORT and (not words or words[0].lower() not in _SUBJECTS)

@@ -36,8 +36,6 @@ LABELS = {
 WINDOW = 64  # tokens; training texts are one or two sentences, so longer ones are cut to that length
 # How much a wholly neutral window counts against a wholly non-neutral one of the same length.
 NEUTRAL_WEIGHT = 0.15
-_REMEMBERED = 512  # windows whose tone is kept
-_Window = tuple[int, ...]  # token ids
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,6 @@ class ToneClassifier:
         self._encoder, self._lexicon = encoder, lexicon
         self._heads = heads
         self._hub = dict(hub or {})
-        self._seen: dict[_Window, dict[str, np.ndarray]] = {}
 
     @classmethod
     def load(
@@ -207,29 +204,15 @@ class ToneClassifier:
             for text in texts
         ]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
-        ids = [[tuple(code.ids_of(run)) for run in some] for code, some in zip(encoded, runs, strict=True)]
-        seen = self._windows([window for some in ids for window in some])
-        return [self._read(*one, seen) for one in zip(texts, encoded, runs, ids, strict=True)]
+        return [self._read(*one) for one in zip(texts, encoded, runs, strict=True)]
 
-    def _windows(self, wanted: Sequence[_Window]) -> dict[_Window, dict[str, np.ndarray]]:
-        """The tone of each window; a corrected email is read again only where it changed."""
-        seen = {window: tone for window in wanted if (tone := self._seen.get(window))}
-        new = [window for window in dict.fromkeys(wanted) if window not in seen]
-        read = zip(new, map(self._heads.tone, self._encoder.hidden(new)), strict=True)
-        seen |= read
-        self._seen |= seen
-        for oldest in list(self._seen)[:-_REMEMBERED]:
-            self._seen.pop(oldest, None)
-        return seen
-
-    def _read(
-        self, text: str, code: Encoded, runs: Sequence[tuple[int, int]], ids: Sequence[_Window],
-        seen: Mapping[_Window, dict[str, np.ndarray]],
-    ) -> Tone:  # fmt: skip
+    def _read(self, text: str, code: Encoded, runs: Sequence[tuple[int, int]]) -> Tone:
         if not runs:
             return Tone(_score(LABELS["sentiment"], (0, 1, 0)), _score(LABELS["politeness"], (0, 1, 0)))
+        ids = [code.ids_of(run) for run in runs]
         sizes = np.array([len(window) for window in ids])
-        scores = {name: [seen[window][name] for window in ids] for name in LABELS}
+        read = [self._heads.tone(states) for states in self._encoder.hidden(ids)]
+        scores = {name: [tone[name] for tone in read] for name in LABELS}
         for name, other in self._hub.items():
             scores[name] = other.scores([text[code.spans[a][0] : code.spans[b - 1][1]] for a, b in runs])
         tone = {
