@@ -23,7 +23,7 @@ from rapidfuzz.distance import OSA
 from space.proofread.email import EDITABLE, SUBJECT_LINE
 from space.proofread.headers import Headers
 from space.proofread.lexicon import Lexicon
-from space.proofread.names import DATES
+from space.proofread.names import DATES, OTHER_WORDS
 from space.proofread.protect import plain_in_place
 from space.proofread.units import Email
 from space.proofread.words import WORD, read_list, word_set
@@ -164,12 +164,15 @@ _GREETED = re.compile(
 )
 _ALSO_NAMES = word_set("names", "also_names")
 _SELDOM = 100  # occurrences in the word list; in a greeting such a word is a name: "Sofia", not "Customer"
+_EVERYDAY = (
+    1000  # occurrences of a word that is a firm's name rather than a person's, and no name misspelt: "Energy"
+)
 _PEOPLE_AT_MOST = 5  # of a mail to more the greeting says little
 
 
 def _greeting(text: _Text, lexicon: Lexicon, headers: Headers | None) -> Iterator[Check]:
     """A greeting of somebody whom the mail does not go to."""
-    to = [_person(*each) for each in headers.to] if headers else []
+    to = [_person(*each, lexicon) for each in headers.to] if headers else []
     passage = next(text.of("greeting"), None)
     if passage is None or not 0 < len(to) <= _PEOPLE_AT_MOST or not all(to):
         return
@@ -185,7 +188,7 @@ def _greeting(text: _Text, lexicon: Lexicon, headers: Headers | None) -> Iterato
         yield passage.check(match, "greeting", message, "name")
 
 
-def _person(name: str, address: str) -> list[str]:
+def _person(name: str, address: str, lexicon: Lexicon) -> list[str]:
     """The words of a recipient's name, in lower case; none if it does not look like a person's."""
     family, comma, given = name.split("(")[0].partition(",")
     words = WORD.findall(_ascii(f"{given} {family}" if comma else family))
@@ -196,7 +199,8 @@ def _person(name: str, address: str) -> list[str]:
     if not 2 <= len(words) <= 4 or not all(word[0].isupper() or len(word) < 4 for word in words):
         return []
     found = [word.casefold() for word in words]
-    return [] if (_GROUP | _MAILBOX) & set(found) else found
+    firm = any(lexicon.count(word) >= _EVERYDAY for word in found if word not in _ALSO_NAMES | _TITLES)
+    return [] if firm or (_GROUP | _MAILBOX) & set(found) else found
 
 
 def _greeted(name: str, lexicon: Lexicon) -> list[str]:
@@ -214,8 +218,9 @@ def _greeted(name: str, lexicon: Lexicon) -> list[str]:
 
 def _may_be(name: str, known: str) -> bool:
     """Whether a person of that name may be called this."""
+    short = name[0] == known[0] and min(len(name), len(known)) <= 4  # "Uli", "Vova"
     alike = name[:3] in known or known[:3] in name or any({name, known} <= row for row in _NICKNAMES)
-    return alike and not _is_slip(name, known)
+    return (short or alike) and not _is_slip(name, known)
 
 
 def _is_slip(name: str, known: str) -> bool:
@@ -284,6 +289,9 @@ def _weekday(match: re.Match[str], years: Iterable[int], today: date) -> str | N
     before = match.string[max(0, match.start() - 30) : match.start()]
     if _ONE_OF_SEVERAL.search(before) or (len(word) < 6 and not word[0].isupper()):
         return None
+    month = match.groupdict().get("month") or ""
+    if month in OTHER_WORDS:  # "on Monday may 5 people come"
+        return None
     if word == "Sun" and before.rstrip().lower().endswith("the"):  # a paper
         return None
     if not _stated(match) and _SHORT_YEAR.match(match.string, match.end()):
@@ -292,7 +300,7 @@ def _weekday(match: re.Match[str], years: Iterable[int], today: date) -> str | N
     days = _readings(match, years)
     shown = " ".join(match.group("date").split())
     if not days:
-        return f"There is no {shown}." if match.groupdict().get("month") else None
+        return f"There is no {shown}." if month else None
     if any(day.weekday() == said for day in days):
         return None
     nearest = min(days, key=lambda each: abs(each - today))
@@ -373,7 +381,6 @@ def _attachment(text: _Text, headers: Headers | None) -> Iterator[Check]:
 
 _BEFORE = re.compile(r"\b(\w+)\s$")
 _NAMES_AT_MOST = 200  # of an email; each is compared with each
-_EVERYDAY = 1000  # occurrences in the word list; such a word ("Energy") is its own name, not another misspelt
 
 
 @dataclass
@@ -425,7 +432,7 @@ def _names_in(email: Email) -> Iterable[_Name]:
 # ---- placeholders ----
 
 _FILLABLE, _FILL_IN = word_set("checks", "fillable"), word_set("checks", "fill_in")
-_BRACKETED = re.compile(r"[\[{<%]{1,3}[^\[\]{}<>\n]{1,60}[\]}>%]{1,3}")
+_BRACKETED = re.compile(r"(?<![\w.@/-])[\[{<%]{1,3}[^\[\]{}<>\n]{1,60}[\]}>%]{1,3}(?![\w@/-]|\.\S)")
 _VARIABLE = re.compile(r"\{\{\s*[\w. ]{1,40}\s*\}\}")
 _LOREM = re.compile(r"\blorem ipsum\b", re.IGNORECASE)
 _TO_COME, _TO_DO = word_set("checks", "to_come"), word_set("checks", "to_do")
