@@ -11,19 +11,21 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
 from space.proofread.causes import Cause, causes
+from space.proofread.checks import Check, check
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
 from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
-from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
+from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure, rewords
+from space.proofread.headers import Headers
 from space.proofread.judge import Judge, Odds, is_open
 from space.proofread.kinds import SOFTENERS
 from space.proofread.lexicon import Lexicon
@@ -84,6 +86,7 @@ class Proofread:
     stopped: bool = False
     causes: tuple[Cause, ...] = ()
     causes_after: tuple[Cause, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def text(self) -> str:
@@ -126,6 +129,7 @@ class Proofread:
             },
             "kept": [{"text": text, "reason": why} for text, why in dict.fromkeys(left)],
             "notes": list(self.notes),
+            "checks": [asdict(each) for each in self.checks],
             "model": self.model,
             "timings": self.timings,
         }
@@ -168,10 +172,12 @@ class Proofreader:
         dialect: str | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
         stop: Callable[[], bool] = lambda: False,
+        headers: Headers | None = None,
     ) -> Iterator[Progress | Proofread]:
         """Yields a Progress per unit and the Proofread last; after `stop` says True the rest stays as it was.
 
-        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are.
+        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are. `headers` are
+        what an .eml knows beside its text.
         UserError on another mode or dialect.
         """
         if mode not in self.engine.modes:
@@ -202,6 +208,7 @@ class Proofreader:
         yield Proofread(
             draft, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))), before, after, email.skipped,
             (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, *blamed,
+            check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
 
     def doubts(
@@ -464,7 +471,7 @@ class Proofreader:
 def _may_change(edit: Edit, measured: Measured) -> bool:
     """Whether an edit leaves alone what is the writer's own: emoji, and how a greeting, an item or a line begins and ends."""
     text, unit = measured.unit.text, measured.unit
-    if _is_beside_symbol(edit, text):
+    if _is_beside_symbol(edit, text) or (unit.kind == "subject" and not rewords(edit)):
         return False
     framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
     return not framed or not _is_frame(edit, text, unit.kind)

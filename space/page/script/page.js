@@ -98,6 +98,7 @@
         listHistory();
         if (marks().some((mark) => mark.dataset.side !== fresh[numberOf(mark)].dataset.side) || old?.items) ask("#rescore", 0);
       }
+      hideDismissed();
       follow();
       judge();
       if (email() && !old) bring("#result");
@@ -161,6 +162,18 @@
       save(new Blob([bytes], { type: "message/rfc822" }), `${words.FILE_NAME}.eml`);
     },
   };
+
+  // A check that was dismissed is not shown again in this browser.
+  function hideDismissed() {
+    const dismissed = remembered("dismissed", []);
+    for (const each of all("#notes .pr-check")) each.hidden = dismissed.includes(each.dataset.check);
+  }
+  document.addEventListener("click", (event) => {
+    const check = event.target.closest("[data-dismiss]")?.closest(".pr-check");
+    if (!check) return;
+    remember("dismissed", [...remembered("dismissed", []), check.dataset.check].slice(-500));
+    hideDismissed();
+  });
 
   const hasTyped = (entry) => (entry.items ?? []).some((item) => typeof item === "string");
 
