@@ -87,7 +87,8 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
             model: one of the models that the page offers; empty takes the one that is loaded
 
         Returns:
-            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why
+            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why,
+            and what to look at again ("checks")
         """
         with _one_line_errors():
             check_text(text, "text")

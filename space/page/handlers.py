@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,7 @@ class Handlers:
         units = strings.UNITS[proofreader.engine.unit]
         progress, first, shown_at = Progress(0, 0, ()), 0.0, 0.0
         headers = headers_of(mail) if mail else None
+        headers = headers and replace(headers, subject=without_subject(text)[0])
         for outcome in proofreader.run(
             text, **options.arguments(), headers=headers, stop=lambda: stop() or late()
         ):
