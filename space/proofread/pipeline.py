@@ -24,7 +24,7 @@ from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
 from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
 from space.proofread.judge import Judge, Odds, is_open
-from space.proofread.kinds import SOFTENERS
+from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
@@ -178,8 +178,8 @@ class Proofreader:
             if applied and done % AT_A_TIME == 0:
                 # Read bit by bit, the tone of the result is soon known when the run ends or is stopped.
                 clock.call("scores", partial(self._tone, email, applied))
-            edits += measured.refused
-            edits += self._with_reasons(clock.call("rewrite", partial(self._unit, measured, run)), draft)
+            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
+            edits += self._for_the_user(own, draft)
             stopped = stop()  # then this unit may not have been read to its end
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
@@ -196,10 +196,12 @@ class Proofreader:
     def _tone(self, email: Email, edits: Sequence[Edit]) -> Tone:
         return self.tone.score([email.spoken(edits)], email.people)[0]
 
-    def _with_reasons(self, edits: Iterable[Edit], draft: str) -> Iterator[Edit]:
+    def _for_the_user(self, edits: Sequence[Edit], draft: str) -> Iterator[Edit]:
+        """The edits of a unit, decided, each with its reason and the kind that the user reads."""
+        applied = [edit for edit in edits if edit.status == "applied"]
         for edit in edits:
-            why = edit.reason or reason(edit, self.classifiers.lexicon, draft)
-            yield replace(edit, reason=why)
+            why = edit.reason or reason(edit, self.classifiers.lexicon, draft, applied)
+            yield replace(edit, kind=shown_kind(edit.kind, edit.before, edit.after), reason=why)
 
     # ---- one unit ----
 
