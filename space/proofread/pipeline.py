@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from space.proofread import voice
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
@@ -28,19 +29,21 @@ from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
-from space.proofread.policy import UNLIKELY, Thresholds, says_something_else
+from space.proofread.policy import BEYOND, UNLIKELY, Thresholds, says_something_else
 from space.proofread.polish import is_faithful
 from space.proofread.prompt import messages
 from space.proofread.propose import chosen, prior_of
-from space.proofread.protect import refusal
+from space.proofread.protect import UNKNOWN, refusal
 from space.proofread.reasons import reason
 from space.proofread.units import MAX_WORDS as MAX_WORDS
 from space.proofread.units import Email, Skipped, Unit
 from space.proofread.units import spoken as spoken
-from space.proofread.voice import objection
 from space.proofread.words import WORD
 from space.settings import Settings, require_models
 
+CUT_OFF = "the rewrite was cut off, so we kept your sentence"
+# Reasons of refusals that say nothing of the email: the model wrote what is no rewrite of it.
+ACCIDENTS = voice.ACCIDENTS | {CUT_OFF, BEYOND, UNKNOWN}
 STOPPED = "Stopped: the rest of the email was not checked."  # the note of a run that was
 # A sign-off ("Thanks for your help,"), an end inside quotes, markup ("&amp;", "{% endif %}") that a mark might become part of.
 _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
@@ -95,6 +98,11 @@ class Proofread:
     @property
     def refused(self) -> tuple[Edit, ...]:
         return self._with_status("refused")
+
+    @property
+    def left_alone(self) -> tuple[Edit, ...]:
+        """The refused edits that tell the user something: what was protected, not what the model got wrong."""
+        return tuple(edit for edit in self.refused if edit.reason not in ACCIDENTS)
 
     def _with_status(self, status: str) -> tuple[Edit, ...]:
         return tuple(edit for edit in self.edits if edit.status == status)
@@ -235,9 +243,9 @@ class Proofreader:
         if answer is None:
             if run.stop():
                 return respellings
-            return [*respellings, _whole(unit, "the model found no end to its rewrite")]
+            return [*respellings, _whole(unit, CUT_OFF)]
         text, rewrite = unit.text, answer.text.strip()
-        if why := objection(text, rewrite):
+        if why := voice.objection(text, rewrite):
             return [*respellings, _whole(unit, why)]
         made = [*self._made(rewrite, answer, candidates, measured, run), *refused]
         why = self._spoils_tone(text, made, measured, run, free)
@@ -348,13 +356,13 @@ class Proofreader:
             return None
         rewrite, margin = apply(text, applied), self.classifiers.thresholds.politeness_margin
         if free and not is_faithful(text, rewrite):
-            return "the kinder wording would say something else"
+            return "a kinder wording would have changed the meaning"
         if free:
             return "" if self._gain(rewrite, measured, run) < margin else None
         # A word put right says nothing of tone, whatever the classifier makes of it; a kind word lost may.
         wordy = measured.mode == "polish" or self.engine.general or _loses_courtesy(text, rewrite)
         if wordy and self._gain(rewrite, measured, run) < -margin:
-            return "the rewrite would be less polite"
+            return "the rewrite would have sounded less polite"
         return None
 
     def _gain(self, rewrite: str, measured: Measured, run: _Run) -> float:

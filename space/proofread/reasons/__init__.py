@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from rapidfuzz.distance import OSA
+
 from space.proofread.dialect import DIALECTS, Dialect
 from space.proofread.edits import Edit
 from space.proofread.kinds import SOFTENERS, confused
@@ -19,11 +21,11 @@ from space.proofread.reasons import grammar, punctuation
 from space.proofread.reasons.classes import CLOSED
 from space.proofread.reasons.context import Context, context, plain, said, words_until_mark
 from space.proofread.reasons.forms import pair
-from space.proofread.words import WORD, is_word, likeness, read_list, word_set
+from space.proofread.words import WORD, is_word, read_list, word_set
 
 _LONGEST = 48  # characters of a text that a line quotes
 _LONGEST_LINE = 240
-_A_SLIP = 0.6  # likeness of a word and the one that was meant
+_RARE = 500  # occurrences in the word list; a rarer word was hardly meant
 _DAYS, _MONTHS = word_set("usage", "days"), word_set("usage", "months")
 _COUNTRIES = frozenset(word for (row,) in read_list("calendar") for word in row.split()) - _DAYS - _MONTHS - frozenset(
     "mon tue tues wed thu thur thurs fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec today todays tomorrow "
@@ -93,9 +95,13 @@ def _plainly(change: Edit, place: Context) -> str:
     if not place.gone and not place.come:
         return "Fits better here with these blanks."
     if not place.come:
+        if before == ",":
+            return f"No comma stands between words that belong together: '{said((*place.left[-1:], *place.right[:1]))}'."
         name = punctuation.NAMES.get(before)
         return f"No need for {name} here." if name else f"Reads better without '{before}'."
     if not place.gone:
+        if after == "," and place.left and place.right:
+            return f"A comma marks where another part of the sentence begins: '{said((*place.left[-1:], ',', *place.right[:1]))}'."
         name = punctuation.NAMES.get(after)
         if name:
             last = _short(said(place.left[-1:]))
@@ -205,6 +211,16 @@ def _confused(place: Context) -> str | None:
 
 def _misspelt(place: Context, lexicon: Lexicon) -> str | None:
     before, after = place.before, place.after
+    if after.lower() == f"{before.lower()}'s" and before.lower() in (
+        "here",
+        "there",
+        "that",
+        "it",
+        "what",
+        "he",
+        "she",
+    ):
+        return f"A sentence needs its verb: '{after}' is short for '{before} is'."
     if not after or not WORD.fullmatch(before) or not all(map(is_word, place.come)):
         return None
     if lexicon.knows(before):
@@ -218,10 +234,19 @@ def _slip(place: Context, lexicon: Lexicon) -> str | None:
     if not (len(place.was) == len(place.now) == 1 and WORD.fullmatch(before) and WORD.fullmatch(after)):
         return None
     was, now = place.was[0], place.now[0]
-    if was == now or pair(was, now, lexicon) or likeness(was, now) < _A_SLIP or {was, now} <= CLOSED:
+    if (
+        was == now
+        or pair(was, now, lexicon)
+        or OSA.distance(was, now) > 1 + (len(now) > 5)
+        or abs(len(was) - len(now)) > 1
+        or {was, now} <= CLOSED
+        or "'" in now
+    ):
         return None
+    if lexicon.count(was) < _RARE:
+        return f"Misspelling of '{after}'."
     shown = said((*place.come, *words_until_mark(place.right, 1)))
-    return f"'{before}' is a word too, but one letter or so from '{after}', which fits here: '{shown}'."
+    return f"'{before}' is a word too, but a slip away from '{after}', which fits here: '{shown}'."
 
 
 def _joined(place: Context) -> str | None:
@@ -248,7 +273,7 @@ def _joined(place: Context) -> str | None:
     if re.fullmatch(r"\w+(?:-\w+)+", after) and "-" not in before:
         return _hyphen(place)
     if after.isalpha() and re.fullmatch(r"\w+(?:[ -]\w+)+", before):
-        return f"'{after}' is written as one word."
+        return f"'{after}' is one word{', without a hyphen' if '-' in before else ''}."
     if re.fullmatch(r"\w+", before) and re.fullmatch(r"\w+(?: \w+)+", after):
         count = {2: "two", 3: "three"}.get(len(after.split()), "several")
         return f"'{after}' is {count} words."
@@ -339,6 +364,8 @@ def _capital(place: Context, lexicon: Lexicon) -> str | None:
             return f"'{after}' is a name, and names have a capital."
         if low in CLOSED:
             return f"The first word of a sentence has a capital: '{place.phrase()}'."
+        if place.left[-1] == ":":
+            return "A sentence behind a colon may begin with a capital."
         return f"Names have a capital; '{after}' is written as one, or as part of one."
     if after.islower():
         return f"Only names and the first word of a sentence have a capital, so '{after}' has none."

@@ -12,7 +12,12 @@ def _of(name: str) -> frozenset[str]:
 
 ADVERBS, SUBJECTS, CLAUSE_OPENERS = _of("adverbs"), _of("subject_pronouns"), _of("clause_openers")
 INDEFINITE, COLLECTIVES, UNCOUNTABLE = _of("indefinite"), _of("collectives"), _of("uncountable")
-SEVERAL, ONE, NEVER_PLURAL = _of("plural_only"), _of("singular_only"), _of("never_plural")
+SEVERAL, ONE, AMOUNTS, NEVER_PLURAL = (
+    _of("plural_only"),
+    _of("singular_only"),
+    _of("amount_words"),
+    _of("never_plural"),
+)
 OBJECTS, DAYS, MONTHS, TIME = _of("object_pronouns"), _of("days"), _of("months"), _of("units_of_time")
 TO_VERBS, GERUND_VERBS, GERUND_TO = _of("to_verbs"), _of("gerund_verbs"), _of("gerund_to")
 BARE_AFTER, SPEECH = _of("bare_after"), _of("speech")
@@ -25,8 +30,10 @@ POSSESSIVES, GOING = _of("possessives"), _of("going")
 CLOSED = (
     PREPOSITIONS | AUXILIARIES | DETERMINERS | CLAUSE_OPENERS | SUBJECTS | OBJECTS | WH | ADVERBS | MODALS
 )
-PHRASES = frozenset(tuple(row[0].split()) for row in read_list("phrases"))
-SENSES = dict(read_list("preposition_senses"))
+PHRASES = frozenset(
+    tuple(row[0].split()) for name in ("phrases", "closings") for row in read_list(name) if " " in row[0]
+)
+SENSES = {preposition: sense for preposition, sense in read_list("preposition_senses")}
 GOVERNED: dict[str, set[str]] = {}
 for _preposition, _words in read_list("governed"):
     for _word in _words.split():

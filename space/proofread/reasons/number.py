@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from space.proofread.kinds import ARTICLES, AUXILIARIES, DETERMINERS, PREPOSITIONS
 from space.proofread.lexicon import Lexicon
 from space.proofread.reasons.classes import (
+    AMOUNTS,
     CLAUSE_OPENERS,
     CLOSED,
     COLLECTIVES,
@@ -18,6 +20,7 @@ from space.proofread.reasons.classes import (
     SEVERAL,
     SINGULAR_IN_S,
     SUBJECTS,
+    TO_VERBS,
     WH,
 )  # fmt: skip
 from space.proofread.reasons.context import Context, said, words_until_mark
@@ -28,7 +31,7 @@ from space.proofread.words import is_word
 # What goes with one, and with several.
 _MANY = {"is": "are", "was": "were", "has": "have", "does": "do", "isn't": "aren't", "wasn't": "weren't", "hasn't": "haven't", "doesn't": "don't"}  # fmt: skip
 _ONE_OF = {many: one for one, many in _MANY.items()}
-_AMOUNTS = frozenset("lots number couple dozens variety series range lot hundreds thousands".split())
+_NUMBERS_OF = frozenset("lots number couple dozens variety series range lot hundreds thousands".split())
 _POINTERS = frozenset(("this", "that", "these", "those"))
 _BEFORE_NOUNS = (DETERMINERS | frozenset("of for with from about at by on without between in".split())) - {
     "that"
@@ -93,7 +96,7 @@ def _pronoun_subject(left: Sequence[str], several: bool, verb: str) -> str | Non
     sure = last in ("i", "he", "she", "we", "they") or opens  # "the file I sent you is"
     if plural != several or not sure or last == "i" and verb.lower() in ("are", "were", "aren't"):
         return None
-    return f"With '{left[-1]}' stands '{verb}': '{said((left[-1], verb))}'."
+    return f"The subject '{left[-1]}' takes '{verb}'."
 
 
 def _relative(left: Sequence[str], several: bool, verb: str) -> str | None:
@@ -180,9 +183,7 @@ def _subject_ahead(place: Context, several: bool, verb: str) -> str | None:
         return None
     if ahead[0] in SUBJECTS:
         plural = ahead[0] in ("you", "we", "they", "i")
-        return (
-            f"With '{right[0]}' stands '{verb}': '{said((verb, right[0]))}'." if plural == several else None
-        )
+        return f"The subject '{right[0]}' takes '{verb}'." if plural == several else None
     thing = _thing_ahead(place, several)
     known = ahead[0] in DETERMINERS | SEVERAL | ONE
     return (
@@ -203,7 +204,7 @@ def _thing_ahead(place: Context, several: bool) -> str:
     return said(words) if low[0] in ("a", "an", "another", "one") and not is_plural(low[-1]) else ""
 
 
-def noun_phrase(words: Sequence[str], most: int = 4) -> tuple[str, ...]:
+def noun_phrase(words: Sequence[str], most: int = 6) -> tuple[str, ...]:
     """The first words, with their determiner, up to a mark or a word that no noun phrase goes on with."""
     near = words_until_mark(words, most)
     end = next(
@@ -214,7 +215,12 @@ def noun_phrase(words: Sequence[str], most: int = 4) -> tuple[str, ...]:
         ),
         len(near),
     )
-    return near[:end]
+    verb = next((at for at, word in enumerate(near[:end]) if at and is_third_person(word.lower())), end)
+    return near[: max(verb, min(2, end))]  # "the application needs": what follows may be the verb
+
+
+def is_third_person(word: str) -> bool:
+    return any(base in VERBS and form == S for base, form in forms(word))
 
 
 # ---- nouns, and the -s of verbs ----------------------------------------------------------------------------------------
@@ -226,7 +232,13 @@ def _ending_s(place: Context, lexicon: Lexicon) -> str | None:
     if not found or ({S} not in (found.before, found.after)) or BASE not in found.before | found.after:
         return None
     added = S in found.after
-    if not added and (said_so := after_auxiliary(place, frozenset([BASE]), sure=_takes_object(place))):
+    if not added and (
+        said_so := after_auxiliary(
+            place,
+            frozenset([BASE]),
+            sure=_takes_object(place) or not TO_VERBS.isdisjoint(place.behind[-2:-1]),
+        )
+    ):
         return said_so
     return (
         _called_for(place, added) or _verb(place, found.base, added) or _before_its_verb(place, added)
@@ -247,7 +259,7 @@ def _called_for(place: Context, added: bool) -> str | None:
                 and behind[at + 2] in DETERMINERS
             ):
                 return f"After '{said(place.left[at : at + 3])}' comes the plural: '{place.after}'."
-        if behind[-1:] == ("of",) and behind[-2:-1] and behind[-2] in _AMOUNTS:
+        if behind[-1:] == ("of",) and behind[-2:-1] and behind[-2] in _NUMBERS_OF:
             return (
                 f"After '{said(place.left[-2:])}' what can be counted stands in the plural: '{place.after}'."
             )
@@ -267,7 +279,11 @@ def _called_for(place: Context, added: bool) -> str | None:
         )
         if added and counted:
             return f"'{shown}' calls for the plural: '{place.phrase(back=back, on=0)}'."
-        if not added and word in ("a", "an", "each", "every", "another", "this"):
+        if added and word in AMOUNTS:
+            return (
+                f"With '{shown}' what can be counted stands in the plural: '{place.phrase(back=back, on=0)}'."
+            )
+        if not added and word in ("a", "an", "each", "every", "another", "this", "one"):
             return f"'{shown}' goes with one thing: '{place.phrase(back=back, on=0)}'."
     return None
 
@@ -283,16 +299,27 @@ def _verb(place: Context, base: str, added: bool) -> str | None:
             return None
         ending = "the verb ends in '-s'" if added else "the verb has no '-s'"
         return f"After '{left[-1]}' {ending}: '{said((left[-1], place.after))}'."
-    if (
-        base not in VERBS
-        or last in DETERMINERS | SEVERAL | ONE
-        or place.ahead[:1]
-        and place.ahead[0] in AUXILIARIES
-    ):
+    if not (base in VERBS or _takes_object(place)) or place.ahead[:1] and place.ahead[0] in AUXILIARIES:
         return None
-    if last in ("who", "which", "that"):
-        return _relative(left, not added, place.after)
-    return noun_subject(left, not added, place.after) if _takes_object(place) else None
+    if last in ("who", "which", "that") and (relative := _relative(left, not added, place.after)):
+        return relative
+    if last == "and" and added and (first := _verb_before(place)):
+        return f"Two verbs of one subject have the same form: '{first} … and {place.after}'."
+    if last in DETERMINERS | SEVERAL | ONE:
+        return None
+    if last == "what" and added:
+        return f"'{left[-1]}' takes the form for one: '{said((left[-1], place.after))}'."
+    goes_on = _takes_object(place) or place.ahead[:1] == ("to",) and place.now[0] in TO_VERBS
+    return noun_subject(left, not added, place.after) if goes_on else None
+
+
+def _verb_before(place: Context) -> str:
+    """A verb in -s before an "and", with its object."""
+    for word, following in pairwise(place.behind[:-1]):
+        is_s = is_third_person(word)
+        if is_s and following in ARTICLES | POSSESSIVES:
+            return word
+    return ""
 
 
 def _takes_object(place: Context) -> bool:
@@ -328,7 +355,7 @@ def _describing(place: Context, added: bool) -> str | None:
         return None
     if any(base in VERBS and form != BASE for base, form in forms(noun)) and not is_plural(noun):
         return None
-    if not (last in _BEFORE_NOUNS or place.behind[-2:-1] and place.behind[-2] in _BEFORE_NOUNS):
+    if not _in_noun_phrase(place):
         return None
     return f"A word that describes the noun behind it has no plural '-s': '{place.phrase()}'."
 
@@ -337,14 +364,24 @@ def _more_than_one(place: Context, added: bool) -> str | None:
     """Where only the words before show that it is a noun."""
     if not added or place.now[0] in COLLECTIVES or not place.behind:
         return None
-    last, second = place.behind[-1], place.behind[-2] if len(place.behind) > 1 else ""
-    back = (
-        1
-        if last in _BEFORE_NOUNS
-        else 2
-        if second in _BEFORE_NOUNS and last.isalpha() and last not in CLOSED
-        else 0
-    )
-    if not back or back == 2 and _takes_object(place):
+    back = _in_noun_phrase(place)
+    if (
+        not back
+        or back > 1
+        and _takes_object(place)
+        or {"a", "an", "another", "this", "that"} & set(place.behind[-back:])
+    ):
+        return None
+    if back > 1 and any(base in VERBS for base, _ in forms(place.now[0])):
         return None
     return f"The plural fits here, as more than one is meant: '{place.phrase(back=back, on=0)}'."
+
+
+def _in_noun_phrase(place: Context) -> int:
+    """How many words before stands a determiner or preposition that a noun must follow, 0 if none does."""
+    for back, word in enumerate(place.behind[:-4:-1], 1):
+        if word in _BEFORE_NOUNS:
+            return back
+        if not word.isalpha() or word in CLOSED or _is_verb_only(word) or is_plural(word):
+            return 0
+    return 0

@@ -10,8 +10,10 @@ from space.proofread.reasons.classes import (
     CONJUNCTIONS,
     DAYS,
     GREETINGS,
+    MODALS,
     MONTHS,
     OPENERS,
+    PHRASES,
     SPEECH,
     SUBJECTS,
     SUBORDINATORS,
@@ -26,7 +28,7 @@ NAMES = {
     "(": "a bracket", ")": "a bracket", "/": "a slash", "…": "three dots",
 }  # fmt: skip
 _CLOSINGS = frozenset(tuple(row[0].split()) for row in read_list("closings"))
-_ASIDES = (("for", "example"), ("for", "instance"), ("of", "course"), ("however",), ("therefore",), ("too",), ("though",), ("then",), ("in", "fact"), ("by", "the", "way"), ("as", "well"), ("please",), ("perhaps",), ("indeed",), ("instead",), ("etc",), ("respectively",))  # fmt: skip
+_ASIDES = (("for", "example"), ("for", "instance"), ("of", "course"), ("however",), ("therefore",), ("too",), ("though",), ("then",), ("in", "fact"), ("in", "particular"), ("by", "the", "way"), ("as", "well"), ("please",), ("perhaps",), ("indeed",), ("instead",), ("etc",), ("respectively",))  # fmt: skip
 _SHOWN = 4  # words of an opening phrase that a line quotes
 
 
@@ -113,19 +115,22 @@ def _opening(place: Context) -> str | None:
     """An opening word, phrase or clause, with the main clause behind it."""
     left, behind, ahead = place.left, place.behind, place.ahead
     begins = len(left) - next((at for at, word in enumerate(reversed(left)) if not is_word(word)), len(left))
-    if not behind[begins:] or not ahead or begins and left[begins - 1] not in (";", ":"):
+    if not behind[begins:] or not ahead or begins > 2 and left[begins - 1] not in (";", ":"):
         return None
+    if behind[begins] in CONJUNCTIONS and len(left) - begins > 2:
+        begins += 1
     first, opening = behind[begins], left[begins:]
     rest = said(words_until_mark(place.right, 1))
     if len(opening) == 1 and (first in OPENERS or len(first) > 4 and first.endswith("ly")):
         return f"A comma stands after an opening '{opening[0]}': '{opening[0]}, {rest}'."
+    if len(opening) > 1 and behind[begins:] in PHRASES:
+        return f"A comma stands after an opening '{said(opening)}': '{said(opening)}, {rest}'."
+    begun = ahead[0].split("'")[0]
     main = (
-        ahead[0]
-        in SUBJECTS
-        | DETERMINERS
-        | {"please", "there", "let", "let's", "i'm", "i'll", "i've", "i'd", "we'll", "we're", "we've"}
+        begun in SUBJECTS | DETERMINERS | {"please", "there", "here", "let", "what"}
         or place.right[0].istitle()
     )
+    main = main or ahead[0] in MODALS | AUXILIARIES and len(ahead) > 1 and ahead[1] in SUBJECTS
     if not main or len(opening) < 2:
         return None
     shown = said(opening) if len(opening) <= _SHOWN else f"{said(opening[:_SHOWN])} …"
@@ -141,7 +146,7 @@ def _opening(place: Context) -> str | None:
 def _second_clause(place: Context) -> str | None:
     """and, but or so before a clause with a subject of its own."""
     ahead = place.ahead
-    if len(ahead) < 3 or ahead[0] not in CONJUNCTIONS or not _has_verb(place):
+    if len(ahead) < 3 or ahead[0] not in CONJUNCTIONS or ahead[:2] == ("so", "that") or not _has_verb(place):
         return None
     clause = ahead[1] in SUBJECTS | {
         "there",
@@ -159,8 +164,21 @@ def _second_clause(place: Context) -> str | None:
     }
     clause = clause or ahead[1] in ("this", "that", "these", "those") and ahead[2] in AUXILIARIES
     clause = clause or ahead[1] in DETERMINERS and len(ahead) > 3 and ahead[3] in AUXILIARIES
+    if ahead[0] == "but" and not clause:
+        return f"A comma stands before a 'but' that sets a contrast: ', {said(words_until_mark(place.right, 3))}'."
     if clause:
         return f"A comma stands before '{place.right[0]}' where a second clause begins: ', {said(words_until_mark(place.right, 3))}'."
+    return None
+
+
+def _contrast(place: Context) -> str | None:
+    if (
+        place.ahead[:1]
+        and place.ahead[0] in ("although", "though", "whereas")
+        and _has_verb(place)
+        and len(place.ahead) > 3
+    ):
+        return f"A comma stands before a clause with '{place.right[0]}' that sets a contrast."
     return None
 
 
@@ -193,8 +211,13 @@ def _aside(place: Context) -> str | None:
             return f"A comma parts '{said(words)}' from the rest: ', {said(words)}'."
         if behind[-len(words) :] == words and len(behind) > len(words) and behind[-len(words) - 1] == ",":
             return f"Commas stand on both sides of '{said(words)}'."
-    if ahead[:1] == ("which",) and behind and behind[-1] not in PREPOSITIONS:
-        return "A comma stands before a 'which' that adds a remark."
+    if (
+        ahead[:1]
+        and ahead[0] in ("which", "where", "who")
+        and behind
+        and behind[-1] not in PREPOSITIONS | AUXILIARIES | CONJUNCTIONS
+    ):
+        return f"A comma before '{place.right[0]}' makes what follows a remark, beside the point."
     return None
 
 
@@ -223,7 +246,7 @@ def _added(place: Context) -> str | None:
 
 
 _COMMA: tuple[Callable[[Context], str | None], ...] = (
-    _greeting, _name_spoken_to, _date, _second_clause, _list, _opening, _aside, _added,
+    _greeting, _name_spoken_to, _date, _second_clause, _list, _opening, _aside, _contrast, _added,
 )  # fmt: skip
 
 
@@ -262,6 +285,12 @@ def _no_comma(place: Context) -> str | None:
     opens = behind[0] in PREPOSITIONS | SUBORDINATORS | OPENERS if behind else True
     if following in AUXILIARIES and "," not in behind and not opens and not SUBJECTS & set(behind):
         return f"No comma parts the subject from its verb: '{said((*place.left[-1:], *place.right[:2]))}'."
+    if (
+        following in ("at", "in", "on", "to", "from", "by", "for", "with")
+        and "," not in (*behind, *ahead[:6])
+        and _has_verb(place)
+    ):
+        return f"A phrase with '{following}' mostly follows its verb without a comma: '{said((*place.left[-1:], *place.right[:2]))}'."
     if following == "of":
         return f"A phrase with 'of' follows its word without a comma: '{said((*place.left[-1:], *place.right[:2]))}'."
     if last in ("please", "dear") and following:

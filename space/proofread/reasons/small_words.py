@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import commonprefix
 
 from space.proofread.kinds import ARTICLES, AUXILIARIES, PREPOSITIONS
 from space.proofread.lexicon import Lexicon
 from space.proofread.reasons.classes import (
+    BE,
     DAYS,
     GOING,
     GOVERNED,
@@ -23,9 +25,8 @@ from space.proofread.reasons.classes import (
     WH,
 )  # fmt: skip
 from space.proofread.reasons.context import Context, said, words_until_mark
-from space.proofread.reasons.forms import is_plural
-from space.proofread.reasons.number import noun_phrase
-from space.proofread.words import is_word
+from space.proofread.reasons.forms import BASE, PARTICIPLE, VERBS, forms, is_plural, is_verb, pair
+from space.proofread.reasons.number import is_third_person, noun_phrase
 
 _CASES = {
     subject: other
@@ -53,7 +54,7 @@ def article(place: Context, _: Lexicon) -> str | None:
     if phrase := _fixed(place):
         return phrase
     following = ahead[0] if ahead else ""
-    noun = noun_phrase(place.right, 3)
+    noun = noun_phrase(place.right, 4)
     shown = said((*place.come, *noun))
     if now == ("the",) and noun:
         if _is_superlative(ahead):
@@ -63,7 +64,10 @@ def article(place: Context, _: Lexicon) -> str | None:
         contrast = "; 'a' would mean any one" if was else ""
         return f"'the' points to a particular one: '{shown}'{contrast}."
     if now:
-        if not noun or is_plural(noun[-1].lower()) or is_plural(noun[0].lower()):
+        if not noun or any(
+            is_plural(word.lower())
+            for word in noun[:1] + (noun[1:] if not is_third_person(noun[-1].lower()) else ())
+        ):
             return None
         contrast = "; 'the' would mean a particular one" if was else ""
         return (
@@ -73,21 +77,20 @@ def article(place: Context, _: Lexicon) -> str | None:
 
 
 def _no_article(place: Context, article: str, following: str) -> str | None:
-    if not following.isalnum() or following in PREPOSITIONS | AUXILIARIES:
-        return (
-            f"An article needs a noun behind it, so '{article}' goes."
-            if not following or is_word(following) or following in ".,;:!?"
-            else None
-        )
+    if not following or following in ".,;:!?" or following in PREPOSITIONS | AUXILIARIES:
+        return f"An article needs a noun behind it, so '{article}' goes."
     if following in POSSESSIVES | {"this", "that", "these", "those"}:
         return f"'{place.right[0]}' already says which one, so no article stands beside it."
+    last = place.behind[-1] if place.behind else ""
+    if last in POSSESSIVES | {"any", "this", "that", "these", "those", "no", "some", "each", "every"}:
+        return f"'{place.left[-1]}' stands in place of an article, so no '{article}' follows it."
     if article == "the":
         if following in ("next", "last") and place.ahead[1:2] and place.ahead[1] in TIME | DAYS | MONTHS:
             return f"Counted from today, '{said(place.right[:2])}' takes no 'the'."
         if following in DAYS | MONTHS:
             return f"Days and months take no 'the': '{place.right[0]}'."
-        noun = noun_phrase(place.right, 3)
-        if not noun:
+        noun = noun_phrase(place.right, 4)
+        if not noun or noun[0].lower() in SEVERAL:
             return None
         if is_plural(noun[-1].lower()) or noun[-1].lower() in UNCOUNTABLE:
             return f"Without 'the', things are meant in general: '{said(noun)}'."
@@ -96,8 +99,14 @@ def _no_article(place: Context, article: str, following: str) -> str | None:
         return None
     if following in NEVER_PLURAL:
         return f"'{following}' cannot be counted, so it takes no '{article}'."
-    if is_plural(following):
-        return f"'{article}' means one, so it does not go with the plural '{place.right[0]}'."
+    noun = noun_phrase(place.right, 3)
+    if (
+        is_plural(following)
+        or len(noun) > 1
+        and is_plural(noun[1].lower())
+        and not is_third_person(noun[1].lower())
+    ):
+        return f"'{article}' means one, so it does not go with the plural '{said(noun)}'."
     return None
 
 
@@ -123,13 +132,17 @@ def determiner(place: Context, _: Lexicon) -> str | None:
             return f"'{place.after}' goes with the plural: '{place.phrase(on=noun + 1)}'."
         return f"'{was[0]}' goes with one thing, '{now[0]}' with several."
     if was[0] in ("these", "those") and now[0] in pairs:
-        return f"'{was[0]}' goes with several things, '{now[0]}' with one: '{place.phrase()}'."
+        shown = "" if is_plural(following) else f": '{place.phrase()}'"
+        return f"'{was[0]}' goes with several things, '{now[0]}' with one{shown}."
     if {was[0], now[0]} in ({"much", "many"}, {"less", "fewer"}):
         many = now[0] in ("many", "fewer")
         return f"'{place.after}' goes with what {'can' if many else 'cannot'} be counted: '{place.phrase()}'."
     subjects, objects = POSSESSIVES, OBJECTS | SUBJECTS
     if now[0] in subjects and was[0] in objects and following.isalpha() and {was[0], now[0]} != {"her"}:
         return f"'{place.after}' says whose it is: '{place.phrase()}'."
+    last = place.behind[-1] if place.behind else ""
+    if was[0] in POSSESSIVES and now[0] in OBJECTS and was != now and (last in PREPOSITIONS or is_verb(last)):
+        return f"'{now[0]}' is the object of '{place.left[-1]}'; '{was[0]}' says whose something is."
     return _case(place, was[0], now[0])
 
 
@@ -168,6 +181,13 @@ def preposition(place: Context, _: Lexicon) -> str | None:
             return f"'{place.left[-1]}' takes no preposition: '{said((*place.left[-1:], *place.right[:2]))}'."
         return None
     new = now[0]
+    if (
+        new == "by"
+        and any(form == PARTICIPLE for _, form in forms(last))
+        and not any(form == BASE and base in VERBS for base, form in forms(last))
+        and BE & set(place.behind[-4:])
+    ):
+        return f"'by' names who or what does it: '{said((*place.left[-1:], *place.come, *noun_phrase(place.right, 3)))}'."
     found = _time(place, new) or _fixed(place)
     if found:
         return found
@@ -257,21 +277,40 @@ def phrase(place: Context, _: Lexicon) -> str | None:
 
 
 def sense(place: Context, _: Lexicon) -> str | None:
-    """What a preposition mostly says, and the one that gives way."""
-    if len(place.now) != 1 or len(place.was) > 1 or place.now[0] not in SENSES or not place.right[:1]:
+    """What a preposition says that has one sense, and the other that gives way."""
+    if (
+        not len(place.now) == len(place.was) == 1
+        or not {*place.now, *place.was} <= {*SENSES}
+        or not place.right
+    ):
         return None
-    new, shown = place.now[0], said((*place.come, *noun_phrase(place.right, 3)))
-    if not place.was:
-        return f"'{new}' was missing, which {SENSES[new]}: '{shown}'." if new in PREPOSITIONS else None
-    if place.was[0] not in SENSES:
-        return None
-    return f"'{new}' {SENSES[new]}: '{shown}'; '{place.was[0]}' {SENSES[place.was[0]]}."
+    new, old = place.now[0], place.was[0]
+    return f"'{new}' {SENSES[new]}: '{said((*place.come, *noun_phrase(place.right, 4)))}'; '{old}' {SENSES[old]}."
 
 
 # ---- adverbs, and words one by one -----------------------------------------------------------------------------------------
 
 
-def adverb(place: Context, _: Lexicon) -> str | None:
+# Endings that tell what a word is.
+_ENDINGS = (
+    (("tion", "sion", "ment", "ness", "ity", "ance", "ence"), "the noun"),
+    (("ful", "ous", "able", "ible", "ive", "less", "ical"), "the adjective, which describes a thing"),
+)
+
+
+def _by_ending(place: Context, lexicon: Lexicon) -> str | None:
+    """A word of another class from the same stem: "succeed" -> "success" is none that ends so, "develop" -> "development" is."""
+    was, now = place.was[0], place.now[0]
+    stem = commonprefix([was, now])
+    if pair(was, now, lexicon) or is_plural(was):
+        return None
+    for endings, what in _ENDINGS:
+        if now.endswith(endings) and not was.endswith(endings) and len(stem) > 3 and 2 * len(stem) > len(now):
+            return f"'{place.after}' is {what}: '{place.phrase()}'."
+    return None
+
+
+def adverb(place: Context, lexicon: Lexicon) -> str | None:
     was, now = place.was, place.now
     if len(was) == len(now) == 1:
         for short, long in ((was[0], now[0]), (now[0], was[0])):
@@ -280,6 +319,8 @@ def adverb(place: Context, _: Lexicon) -> str | None:
                 if long == now[0]:
                     return f"'{place.after}' is the adverb: it says how something is done or is; '{short}' describes a thing."
                 return f"'{place.after}' describes a thing or person; the adverb '{long}' says how something is done."
+    if len(was) == len(now) == 1 and (found := _by_ending(place, lexicon)):
+        return found
     if (
         was in (("more",), ("most",))
         and not now

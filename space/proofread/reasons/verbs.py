@@ -43,7 +43,9 @@ def form(place: Context, lexicon: Lexicon) -> str | None:
         new = frozenset(form for base, form in forms(now[0]) if base in VERBS)
         return after_auxiliary(place, new - {BASE}) if new and now[0] not in CLOSED - {"been"} else None
     new = found.after - found.before
-    if said_so := after_auxiliary(place, new, sure=bool({ING, PAST, PARTICIPLE} & found.before)):
+    if said_so := after_auxiliary(
+        place, new, sure=bool({ING, PAST, PARTICIPLE} & found.before), participle=PARTICIPLE in found.before
+    ):
         return said_so
     last, second, third = (*place.behind[:-4:-1], "", "", "")[:3]
     if ING in new:
@@ -52,6 +54,8 @@ def form(place: Context, lexicon: Lexicon) -> str | None:
         if last == "to" and second in GERUND_TO:
             back = 3 if third.startswith("look") else 2
             return f"After '{said(place.left[-back:])}' the verb ends in '-ing': '{place.phrase(back=back, on=0)}'."
+    if ING in found.before and ING not in found.after and last in SUBJECTS and new & {BASE, PAST}:
+        return f"After '{place.left[-1]}' a verb in '-ing' needs a form of 'be'; alone it is '{place.after}'."
     if BASE in new:
         if last in OBJECTS and second in BARE_AFTER:
             return f"After '{said(place.left[-2:])}' the verb stands in its basic form: '{place.phrase(back=2, on=0)}'."
@@ -64,10 +68,13 @@ def form(place: Context, lexicon: Lexicon) -> str | None:
     return None
 
 
-def after_auxiliary(place: Context, new: frozenset[str], sure: bool = False) -> str | None:
+def after_auxiliary(
+    place: Context, new: frozenset[str], sure: bool = False, participle: bool = False
+) -> str | None:
     """The form that the verb must have after an auxiliary, or behind the subject of a question.
 
-    `new` are the forms that the word has now and had not before; `sure`, that it is a verb also where a noun may follow "to".
+    `new` are the forms that the word has now and had not before; `sure`, that it is a verb also where a noun may
+    follow "to"; `participle`, that it was one ("confused" or "confusing" is a matter of meaning).
     """
     behind = without_adverbs(place.behind)
     at = len(behind) - 1
@@ -87,10 +94,10 @@ def after_auxiliary(place: Context, new: frozenset[str], sure: bool = False) -> 
         return f"After '{shown}' the verb stands in its basic form: '{phrase}'."
     if PARTICIPLE in new and helper in HAVE:
         return f"After '{shown}' comes the past participle: '{phrase}'."
-    if helper in BE and ING in new and helper != "being":
+    if helper in BE and ING in new and helper != "being" and not participle:
         return f"After '{shown}' the '-ing' form tells what is going on or planned: '{phrase}'."
     if helper in BE and PARTICIPLE in new:
-        return f"After '{shown}' comes the past participle: '{phrase}'."
+        return f"After '{shown}' the past participle tells what is or was done: '{phrase}'."
     return None
 
 
@@ -122,6 +129,26 @@ def helper(place: Context, lexicon: Lexicon) -> str | None:
     last = place.behind[-1] if place.behind else ""
     if place.was == ("to",) and not place.now and last in MODALS:
         return f"After '{place.left[-1]}' the verb follows without 'to': '{place.phrase(back=1)}'."
+    made_to = place.behind[-2:-1] and place.behind[-2] in ("let", "lets", "make", "makes", "made")
+    if place.was == ("to",) and not place.now and last in OBJECTS and made_to:
+        return f"After '{said(place.left[-2:])}' the verb follows without 'to': '{place.phrase(back=2)}'."
+    if (
+        place.was == ("will",)
+        and not place.now
+        and last in SUBJECTS
+        and place.behind[-2:-1]
+        and place.behind[-2] in ("if", "when", "until", "unless")
+    ):
+        return f"A clause with '{place.left[-2]}' speaks of the future without 'will': '{said((*place.left[-2:], *place.right[:1]))}'."
+    if (
+        place.was
+        and place.was[0] in BE
+        and len(place.was) == 1
+        and not place.now
+        and last in SUBJECTS
+        and following in VERBS
+    ):
+        return f"'{place.right[0]}' is a full verb and takes no '{place.before}' before it: '{said((*place.left[-1:], *place.right[:1]))}'."
     if place.was or len(place.now) != 1:
         return None
     new = place.now[0]
@@ -147,7 +174,7 @@ def helper(place: Context, lexicon: Lexicon) -> str | None:
         new == "to"
         and last in TO_VERBS
         and following.isalpha()
-        and following not in CLOSED
+        and following not in CLOSED - {"be", "have", "do"}
         and not is_plural(following)
     ):
         return f"Between '{place.left[-1]}' and the next verb stands 'to': '{place.phrase(back=1)}'."
