@@ -66,9 +66,9 @@ def _rule(change: Edit, place: Context, lexicon: Lexicon) -> str | None:
         or _joined(place)
         or punctuation.rule(place)
         or punctuation.sentence_begins(place)
-        or _misspelt(place, lexicon)
+        or _misspelt(change, place, lexicon)
         or grammar.rule(place, lexicon)
-        or _slip(place, lexicon)
+        or _slip(change, place, lexicon)
         or _word_by_word(change, place, lexicon)
     )
 
@@ -204,12 +204,12 @@ def _confused(place: Context) -> str | None:
     if not found:
         return None
     is_now, was = found
-    following = words_until_mark(place.right, 1)
-    shown = f": '{said((*place.come, *following))}'" if following else ""
+    phrase = place.phrase()
+    shown = f": '{phrase}'" if phrase != place.after else ""
     return f"'{place.after}' {is_now}{shown}; '{place.before}' {was}."
 
 
-def _misspelt(place: Context, lexicon: Lexicon) -> str | None:
+def _misspelt(change: Edit, place: Context, lexicon: Lexicon) -> str | None:
     before, after = place.before, place.after
     if after.lower() == f"{before.lower()}'s" and before.lower() in (
         "here",
@@ -221,14 +221,23 @@ def _misspelt(place: Context, lexicon: Lexicon) -> str | None:
         "she",
     ):
         return f"A sentence needs its verb: '{after}' is short for '{before} is'."
+    if before.lower().endswith("ies") and after.lower() == f"{before.lower()[:-3]}y's":
+        return _owner(place)
     if not after or not WORD.fullmatch(before) or not all(map(is_word, place.come)):
         return None
     if lexicon.knows(before):
         return None
-    return f"Misspelling of '{after}'."
+    return _wrongly_spelt(change, place)
 
 
-def _slip(place: Context, lexicon: Lexicon) -> str | None:
+def _wrongly_spelt(change: Edit, place: Context) -> str:
+    is_name = place.after[0].isupper() and place.before[0].islower()
+    if change.status == "suggested" or is_name:  # it may be a name, or a word of a field
+        return f"'{place.before}' is in no word list; perhaps '{place.after}' is meant."
+    return f"Misspelling of '{place.after}'."
+
+
+def _slip(change: Edit, place: Context, lexicon: Lexicon) -> str | None:
     """A word of its own that stands for another of nearly the same letters ("ant" for "and"), no form of the same verb."""
     before, after = place.before, place.after
     if not (len(place.was) == len(place.now) == 1 and WORD.fullmatch(before) and WORD.fullmatch(after)):
@@ -244,7 +253,7 @@ def _slip(place: Context, lexicon: Lexicon) -> str | None:
     ):
         return None
     if lexicon.count(was) < _RARE:
-        return f"Misspelling of '{after}'."
+        return _wrongly_spelt(change, place)
     shown = said((*place.come, *words_until_mark(place.right, 1)))
     return f"'{before}' is a word too, but a slip away from '{after}', which fits here: '{shown}'."
 
@@ -362,10 +371,10 @@ def _capital(place: Context, lexicon: Lexicon) -> str | None:
             return f"'{after}' is an abbreviation, written in capitals."
         if lexicon.is_capitalised(bare):
             return f"'{after}' is a name, and names have a capital."
-        if low in CLOSED:
-            return f"The first word of a sentence has a capital: '{place.phrase()}'."
         if place.left[-1] == ":":
             return "A sentence behind a colon may begin with a capital."
+        if low in CLOSED:
+            return f"The first word of a sentence has a capital: '{place.phrase()}'."
         return f"Names have a capital; '{after}' is written as one, or as part of one."
     if after.islower():
         return f"Only names and the first word of a sentence have a capital, so '{after}' has none."

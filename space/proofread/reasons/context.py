@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from space.proofread.edits import Edit, apart, apply
+from space.proofread.kinds import DETERMINERS
 from space.proofread.sentences import sentences
 from space.proofread.words import WORDS, is_word
 
@@ -62,6 +63,8 @@ class Context:
             if not is_word(word):
                 break
             first.insert(0, word)
+        if on == 1 and self.ahead[:1] and self.ahead[0] in DETERMINERS:
+            on = 2  # no phrase ends with an article
         return said((*first, *self.come, *words_until_mark(self.right, on)))
 
 

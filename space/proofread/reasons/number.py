@@ -36,6 +36,7 @@ _POINTERS = frozenset(("this", "that", "these", "those"))
 _BEFORE_NOUNS = (DETERMINERS | frozenset("of for with from about at by on without between in".split())) - {
     "that"
 }
+_OF_ADJECTIVES = ("al", "ary", "able", "ant", "ed", "ent", "ful", "ible", "ic", "ive", "less", "ous")
 _PLACED = frozenset(
     ("below", "above", "attached", "enclosed", "here", "there")
 )  # they follow a noun, or open a sentence
@@ -60,7 +61,13 @@ def _auxiliary(place: Context) -> str | None:
     if verb in ("have", "do") and (found := after_auxiliary(place, frozenset([BASE]))):
         return found
     if verb == "were" and {"if", "wish", "though"} & set(place.behind):
-        return None  # "if I were": no matter of number
+        # "if I were" is no matter of number.
+        imagined = (
+            place.behind[-1:]
+            and place.behind[-1] in ("i", "he", "she", "it")
+            and place.behind[-2:-1] in (("if",), ("wish",))
+        )
+        return f"What is only imagined takes 'were': '{place.phrase(back=2, on=0)}'." if imagined else None
     several = verb in _ONE_OF
     one, many = (_ONE_OF[verb], verb) if several else (verb, _MANY[verb])
     general = f"'{many}' goes with 'you', 'we', 'they' or several things, '{one}' with one."
@@ -96,7 +103,7 @@ def _pronoun_subject(left: Sequence[str], several: bool, verb: str) -> str | Non
     sure = last in ("i", "he", "she", "we", "they") or opens  # "the file I sent you is"
     if plural != several or not sure or last == "i" and verb.lower() in ("are", "were", "aren't"):
         return None
-    return f"The subject '{left[-1]}' takes '{verb}'."
+    return f"The subject '{left[-1]}' takes '{verb.lower()}'."
 
 
 def _relative(left: Sequence[str], several: bool, verb: str) -> str | None:
@@ -104,6 +111,8 @@ def _relative(left: Sequence[str], several: bool, verb: str) -> str | None:
     at = len(left) - 2
     if at >= 0 and left[at] == ",":
         at -= 1
+    if at >= 0 and several and left[at].lower() in ("those", "these", "people"):
+        return f"'{left[-1]}' stands for '{left[at]}', so the verb is '{verb}'."
     if (
         at < 0
         or not left[at].isalpha()
@@ -126,7 +135,7 @@ def noun_subject(left: Sequence[str], several: bool, verb: str) -> str | None:
         not phrase
         or len(phrase) > 9
         or low[0] in PREPOSITIONS
-        or (WH | OBJECTS) & set(low)
+        or (WH | OBJECTS - {"her"}) & set(low)
         or "that" in low[1:]
     ):
         return None
@@ -141,7 +150,12 @@ def noun_subject(left: Sequence[str], several: bool, verb: str) -> str | None:
         )
     if core[0] in INDEFINITE | {"one", "every"} or head in INDEFINITE:
         return None if several else f"The subject is '{phrase[0]}', which is one, so the verb is '{verb}'."
-    doubtful = set(core) & COLLECTIVES or head.endswith(("ed", "ing", "ly")) or head in CLOSED or "or" in core
+    doubtful = (
+        set(core) & COLLECTIVES
+        or head.endswith(("ed", "ing", "ly"))
+        or head in CLOSED | {"much", "many", "more", "most"}
+        or "or" in core
+    )
     if doubtful or is_plural(head) != several or any(map(_is_verb_only, core[1:-1])):
         return None
     if not several and (core[0] in SEVERAL or head.endswith("s") and head not in SINGULAR_IN_S):
@@ -183,9 +197,9 @@ def _subject_ahead(place: Context, several: bool, verb: str) -> str | None:
         return None
     if ahead[0] in SUBJECTS:
         plural = ahead[0] in ("you", "we", "they", "i")
-        return f"The subject '{right[0]}' takes '{verb}'." if plural == several else None
+        return f"The subject '{right[0]}' takes '{verb.lower()}'." if plural == several else None
     thing = _thing_ahead(place, several)
-    known = ahead[0] in DETERMINERS | SEVERAL | ONE
+    known = several or ahead[0] in DETERMINERS | SEVERAL | ONE
     return (
         f"The subject is '{thing}': {'several' if several else 'one'}, so the verb is '{verb}'."
         if thing and known
@@ -195,7 +209,7 @@ def _subject_ahead(place: Context, several: bool, verb: str) -> str | None:
 
 def _thing_ahead(place: Context, several: bool) -> str:
     """The noun phrase behind the verb, if its number can be told by its form."""
-    words = noun_phrase(place.right)
+    words = noun_phrase(place.right, plural=several)
     low = [word.lower() for word in words]
     if not words or {*low} & COLLECTIVES - {low[-1]}:
         return ""
@@ -204,8 +218,11 @@ def _thing_ahead(place: Context, several: bool) -> str:
     return said(words) if low[0] in ("a", "an", "another", "one") and not is_plural(low[-1]) else ""
 
 
-def noun_phrase(words: Sequence[str], most: int = 6) -> tuple[str, ...]:
-    """The first words, with their determiner, up to a mark or a word that no noun phrase goes on with."""
+def noun_phrase(words: Sequence[str], most: int = 6, plural: bool = False) -> tuple[str, ...]:
+    """The first words, with their determiner, up to a mark or a word that no noun phrase goes on with.
+
+    What ends in -s may be the verb ("the application needs"), unless the phrase is to be `plural`.
+    """
     near = words_until_mark(words, most)
     end = next(
         (
@@ -215,8 +232,10 @@ def noun_phrase(words: Sequence[str], most: int = 6) -> tuple[str, ...]:
         ),
         len(near),
     )
+    if plural:
+        return near[: next((at + 1 for at, word in enumerate(near[:end]) if is_plural(word.lower())), end)]
     verb = next((at for at, word in enumerate(near[:end]) if at and is_third_person(word.lower())), end)
-    return near[: max(verb, min(2, end))]  # "the application needs": what follows may be the verb
+    return near[: max(verb, min(2, end))]
 
 
 def is_third_person(word: str) -> bool:
@@ -324,10 +343,10 @@ def _verb_before(place: Context) -> str:
 
 def _takes_object(place: Context) -> bool:
     """Whether what follows shows that the word is a verb."""
-    return bool(place.ahead[:1]) and place.ahead[0] in ARTICLES | POSSESSIVES | OBJECTS | _POINTERS | {
-        "you",
-        "us",
-    }
+    return (
+        bool(place.ahead[:1])
+        and place.ahead[0] in ARTICLES | POSSESSIVES | OBJECTS | _POINTERS | SEVERAL | ONE | AMOUNTS
+    )
 
 
 def _before_its_verb(place: Context, added: bool) -> str | None:
@@ -335,7 +354,9 @@ def _before_its_verb(place: Context, added: bool) -> str | None:
     verb = place.ahead[0] if place.ahead else ""
     if verb not in (_ONE_OF if added else _MANY):
         return None
-    if noun_subject((*place.left, place.after), added, verb) is None:
+    phrase = (*place.left, place.after)
+    away = not PREPOSITIONS.isdisjoint(word.lower() for word in _phrase_behind(phrase))
+    if away or noun_subject(phrase, added, verb) is None:
         return None
     return f"'{verb}' goes with {'several' if added else 'one'}, so the noun stands in the {'plural' if added else 'singular'}: '{place.phrase()}'."
 
@@ -355,8 +376,9 @@ def _describing(place: Context, added: bool) -> str | None:
         return None
     if any(base in VERBS and form != BASE for base, form in forms(noun)) and not is_plural(noun):
         return None
-    if not _in_noun_phrase(place):
-        return None
+    after = place.ahead[1] if len(place.ahead) > 1 else "."
+    if noun in VERBS and is_word(after) and after not in AUXILIARIES or not _in_noun_phrase(place):
+        return None  # "the curves look like this"
     return f"A word that describes the noun behind it has no plural '-s': '{place.phrase()}'."
 
 
@@ -372,7 +394,8 @@ def _more_than_one(place: Context, added: bool) -> str | None:
         or {"a", "an", "another", "this", "that"} & set(place.behind[-back:])
     ):
         return None
-    if back > 1 and any(base in VERBS for base, _ in forms(place.now[0])):
+    surely = place.behind[-1].endswith(_OF_ADJECTIVES)
+    if back > 1 and not surely and any(base in VERBS for base, _ in forms(place.now[0])):
         return None
     return f"The plural fits here, as more than one is meant: '{place.phrase(back=back, on=0)}'."
 

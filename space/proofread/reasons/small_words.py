@@ -136,6 +136,8 @@ def determiner(place: Context, _: Lexicon) -> str | None:
         return f"'{was[0]}' goes with several things, '{now[0]}' with one{shown}."
     if {was[0], now[0]} in ({"much", "many"}, {"less", "fewer"}):
         many = now[0] in ("many", "fewer")
+        if many != is_plural(following):
+            return f"'{place.after}' goes with what {'can' if many else 'cannot'} be counted."
         return f"'{place.after}' goes with what {'can' if many else 'cannot'} be counted: '{place.phrase()}'."
     subjects, objects = POSSESSIVES, OBJECTS | SUBJECTS
     if now[0] in subjects and was[0] in objects and following.isalpha() and {was[0], now[0]} != {"her"}:
@@ -169,13 +171,18 @@ def preposition(place: Context, _: Lexicon) -> str | None:
     last = place.behind[-1] if place.behind else ""
     if not now:
         if (
-            ahead[:1]
+            was[0] in ("on", "in", "at")
+            and ahead[:1]
             and ahead[0] in ("next", "last", "this", "every")
             and ahead[1:2]
             and ahead[1] in TIME | DAYS | MONTHS | {"morning", "evening", "afternoon"}
         ):
             return f"Before '{said(place.right[:2])}' stands no preposition."
-        if ahead[:1] and ahead[0] in ("tomorrow", "yesterday", "today", "abroad", "home", "here", "there"):
+        if (
+            was[0] in ("on", "in", "at", "to")
+            and ahead[:1]
+            and ahead[0] in ("tomorrow", "yesterday", "today", "abroad", "home", "here", "there")
+        ):
             return f"Before '{place.right[0]}' stands no preposition."
         if "" in GOVERNED.get(last, ()):
             return f"'{place.left[-1]}' takes no preposition: '{said((*place.left[-1:], *place.right[:2]))}'."
@@ -192,7 +199,7 @@ def preposition(place: Context, _: Lexicon) -> str | None:
     if found:
         return found
     if new in GOVERNED.get(last, ()) and not (was and was[0] in GOVERNED.get(last, ())):
-        return f"'{place.left[-1]}' is followed by '{place.after}': '{place.phrase(back=1)}'."
+        return f"'{place.left[-1]}' is followed by '{place.after}': '{said((*place.left[-1:], *place.come, *noun_phrase(place.right, 3)))}'."
     if new in ("to", "into") and was and was[0] in ("in", "at", "on") and set(place.behind[-3:]) & GOING:
         return f"'{place.after}' says where someone or something goes: '{place.phrase(on=2)}'."
     if new == "than" and (
@@ -241,12 +248,14 @@ def _time(place: Context, new: str) -> str | None:
         if new == "by":
             return f"'by' names a deadline, '{was}' runs up to a moment: '{phrase}'."
         return f"'{new}' runs up to a moment, 'by' names a deadline: '{phrase}'."
-    if (
-        new == "for"
-        and was in ("since", "from", "during", "in")
-        and number
-        and (second in TIME or ahead[2:3] and ahead[2] in TIME)
-    ):
+    lasting = (
+        number
+        and TIME & set(ahead[1:3])
+        or first == "the"
+        and second in ("next", "last", "past", "first")
+        and TIME & set(ahead[2:4])
+    )
+    if new == "for" and was and was != "within" and lasting:
         return f"'for' gives a length of time: '{place.phrase(on=2)}'."
     if new == "since" and was in ("for", "from") and not number:
         return f"'since' names the moment at which something began: '{phrase}'."
@@ -266,7 +275,11 @@ def _fixed(place: Context) -> str | None:
     ):  # of words that only go, a phrase that closes the gap
         for stop in range(max(end + (not place.come), start + 2), min(len(low), end + 5) + 1):
             before = (*low[start:begin], *place.was, *low[end:stop])
-            if low[start:stop] in PHRASES and before not in PHRASES and stop - start > len(best):
+            if (
+                low[start:stop] in PHRASES
+                and not (place.was and before in PHRASES)
+                and stop - start > len(best)
+            ):
                 best = words[start:stop]
     return f"The phrase is '{said(best)}'." if best else None
 

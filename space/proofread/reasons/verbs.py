@@ -10,6 +10,7 @@ from space.proofread.reasons.classes import (
     ADVERBS,
     BARE_AFTER,
     BE,
+    CLAUSE_OPENERS,
     CLOSED,
     DAYS,
     DO,
@@ -36,6 +37,19 @@ _FINITE_BE = frozenset(("am", "is", "are", "was", "were"))
 def form(place: Context, lexicon: Lexicon) -> str | None:
     """A verb in another form."""
     was, now = place.was, place.now
+    last = place.behind[-1] if place.behind else ""
+    if (
+        len(was) == 2
+        and was[0] == "to"
+        and len(now) == 1
+        and now[0].endswith("ing")
+        and last in GERUND_VERBS | PREPOSITIONS
+    ):
+        return (
+            f"After '{place.left[-1]}' the verb ends in '-ing', without 'to': '{place.phrase(back=1, on=0)}'."
+        )
+    if len(was) == 1 and was[0].endswith("ing") and len(now) == 2 and now[0] == "to" and last in TO_VERBS:
+        return f"After '{place.left[-1]}' comes 'to' and the basic form: '{place.phrase(back=1, on=0)}'."
     if not len(was) == len(now) == 1 or was == now:
         return None
     found = pair(was[0], now[0], lexicon)
@@ -153,6 +167,10 @@ def helper(place: Context, lexicon: Lexicon) -> str | None:
         return None
     new = place.now[0]
     parts = {form for base, form in forms(following) if base in VERBS or lexicon.count(base) > 0}
+    if new in SUBJECTS and last in MODALS | DO and len(place.behind) == 1:
+        return f"In a question the subject stands behind '{place.left[-1]}': '{place.phrase(back=1)}'."
+    if new in ("and", "or") and last.isalpha() and following.isalpha():
+        return f"'{new}' joins what stands on both sides of it: '{place.phrase(back=1)}'."
     if new in _FINITE_BE and following.endswith("ing") and ING in parts:
         return f"'{place.right[0]}' needs a form of 'be' before it: '{place.phrase()}'."
     if (
@@ -184,6 +202,8 @@ def helper(place: Context, lexicon: Lexicon) -> str | None:
             if following.isalpha() and following not in DETERMINERS
             else None
         )
+    if new in SUBJECTS and last in CLAUSE_OPENERS and following in VERBS:
+        return f"A verb needs its subject: '{place.phrase()}'."
     if new == "that" and last in SPEECH:
         return f"'that' brings in what is said or thought: '{place.phrase(back=1)}'."
     return None
