@@ -14,6 +14,7 @@ from space.proofread.reasons.classes import (
     COLLECTIVES,
     INDEFINITE,
     NEVER_PLURAL,
+    NO_NOUNS,
     OBJECTS,
     ONE,
     POSSESSIVES,
@@ -369,7 +370,7 @@ def _describing(place: Context, added: bool) -> str | None:
         added
         or len(noun) < 3
         or not noun.isalpha()
-        or noun in CLOSED
+        or noun in CLOSED | NO_NOUNS
         or noun.endswith("ly")
         or last in SUBJECTS | {"to"}
     ):
