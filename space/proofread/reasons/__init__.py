@@ -34,6 +34,7 @@ _COUNTRIES = frozenset(word for (row,) in read_list("calendar") for word in row.
 _HOLIDAYS = frozenset(("christmas", "easter"))
 _CONTRACTED = {"n't": "not", "'re": "are", "'ve": "have", "'ll": "will", "'m": "am"}
 _WHOLE = {"can't": "cannot", "won't": "will not", "shan't": "shall not", "let's": "let us", "ain't": "am not"}
+_MAY_BE = frozenset("he here how it she that there what where who".split())  # before "is" or "has", cut short
 _PREFIXES = frozenset("co re pre non ex self multi anti semi mid".split())
 
 
@@ -47,7 +48,7 @@ def reason(change: Edit, lexicon: Lexicon | None = None, text: str = "", others:
     """
     lexicon = lexicon or Lexicon.load()
     place = context(change, text, others)
-    line = " ".join((_rule(change, place, lexicon) or _plainly(change, place)).split())
+    line = " ".join((_rule(change, place, lexicon) or _plainly(place, lexicon)).split())
     return line if len(line) <= _LONGEST_LINE else line[: _LONGEST_LINE - 1].rstrip() + "…"
 
 
@@ -88,7 +89,7 @@ def _word_by_word(change: Edit, place: Context, lexicon: Lexicon) -> str | None:
 # ---- what no rule explains ----------------------------------------------------------------------------------------------
 
 
-def _plainly(change: Edit, place: Context) -> str:
+def _plainly(place: Context, lexicon: Lexicon) -> str:
     """What was changed, and the words as they now stand."""
     before, after = _short(place.before), _short(place.after)
     beside = " ".join(map(_short, (said(place.left[-1:]), after, said(words_until_mark(place.right, 1)))))
@@ -110,17 +111,17 @@ def _plainly(change: Edit, place: Context) -> str:
     name = punctuation.NAMES.get(after)
     if name:
         return f"Fits better here: {name}."
-    form = _form(place)
+    form = _form(place, lexicon)
     if form:
         return f"Fits this sentence better: {form}."
     return f"Fits this sentence better: '{said(beside.split())}'."
 
 
-def _form(place: Context) -> str:
+def _form(place: Context, lexicon: Lexicon) -> str:
     """Of two forms of one verb that look like nothing else, what the new one is."""
     if not len(place.was) == len(place.now) == 1:
         return ""
-    found = pair(place.was[0], place.now[0], Lexicon.load())
+    found = pair(place.was[0], place.now[0], lexicon)
     names = {"past": "the past", "participle": "the past participle", "ing": "the '-ing' form"}
     new = sorted(found.after - found.before) if found else []
     if not found or not new or new[0] not in names or found.base == place.now[0]:
@@ -211,15 +212,7 @@ def _confused(place: Context) -> str | None:
 
 def _misspelt(change: Edit, place: Context, lexicon: Lexicon) -> str | None:
     before, after = place.before, place.after
-    if after.lower() == f"{before.lower()}'s" and before.lower() in (
-        "here",
-        "there",
-        "that",
-        "it",
-        "what",
-        "he",
-        "she",
-    ):
+    if after.lower() == f"{before.lower()}'s" and before.lower() in _MAY_BE:
         return f"A sentence needs its verb: '{after}' is short for '{before} is'."
     if before.lower().endswith("ies") and after.lower() == f"{before.lower()[:-3]}y's":
         return _owner(place)
@@ -294,18 +287,7 @@ def _joined(place: Context) -> str | None:
 def _owner(place: Context) -> str:
     after, low = place.after, place.after.lower()
     following = words_until_mark(place.right, 1)
-    if low.endswith("'s") and low[:-2] in (
-        "it",
-        "that",
-        "there",
-        "he",
-        "she",
-        "what",
-        "who",
-        "here",
-        "where",
-        "how",
-    ):
+    if low.endswith("'s") and low[:-2] in _MAY_BE:
         return f"'{after}' is short for '{after[:-2]} is' or '{after[:-2]} has': the apostrophe stands for what is left out."
     if low.endswith("'d"):
         return f"'{after}' is short for '{after[:-2]} would' or '{after[:-2]} had': the apostrophe stands for what is left out."

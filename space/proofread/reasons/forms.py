@@ -14,12 +14,11 @@ for _base, *_parts in read_list("verbs"):
     for _words, _form in zip((_base, *_parts), (BASE, PAST, PARTICIPLE), strict=True):
         for _word in _words.split("/"):
             _IRREGULAR.setdefault(_word, set()).add((_base, _form))
-for _word, _form in (("is", S), ("am", S), ("are", S), ("has", S), ("does", S), ("goes", S)):
-    _IRREGULAR.setdefault(_word, set()).add(
-        ({"has": "have", "does": "do", "goes": "go"}.get(_word, "be"), _form)
-    )
-_REGULAR_PAST = frozenset(base for base, *_ in read_list("verbs"))  # that has none
-VERBS = word_set("usage", "common_verbs") | _REGULAR_PAST
+for _base, _words in (("be", "am is are"), ("have", "has"), ("do", "does"), ("go", "goes")):
+    for _word in _words.split():
+        _IRREGULAR.setdefault(_word, set()).add((_base, S))
+_WITHOUT_ED = frozenset(base for base, *_ in read_list("verbs"))
+VERBS = word_set("usage", "common_verbs") | _WITHOUT_ED
 _SINGULAR_IN_S, _PLURALS = word_set("usage", "singular_in_s"), word_set("usage", "plural_nouns")
 
 
@@ -58,7 +57,7 @@ def forms(word: str) -> set[tuple[str, str]]:
     found.add((word, BASE))
     found |= {(base, S) for base in _without(word, "s")}
     found |= {(base, ING) for base in _without(word, "ing")}
-    regular = {base for base in _without(word, "ed") if base not in _REGULAR_PAST}
+    regular = {base for base in _without(word, "ed") if base not in _WITHOUT_ED}
     return found | {(base, form) for base in regular for form in (PAST, PARTICIPLE)}
 
 
