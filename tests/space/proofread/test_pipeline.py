@@ -13,6 +13,7 @@ import pytest
 
 from conversion.__main__ import main as convert
 from space.errors import UserError
+from space.proofread import voice
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apply
@@ -20,10 +21,18 @@ from space.proofread.headers import Headers
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
-from space.proofread.pipeline import Progress, Proofread, Proofreader, load_proofreader
+from space.proofread.pipeline import (
+    ACCIDENTS,
+    CUT_OFF,
+    Progress,
+    Proofread,
+    Proofreader,
+    load_proofreader,
+)  # fmt: skip
+from space.proofread.policy import BEYOND
 from space.proofread.prompt import GOALS, MODES, Message
 from space.proofread.propose import chosen
-from space.proofread.protect import facts
+from space.proofread.protect import UNKNOWN, facts
 from space.proofread.units import MAX_WORDS, Email
 from space.proofread.words import WORDS
 from space.settings import Settings
@@ -556,3 +565,40 @@ def test_checks_stand_beside_the_edits(proofreader: Proofreader) -> None:
     ]  # fmt: skip
     assert json.loads(json.dumps(found.to_dict()))["checks"] == found.to_dict()["checks"]
     assert [each.name for each in proofreader.proofread(draft).checks] == ["weekday"]
+
+
+# ---- what the user reads ----
+
+
+def test_the_kind_and_the_reason_that_are_read_decide_nothing(
+    proofreader: Proofreader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = "Its late, and I dont know weather he have recieved your mail.\n"
+    shown = proofreader.proofread(draft)
+    monkeypatch.setattr("space.proofread.pipeline.shown_kind", lambda kind, *_: kind)
+    monkeypatch.setattr("space.proofread.pipeline.reason", lambda *_: "")
+    bare = proofreader.proofread(draft)
+
+    def decisions(result: Proofread) -> list[Edit]:
+        return [replace(edit, kind="", reason="") for edit in result.edits]
+
+    assert decisions(shown) == decisions(bare) and shown.prompts == bare.prompts
+    kinds = {edit.after: edit.kind for edit in shown.applied}
+    assert kinds["whether"] == "confused word" and "confused word" not in {edit.kind for edit in bare.edits}
+
+
+def test_what_the_model_got_wrong_is_told_apart_from_what_was_protected(result: Proofread) -> None:
+    text = "Please send the list to us today."
+    rewrites = (
+        "Please send the list. Please send the list.",
+        "",
+        "Sure, here is it: " + text,
+        "list " * 40,
+        "Send.",
+    )
+    accidents = [voice.objection(text, rewrite) for rewrite in rewrites] + [CUT_OFF, BEYOND, UNKNOWN]
+    reasons = [*accidents, "a number would change: 5", "a kinder wording would have changed the meaning"]
+    edits = tuple(Edit(0, 2, "Hi", "Hi", status="refused", reason=str(why)) for why in reasons)
+    value = replace(result, edits=edits)
+    assert len(value.refused) == 10 and [edit.reason for edit in value.left_alone] == reasons[-2:]
+    assert set(accidents) <= ACCIDENTS
