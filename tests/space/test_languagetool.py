@@ -321,7 +321,9 @@ def corrected(text: str, answered: httpx.Response) -> str:
 
 
 def test_a_check_is_what_the_proofreader_says(served: Served, http: httpx.Client) -> None:
+    kept = [*served.page._queue.pending_messages_per_session]
     answered = check(http, WRONG)
+    assert [*served.page._queue.pending_messages_per_session] == kept, "the queue keeps nothing of it"
     result = served.proofreader.proofread(WRONG, dialect="american")
     assert corrected(WRONG, answered) == result.text != WRONG
     value = answered.json()
@@ -415,8 +417,6 @@ def test_a_check_that_nobody_waits_for_loses_its_turn(
         served.gate.set()
     assert check(http, "It have come.").status_code == 200
     assert text not in reads.texts and turns.TURNS._turns == {}
-    queue = served.page._queue
-    assert not queue.pending_event_ids_session.keys() & queue.pending_messages_per_session.keys()
 
 
 def test_a_text_that_is_known_costs_nothing_and_a_new_one_by_its_words(
