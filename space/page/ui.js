@@ -247,9 +247,12 @@
     // What was remembered: the draft, unless there is one already, and the settings that are given back.
     recall() {
       const { terms = "", dialect = "" } = remembered("settings", {});
-      const draft = remembered("draft", "", "sessionStorage");
+      // A bookmarklet hands over its selection behind the "#", which no browser sends to a server (docs/clients.md).
+      const given = new URLSearchParams(location.hash.slice(1)).get("draft");
+      if (given) history.replaceState(null, "", location.pathname + location.search);
+      const draft = given || remembered("draft", "", "sessionStorage");
       const area = one("#draft textarea");
-      if (draft && !area.value) {
+      if (draft && (given || !area.value)) {
         area.value = draft;
         area.dispatchEvent(new Event("input", { bubbles: true }));
       }

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
+import re
+import shutil
+import subprocess
+import textwrap
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from space import languagetool, turns, web
 from space.errors import UserError
@@ -18,7 +26,7 @@ from space.languagetool import Annotated, Request, answer, rule_id
 from space.proofread.edits import KINDS, SOURCES, Edit
 from space.proofread.passages import Passages, Reading
 from space.proofread.pipeline import STOPPED
-from tests.space.test_api import LONG, WAIT_SECONDS, Served, join, served, until
+from tests.space.test_api import LONG, ROOT, WAIT_SECONDS, Served, join, served, until
 from tests.space.test_web import began, client_at, limited
 
 __all__ = ["limited", "served"]
@@ -469,3 +477,142 @@ def test_a_page_of_another_origin_cannot_check(served: Served, by: dict[str, str
         for answered in (check(http, WRONG), http.get("/v2/check", params={"text": WRONG, "language": "en"})):
             assert (answered.status_code, answered.json()) == (403, {"detail": web.OTHER_ORIGIN})
             assert "Access-Control-Allow-Origin" not in answered.headers
+
+
+# ---- clients ----
+
+CLIENTS = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+
+
+def block(begin: str) -> str:
+    """The lines of code in docs/clients.md that begin so."""
+    found = re.search(rf"^    {re.escape(begin)}.*?(?=^\S|\Z)", CLIENTS, re.MULTILINE | re.DOTALL)
+    assert found
+    return textwrap.dedent(found[0])
+
+
+def test_language_tool_python_corrects_a_text(served: Served) -> None:
+    import language_tool_python
+
+    text = "Hi 😀 Tom,\n\nShe have recieved the letters. I like the colour.\n"
+    with language_tool_python.LanguageTool("en-US", remote_server=served.url) as tool:
+        assert [text[m.offset : m.offset + m.error_length] for m in tool.check(text)] == [
+            "have",
+            "recieved",
+            "colour",
+        ]
+        assert tool.correct(text) == "Hi 😀 Tom,\n\nShe has received the letters. I like the color.\n"
+        tool.disable_spellchecking()
+        assert [match.category for match in tool.check(text)] == ["GRAMMAR"]
+        tool.language = "en-GB"
+        assert [match.replacements for match in tool.check("I like the color.")] == []
+        tool.enable_spellchecking()
+        assert [match.replacements for match in tool.check("I like the color.")] == [["colour"]]
+    with pytest.raises(ValueError, match="unsupported language"):
+        language_tool_python.LanguageTool("de-DE", remote_server=served.url)
+
+
+def test_the_line_for_curl_in_the_documents_does_what_it_says(served: Served) -> None:
+    command = block("curl -s http").replace("http://127.0.0.1:7860", served.url)
+    ran = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, check=True, timeout=WAIT_SECONDS
+    )
+    assert [match["replacements"][0]["value"] for match in json.loads(ran.stdout)["matches"]] == [
+        "has",
+        "received",
+    ]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_hook_in_the_documents_prints_what_it_would_correct_and_lets_the_commit_be(
+    served: Served, tmp_path: Path, runs: bool
+) -> None:
+    identity = {
+        f"GIT_{who}_{what}": "anna@example.com"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    environment = {
+        **os.environ, **identity, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull,
+        "PROOFREADER": served.url if runs else "http://127.0.0.1:1",
+    }  # fmt: skip
+
+    def git(*arguments: str) -> str:
+        ran = subprocess.run(
+            ["git", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=WAIT_SECONDS,
+        )
+        return ran.stdout + ran.stderr
+
+    git("init", "--quiet")
+    hook = tmp_path / ".git" / "hooks" / "commit-msg"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(block("#!/bin/sh"))
+    hook.chmod(0o755)
+    printed = git(
+        "commit", "--allow-empty", "--message", "Tests of the queue\n\nThe 🎉 worker have recieved them."
+    )
+    lines = [line for line in printed.splitlines() if "->" in line]
+    assert [line.partition(" (")[0] for line in lines] == (
+        ["have -> has", "recieved -> received"] if runs else []
+    )
+    assert "The 🎉 worker have recieved them." in git("log") and "Traceback" not in printed
+
+
+@pytest.mark.browser
+def test_the_bookmarklet_opens_the_selection_in_the_app_and_sends_it_nowhere(
+    served: Served, chromium: str
+) -> None:
+    code = (
+        block("javascript:").strip().removeprefix("javascript:").replace("http://127.0.0.1:7860", served.url)
+    )
+    text = "She have recieved\n50% & more 😀 #1."
+    sent: list[tuple[str, str]] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        context = browser.new_context()
+        context.on("request", lambda request: sent.append((request.url, request.post_data or "")))
+        policy = {"Content-Security-Policy": "default-src 'none'", "Content-Type": "text/html; charset=utf-8"}
+        context.route(
+            "http://mail.example/",
+            lambda route: route.fulfill(headers=policy, body=f"<pre>{html.escape(text)}</pre>"),
+        )
+        page = context.new_page()
+        page.goto("http://mail.example/")
+        page.locator("pre").select_text()
+        with context.expect_page() as opened:
+            page.evaluate(f"() => {code}")
+        draft = opened.value.locator("#draft textarea")
+        expect(draft).to_have_value(text, timeout=WAIT_SECONDS * 1000)
+        assert opened.value.url == f"{served.url}/"
+        leaks = [
+            url for url, body in sent
+            if "recieved" in url.partition("#")[0] or ("recieved" in body and not url.startswith(served.url))
+        ]  # fmt: skip
+        assert sent and leaks == []
+        browser.close()
+
+
+@pytest.mark.slow
+def test_libreoffice_writer_marks_the_mistakes_of_a_paragraph(served: Served, tmp_path: Path) -> None:
+    """Writer's own way, from its LanguageTool setting to what it would underline; UNO needs the system's Python."""
+    office, python = shutil.which("soffice"), "/usr/bin/python3"
+    if office is None or subprocess.run([python, "-c", "import uno"], capture_output=True).returncode:
+        pytest.skip("no LibreOffice: sudo apt-get install libreoffice-writer python3-uno")
+    command = [
+        python,
+        str(ROOT / "tests" / "space" / "libreoffice.py"),
+        office,
+        f"{served.url}/v2",
+        str(tmp_path),
+    ]
+    text = "A 50% rise & 2+2 “quoted” 😀: she have recieved it."
+    ran = subprocess.run([*command, text], capture_output=True, text=True, timeout=3 * WAIT_SECONDS)
+    assert ran.returncode == 0, ran.stderr
+    marked = [(cut(text, error), error["suggestions"]) for error in json.loads(ran.stdout.splitlines()[-1])]
+    assert marked == [("have", ["has"]), ("recieved", ["received"])]
