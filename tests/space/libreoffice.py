@@ -5,16 +5,16 @@
 The system's Python runs it, for UNO is there, so it imports nothing of ours. The folder takes LibreOffice's profile.
 """
 
+from __future__ import annotations
+
+import importlib
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-import uno  # type: ignore[import-not-found]
-from com.sun.star.beans import PropertyValue  # type: ignore[import-not-found]
-from com.sun.star.connection import NoConnectException  # type: ignore[import-not-found]
-from com.sun.star.lang import Locale  # type: ignore[import-not-found]
+from typing import Any
 
 START_SECONDS = 60
 PROOFREADING = 2  # com.sun.star.text.TextMarkupType
@@ -37,14 +37,15 @@ def main() -> None:
     process = subprocess.Popen(
         [office, *flags, f"-env:UserInstallation={profile.as_uri()}", f"--accept={pipe};"]
     )
+    uno = importlib.import_module("uno")  # of the system's Python, and of no package
     try:
-        print(json.dumps(errors(connected(pipe), text)))
+        print(json.dumps(errors(uno, connected(uno, pipe), text)))
     finally:
         process.terminate()
         process.wait()
 
 
-def connected(pipe: str):  # type: ignore[no-untyped-def]
+def connected(uno: Any, pipe: str) -> Callable[[str], Any]:
     """The services of the office that has just been started."""
     local = uno.getComponentContext()
     resolver = local.ServiceManager.createInstanceWithContext("com.sun.star.bridge.UnoUrlResolver", local)
@@ -52,7 +53,7 @@ def connected(pipe: str):  # type: ignore[no-untyped-def]
     while True:
         try:
             context = resolver.resolve(f"uno:{pipe};StarOffice.ComponentContext")
-        except NoConnectException:
+        except uno.getClass("com.sun.star.connection.NoConnectException"):
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)
@@ -62,15 +63,15 @@ def connected(pipe: str):  # type: ignore[no-untyped-def]
             )
 
 
-def errors(service, text: str) -> list[dict]:  # type: ignore[no-untyped-def, type-arg]
+def errors(uno: Any, service: Callable[[str], Any], text: str) -> list[dict[str, Any]]:
     """What the proofreaders of a Writer document say of its only paragraph."""
-    hidden = PropertyValue("Hidden", 0, True, 0)
+    hidden = uno.createUnoStruct("com.sun.star.beans.PropertyValue", "Hidden", 0, True, 0)
     document = service("frame.Desktop").loadComponentFromURL(
         "private:factory/swriter", "_blank", 0, (hidden,)
     )
     document.Text.setString(text)
     paragraph = document.getFlatParagraphIterator(PROOFREADING, True).getFirstPara()
-    locale = Locale("en", "US", "")
+    locale = uno.createUnoStruct("com.sun.star.lang.Locale", "en", "US", "")
     result = service("linguistic2.ProofreadingIterator").checkSentenceAtPosition(
         document, paragraph, paragraph.getText(), locale, 0, -1, -1
     )

@@ -554,14 +554,12 @@ def test_the_hook_in_the_documents_prints_what_it_would_correct_and_lets_the_com
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(block("#!/bin/sh"))
     hook.chmod(0o755)
-    printed = git(
-        "commit", "--allow-empty", "--message", "Tests of the queue\n\nThe 🎉 worker have recieved them."
-    )
+    printed = git("commit", "--allow-empty", "--message", "Tests of the queue\n\n🎉 She have recieved them.")
     lines = [line for line in printed.splitlines() if "->" in line]
     assert [line.partition(" (")[0] for line in lines] == (
         ["have -> has", "recieved -> received"] if runs else []
     )
-    assert "The 🎉 worker have recieved them." in git("log") and "Traceback" not in printed
+    assert "🎉 She have recieved them." in git("log") and "Traceback" not in printed
 
 
 @pytest.mark.browser
