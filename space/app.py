@@ -148,7 +148,9 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                 app_kwargs={
                     "routes": [  # here, as Gradio's own come after these
                         server.health(page, models, problem),
-                        *languagetool_server.routes(models, problem, partial(server.in_turn, page, reading)),
+                        *languagetool_server.routes(
+                            models, problem, settings.rate_limit, partial(server.in_turn, page, reading)
+                        ),
                     ],
                     "middleware": [
                         Middleware(web.SecurityHeaders),

@@ -135,8 +135,8 @@ class Annotated:
     def of(cls, parts: Iterable[Mapping[str, Any]]) -> Annotated:
         """From `annotation` of LanguageTool's `data`. Raises UserError."""
         pieces: list[_Piece] = []
+        whole: list[str] = []
         at = start = 0
-        whole = ""
         for part in parts:
             if not isinstance(part, Mapping) or ("text" in part) == ("markup" in part):
                 raise UserError(BAD_DATA)
@@ -147,8 +147,9 @@ class Annotated:
                 raise UserError(BAD_DATA)
             own, read = (_SURROGATE.sub("\ufffd", each) for each in (own, read))
             pieces.append(_Piece(at, read, start, len(own), is_markup))
-            at, start, whole = at + len(read), start + len(own), whole + own
-        return cls("".join(piece.read for piece in pieces), whole, tuple(pieces))
+            whole.append(own)
+            at, start = at + len(read), start + len(own)
+        return cls("".join(piece.read for piece in pieces), "".join(whole), tuple(pieces))
 
     def range(self, start: int, end: int) -> tuple[int, int] | None:
         """Where the characters [start, end) of `plain`, one at least, stand in `whole`; None if markup was read as the first or last."""

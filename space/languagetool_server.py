@@ -14,10 +14,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from space.api import MAX_CHARACTERS, UNEXPECTED, check_text, error_line
+from space.api import UNEXPECTED, check_text, error_line
+from space.clients import Buckets, client_key
 from space.errors import UserError
 from space.languagetool import Request, answer, languages
 from space.proofread.passages import Passages, Reading
+from space.server import OTHERS, TOO_OFTEN
 from space.turns import Turn
 from space.web import CHECKS
 
@@ -30,27 +32,34 @@ MAX_FIELDS = 100  # of a form; clients send ten
 _UNENCODED = re.compile(r"[^!-~]")
 _AS_IT_IS = re.compile(r"text=(.*)&language=([\w-]*)(?:&username=[^&]*&apiKey=[^&]*)?", re.DOTALL)
 
+# To find that a text is known takes 12 ms a thousand characters. Of what one client may ask beside its emails a token is so many:
+# at the default an email of 2,000 words every second, or a document of 500 paragraphs when it is opened.
+CHARACTERS_A_TOKEN = 2_000
+
 NOT_HERE = "{path} is not here: this server has /v2/check and /v2/languages."
 
 
 def routes(
     models: ModelSwitcher | None,
     problem: str,
+    rate_limit: int,
     in_turn: Callable[[HttpRequest, Turn], Awaitable[Any]],
 ) -> list[Route]:
     """Without models each check answers `problem`. `in_turn` does work that needs the model when it is its turn.
 
     Clients ask at every pause of their writer. A text whose passages were all read before is answered beside the queue and
-    costs its client nothing; what is new in one waits like an email, for as long as the client does.
+    takes nothing of its client's emails; what is new in one waits like an email, for as long as the client does.
     """
-    passages = Passages()
+    passages, asks = Passages(), Buckets(OTHERS * rate_limit)
 
     async def check(request: HttpRequest) -> Response:
         fields = dict(request.query_params) | _form(await request.body())
         asked = await run_in_threadpool(Request.read, fields)
         for text in (asked.text.whole, asked.text.plain):
-            if len(text) > MAX_CHARACTERS:
-                raise HTTPException(413, _too_long(text))
+            check_text(text, "text")
+        client = client_key(request.client.host if request.client else "")
+        if rate_limit and (seconds := asks.take(client, len(asked.text.whole) / CHARACTERS_A_TOKEN)):
+            raise HTTPException(429, TOO_OFTEN.format(seconds=seconds), {"Retry-After": str(seconds)})
         if models is None or models.problem:
             raise HTTPException(503, problem if models is None else models.problem)
         reading = await run_in_threadpool(_recalled, models, passages, asked)
@@ -81,14 +90,6 @@ def _form(body: bytes) -> dict[str, str]:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
     except ValueError:
         raise UserError(f"This form has more than {MAX_FIELDS} fields: send fewer.") from None
-
-
-def _too_long(text: str) -> str:
-    try:
-        check_text(text, "text")
-    except UserError as error:
-        return str(error)
-    raise AssertionError("it is not too long")
 
 
 def _recalled(models: ModelSwitcher, passages: Passages, asked: Request) -> Reading:

@@ -70,13 +70,11 @@ class Passages:
             start = passage.units[0].start
             key = _key(passage, dialect, version)
             edits = self._get(key)
-            if (
-                edits is None
-                and stop
-                and (new := proofreader.edits(passage, dialect=dialect, stop=stop)) is not None
-            ):
-                edits = tuple(_moved(edit, -start) for edit in new)
-                self._put(key, edits)
+            if edits is None and stop and not stop():
+                new = proofreader.edits(passage, dialect=dialect, stop=stop)
+                if new is not None:
+                    edits = tuple(_moved(edit, -start) for edit in new)
+                    self._put(key, edits)
             if edits is None:
                 unread += sum(len(unit.text.split()) for unit in passage.units)
             found += [_moved(edit, start) for edit in edits or ()]
