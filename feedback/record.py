@@ -98,6 +98,7 @@ class Change(Edit):
     score: Annotated[float, "probability that a careful reader would make it, 0 to 1"] = 1.0
     status: Annotated[str, "applied (it is in the rewrite), suggested or refused"] = "applied"
     reason: Annotated[str, "why it was made, suggested or refused, redacted"] = ""
+    alternatives: Annotated[tuple[str, ...], "other texts that were offered in place of after, redacted"] = ()
     verdict: Annotated[str, "the user's: accepted, rejected or undecided"] = "undecided"
     extra: Json = field(default_factory=dict)
 
@@ -110,7 +111,10 @@ class Change(Edit):
         return known | {EXTRA: {name: item for name, item in value.items() if name not in _CHANGE}}
 
     def to_dict(self) -> dict[str, Any]:
-        return {**{name: getattr(self, name) for name in _CHANGE}, **self.extra}
+        own = {name: getattr(self, name) for name in _CHANGE} | {"alternatives": list(self.alternatives)}
+        if not self.alternatives:  # which most edits lack, and those of earlier releases
+            del own["alternatives"]
+        return {**own, **self.extra}
 
 
 _CHANGE = {each.name: each.default for each in dataclasses.fields(Change) if each.name != EXTRA}

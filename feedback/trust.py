@@ -32,7 +32,7 @@ TOO_MANY = f"more than {MAX_ROWS} rows from one client"
 CONTRADICTION = "another correction of the same draft differs"
 
 # Requests that lead to other texts; any other name, as /flag lets everybody send, is read as none.
-_REQUESTS = {"mode": ("polish",), "dialect": ("american", "british")}
+_REQUESTS = {"mode": ("polish", "friendly", "formal", "short"), "dialect": ("american", "british")}
 _DECIDED, _CORRECTED, _OTHERS, _WAITING = range(4)  # the order in which rows are judged
 _NUMBER = re.compile(r"\d+")
 _NO_LETTERS = re.compile(r"[\W\d_]+")

@@ -28,9 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     )
     proofread.add_argument(
         "--mode",
-        choices=("proofread", "polish"),
+        choices=("proofread", "polish", "friendly", "formal", "short"),
         default="proofread",
-        help="polish also softens blunt wording",
+        help="what is done beside correcting: polish makes blunt wording polite, friendly warms stiff phrases too, formal writes "
+        "contractions and chat words in full, short takes wordy phrases out",
     )
     proofread.add_argument(
         "--dialect", choices=("american", "british"), help="its spelling; without, each word's own"

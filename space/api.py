@@ -83,7 +83,7 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
 
         Parameters:
             text: the email, at most 100,000 characters, of which the first 2,000 words are proofread
-            mode: "proofread" corrects mistakes; "polish" also makes blunt sentences polite
+            mode: "proofread" corrects mistakes; "polish" also makes blunt sentences polite, "friendly" warms stiff phrases too, "formal" writes contractions and chat words in full, "short" takes wordy phrases out
             protected_terms: words that are never changed, such as names and jargon
             dialect: "american" or "british" puts every word into that spelling; empty leaves each as it is
             model: one of the models that the page offers; empty takes the one that is loaded

@@ -103,23 +103,31 @@ def _placeholders(texts: Sequence[str], spans: Sequence[Sequence[Span]]) -> dict
 def redact_record(record: Record) -> Record:
     """The record that may be kept: every text redacted, the changes moved along.
 
-    A change that reaches into something that was taken out grows to contain it all and loses its reason, and what only
-    changed in there is dropped: both would show what stood there. So the applied changes still make the rewrite out of
+    A change that reaches into something that was taken out grows to contain it all and loses its reason and alternatives, and
+    what only changed in there is dropped: both would show what stood there. So the applied changes still make the rewrite out of
     the draft; where they did not before, no change is kept, as nothing says what stands where.
     """
     layers = _layers(record) if record.is_consistent else []
-    reasons = list(dict.fromkeys(change.reason for layer in layers for change in layer))
+    own = [change for layer in layers for change in layer]
+    beside = list(dict.fromkeys(text for change in own for text in (change.reason, *change.alternatives)))
     others = [apply(record.draft, layer) for layer in layers[1:]]
     # All in one call: what a reason or a suggestion holds may be known from a greeting in the draft.
-    result = redact([record.draft, record.corrected, record.comment, record.rewrite, *others, *reasons])
+    result = redact([record.draft, record.corrected, record.comment, record.rewrite, *others, *beside])
     draft, corrected, comment, rewrite = result.texts[:4]
-    clean_reasons = dict(zip(reasons, result.texts[4 + len(others) :], strict=True))
+    clean = dict(zip(beside, result.texts[4 + len(others) :], strict=True))
     changes: list[Change] = []
     for layer, text, edits in zip(layers, result.texts[3:], result.edits[3:], strict=False):
         grown = _grown(layer, record.draft, result.edits[0], edits)
         moved = list(_moved(grown, draft, text, result.edits[0], edits))
         if rebuilt(draft, moved) == text:
-            changes += [replace(each, reason=clean_reasons.get(each.reason, "")) for each in moved]
+            changes += [
+                replace(
+                    each,
+                    reason=clean.get(each.reason, ""),
+                    alternatives=tuple(clean[other] for other in each.alternatives),
+                )
+                for each in moved
+            ]
         elif layer is layers[0]:
             break
     return replace(
@@ -174,7 +182,9 @@ def _grown(
             changes[place : place + 2] = [_joined(draft, change, changes[place + 1])]
         elif (start, end) != (change.start, change.end):
             after = draft[start : change.start] + change.after + draft[change.end : end]
-            changes[place] = replace(change, start=start, end=end, before=draft[start:end], after=after)
+            changes[place] = replace(
+                change, start=start, end=end, before=draft[start:end], after=after, alternatives=()
+            )
         else:
             place += 1
     return changes
@@ -187,6 +197,7 @@ def _joined(draft: str, one: Change, other: Change) -> Change:
         before=draft[one.start : other.end],
         after=one.after + draft[one.end : other.start] + other.after,
         verdict=one.verdict if one.verdict == other.verdict else "undecided",
+        alternatives=(),
     )
 
 
@@ -210,8 +221,9 @@ def _moved(
         before = draft[start:end]
         after = text[moved(first, out_of_text) : moved(change.end + shift, out_of_text)]
         if before != after:
-            reason = change.reason if (before, after) == (change.before, change.after) else ""
-            yield replace(change, start=start, end=end, before=before, after=after, reason=reason)
+            moved_change = replace(change, start=start, end=end, before=before, after=after)
+            as_it_was = (before, after) == (change.before, change.after)
+            yield moved_change if as_it_was else replace(moved_change, reason="", alternatives=())
 
 
 # ---- who sent it ----

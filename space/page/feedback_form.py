@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -19,7 +19,7 @@ from feedback.redact import ClientHash, redact_record
 from space.api import FLAG, MAX_COMMENT, check_text, error_line
 from space.errors import UserError
 from space.page import render, strings
-from space.page.choices import answers, offered
+from space.page.choices import judged, read_choices
 from space.proofread.pipeline import Proofread
 
 Origin = Mapping[str, Any]  # "options" and "versions" of a run, as a record names them
@@ -132,26 +132,19 @@ def record(
     """The feedback record of a result on screen; a good verdict drops reasons ticked before it."""
     check_text(corrected, strings.CORRECTED)
     check_text(comment, strings.COMMENT, MAX_COMMENT)
+    chosen = read_choices(value, choices)
     return Record(
         draft=value.draft,
         rewrite=value.text,
-        corrected=corrected if corrected.strip() else "",
+        # What was typed in the result is how it should read, too.
+        corrected=corrected if corrected.strip() else chosen.text or "",
         verdict=verdict,
         consent=strings.CONSENT_VERSION,
         reasons=tuple(reasons) if verdict == "bad" else (),
-        changes=tuple(_judged(value, choices)),
+        changes=tuple(Change(**edit.to_dict(), verdict=said) for edit, said in judged(value, chosen)),
         comment=comment.strip(),
         options=origin["options"],
         versions=origin["versions"],
         before=value.before.to_dict(),
         after=value.after.to_dict(),
     )
-
-
-def _judged(value: Proofread, choices: str) -> Iterator[Change]:
-    """Every edit with the user's verdict. A suggestion that nobody touched may not have been looked at."""
-    answer_to = dict(zip(offered(value), answers(value, choices), strict=True))
-    for edit in value.edits:
-        answer = answer_to.get(edit)
-        verdict = "undecided" if answer is None else "accepted" if answer else "rejected"
-        yield Change(**edit.to_dict(), verdict=verdict)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +23,21 @@ from space.page import render, strings
 from space.page.choices import chosen_text
 from space.page.feedback_form import Updates
 from space.page.layout import Layout
+from space.page.saved import Saved, restore, save
 from space.proofread.pipeline import Progress, Proofread, spoken
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Tone, ToneClassifier
     from space.proofread.llm.switcher import ModelSwitcher
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person wrote, and the file that it was opened from."""
+
+    subject: str = ""
+    text: str = ""
+    mail: Mail | None = None
 
 
 class Handlers:
@@ -46,19 +58,21 @@ class Handlers:
             self._blank()
             | self._busy(True)
             | {
-                self._view.details: gr.skip(),  # hidden by the style sheet, as their room stays
+                # Hidden by the style sheet, as their room stays.
+                self._view.changes: gr.skip(),
+                self._view.details: gr.skip(),
                 self._view.status: render.status(strings.WAITING, "busy"),
             }
         )
 
     def run(
-        self, text: str, mail: Mail | None, mode: str, request: gr.Request, *settings: Any
+        self, subject: str, text: str, mail: Mail | None, mode: str, request: gr.Request, *settings: Any
     ) -> Iterator[Updates]:
         """One run, from click to result; whatever happens, the last update gives the buttons back."""
         stop = self._stops.setdefault(_session(request), threading.Event())
         try:
-            result = yield from self._proofread(text, Options(mode, *settings), stop.is_set)
-            result[self._view.mail_of_last] = mail
+            draft, options = whole(subject, text), Options(mode, *settings)
+            result = yield from self._proofread(draft, options, mail, stop.is_set)
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             line = render.status(error_line(error, strings.UNEXPECTED), "error")
             result = self._blank() | {self._view.status: line}
@@ -82,7 +96,7 @@ class Handlers:
         self._stops.pop(_session(request), None)
 
     def _proofread(
-        self, text: str, options: Options, stop: Callable[[], bool]
+        self, text: str, options: Options, mail: Mail | None, stop: Callable[[], bool]
     ) -> Generator[Updates, None, Updates]:
         """Yields how far it is, and returns the result."""
         began, view = time.monotonic(), self._view
@@ -105,7 +119,7 @@ class Handlers:
                 origin = {"options": options.to_dict(), "versions": self._models.versions()}
                 notes = [note for note in (self._models.note, *outcome.notes) if note]
                 done = {view.status: render.status(line, "done"), view.notes: render.notes(notes)}
-                return self._shown(outcome) | done | {view.origin: origin}
+                return self._shown(Saved(outcome, origin, mail)) | done
             progress = outcome
             if time.monotonic() - shown_at >= UPDATE_SECONDS:
                 shown_at = time.monotonic()
@@ -139,18 +153,24 @@ class Handlers:
         view = self._view
         return {
             view.last: None,
+            view.saved: "",
             view.result: render.marked(""),
             view.notes: "",
+            view.changes: render.no_result(),
+            view.skipped: "",
             view.result_tone: render.blank_result_tone(),
             view.details: gr.update(visible=False),
             **{button: gr.update(interactive=False) for button in view.result_buttons},
         }
 
-    def _shown(self, value: Proofread) -> Updates:
+    def _shown(self, saved: Saved) -> Updates:
         """The result, with an empty feedback form under it."""
-        view = self._view
+        view, value = self._view, saved.value
         return view.feedback.reset() | {
             view.last: value,
+            view.origin: saved.origin,
+            view.mail_of_last: saved.mail,
+            view.saved: save(saved),
             view.result: render.result(value),
             view.draft_tone: render.gauges(strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING),
             view.result_tone: render.gauges(strings.RESULT_TONE, value.after, value.before),
@@ -163,7 +183,32 @@ class Handlers:
             **{button: gr.update(interactive=True) for button in view.result_buttons},
         }
 
-    # ---- tone ----
+    def recall(self, saved: str) -> Updates:
+        """A result that the browser kept, as it was after its run."""
+        found = restore(saved) if saved else None
+        if found is None:
+            return {self._view.saved: ""}
+        line, notes = render.status(strings.RECALLED, "done"), render.notes(found.value.notes)
+        return self._shown(found) | {self._view.status: line, self._view.notes: notes}
+
+    # ---- tone, and what is underlined ----
+
+    def underline(self, text: str, terms: str, dialect: str) -> str:
+        """What the classifiers alone doubt in a draft that is being written, as JSON: the draft in pieces.
+
+        Nothing is underlined when anything goes wrong: a run will say what it is.
+        """
+        if self._models is None:
+            return "[]"
+        try:
+            check_text(text, strings.DRAFT)
+            how = Options(dialect=dialect, terms=terms).arguments()
+            found = self._models.doubts(text, protected_terms=how["protected_terms"], dialect=how["dialect"])
+        except UserError:
+            return "[]"
+        parts = render.pieces(text, found)
+        parts[1::2] = [[edit.before, edit.after, edit.reason] for edit in found]
+        return json.dumps(parts)
 
     def measure(self, text: str) -> str:
         """The gauges of the draft."""
@@ -189,36 +234,49 @@ class Handlers:
 
     # ---- the draft, and files ----
 
-    def replace(self, text: str, old: Mail | None, new: str, mail: Mail | None = None) -> Updates:
+    def replace(self, subject: str, text: str, mail: Mail | None, new: Draft) -> Updates:
         """A new draft in place of the old one, which stays one click away if it is more than an example."""
         view = self._view
-        is_own = bool(text.strip()) and text not in {new, *strings.EXAMPLE_EMAILS.values()}
+        is_own = bool(text.strip()) and text not in {new.text, *strings.EXAMPLE_EMAILS.values()}
         return {
-            view.draft: new,
-            view.replaced: (text, old) if is_own else ("", None),
+            view.subject: new.subject,
+            view.draft: new.text,
+            view.replaced: Draft(subject, text, mail) if is_own else Draft(),
             view.restore: gr.update(interactive=is_own),
-            view.opened: mail,
-            view.file_notes: render.notes(_about(mail)),
+            view.opened: new.mail,
+            view.file_notes: render.notes(new.mail.notes if new.mail else ()),
         }
 
-    def restore(self, text: str, old: Mail | None, replaced: tuple[str, Mail | None]) -> Updates:
-        return self.replace(text, old, *replaced)
+    def clear(self, subject: str, text: str, mail: Mail | None) -> Updates:
+        blank = self._blank() | {self._view.status: render.status("")}
+        return self.replace(subject, text, mail, Draft()) | blank
 
-    def clear(self, text: str, old: Mail | None) -> Updates:
-        return self.replace(text, old, "") | self._blank() | {self._view.status: render.status("")}
+    def pick(
+        self, subject: str, text: str, mail: Mail | None, picked_subject: str, picked: str, saved: str
+    ) -> Updates:
+        """A draft of the browser's history with its result, if that was kept."""
+        new = self.replace(subject, text, mail, Draft(picked_subject, picked))
+        return new | self._blank() | self.recall(saved)
 
-    def open_file(self, text: str, old: Mail | None, path: str) -> Updates:
+    def open_file(self, subject: str, text: str, old: Mail | None, path: str) -> Updates:
         """The email of a file as the draft; the uploaded file is deleted."""
         file = Path(path)
         try:
             mail = open_mail(file.name, file.read_bytes())
             check_text(mail.body, file.name)
             line = render.status(strings.OPENED.format(name=file.name), "done")
-            return self.replace(text, old, mail.body, mail) | {self._view.status: line}
+            new = Draft(mail.subject or "", mail.body, mail)
+            return self.replace(subject, text, old, new) | {self._view.status: line}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             return {self._view.status: render.status(error_line(error, strings.UNEXPECTED), "error")}
         finally:
             file.unlink(missing_ok=True)
+
+
+def whole(subject: str, text: str) -> str:
+    """What is proofread: a subject is the first line of it, as in a mail."""
+    subject = subject.strip()
+    return strings.WITH_SUBJECT.format(subject=subject, body=text) if subject and text.strip() else text
 
 
 def as_eml(value: Proofread | None, mail: Mail | None, choices: str) -> str:
@@ -244,13 +302,6 @@ def outcome_line(value: Proofread, progress: Progress, units: str, seconds: floa
     if not progress.done:
         return strings.STOPPED_EARLY
     return strings.STOPPED.format(first=progress.done + 1, total=progress.total, units=units)
-
-
-def _about(mail: Mail | None) -> list[str]:
-    """What the user should know of an opened file: its subject, and what was done to it."""
-    if mail is None:
-        return []
-    return [*([strings.SUBJECT.format(subject=mail.subject)] if mail.subject else []), *mail.notes]
 
 
 def _session(request: gr.Request) -> str:

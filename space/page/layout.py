@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from space.proofread.llm.switcher import ModelSwitcher
 
 CSS = Path(__file__).with_name("ui.css")
-SCRIPT = Path(__file__).with_name("ui.js")
+SCRIPTS = [
+    Path(__file__).parent / "script" / f"{name}.js"
+    for name in ("store", "draft", "review", "popover", "history", "page")
+]
 _SCRIPT_WORDS = (
     "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "STALE", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
+    "WITH_SUBJECT", "IGNORE", "CHANGE", "REMOVE", "PREVIOUS", "NEXT", "PLACE",
 )  # fmt: skip
 # System fonts only: the page must look the same on a machine with no network.
 THEME = gr.themes.Base(
@@ -43,8 +47,10 @@ _SMALL: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 60}  # a button
 def head() -> str:
     """What goes into the page's head: the script must be there before the first key is pressed."""
     words = {name: getattr(strings, name) for name in _SCRIPT_WORDS} | {"MAX_WORDS": MAX_WORDS}
-    # The file begins with comments and is one arrow function.
-    return f"<script>(\n{SCRIPT.read_text('utf-8').rstrip()}\n)({json.dumps(words)});</script>"
+    body = "\n".join(
+        path.read_text("utf-8") for path in SCRIPTS
+    )  # one function's, each part with names of its own
+    return f"<script>((words) => {{\n{body}}})({json.dumps(words)});</script>"
 
 
 class Layout:
@@ -59,12 +65,21 @@ class Layout:
         gr.HTML(f"<h1>{strings.TITLE}</h1><p>{strings.TAGLINE} {render.escaped(server)}</p>", elem_id="head")
         with gr.Row(equal_height=True, elem_id="desk"):
             with gr.Column(min_width=320):
-                self._draft(problem or (models.stands_in if models else ""), draft_tone)
+                self._draft(problem or (models.stands_in if models else ""))
             with gr.Column(min_width=320):
-                self._result()
+                self._result(draft_tone)
+            with gr.Column(min_width=320, elem_id="review"):
+                self.changes = gr.HTML(render.no_result(), elem_id="changes")
         with gr.Row():
             with gr.Column(min_width=320), gr.Accordion(strings.SETTINGS, open=False, elem_id="settings"):
                 self.settings = _settings(models)
+                with gr.Accordion(strings.ADVANCED, open=False, elem_id="advanced"):
+                    self.settings |= _sampling()
+                    with gr.Accordion(
+                        strings.PROMPTS.format(count=0), open=False, elem_id="prompts"
+                    ) as panel:
+                        self.prompts = gr.HTML(render.prompts(()))
+                    self.prompts_panel = panel
                 self.reset = gr.Button(strings.RESET, **_SMALL)
             with gr.Column(min_width=320), gr.Accordion(strings.HISTORY, open=False, elem_id="history"):
                 gr.HTML(f"<small>{strings.HISTORY_NOTE}</small><p>{strings.HISTORY_EMPTY}</p><ol></ol>")
@@ -79,13 +94,23 @@ class Layout:
         self.origin = gr.State(None)  # its options and versions, as a feedback record names them
         self.opened = gr.State(None)  # the Mail that the draft was opened from
         self.mail_of_last = gr.State(None)  # the Mail that the result on screen was opened from
-        self.replaced = gr.State(("", None))  # the draft that Clear or an example took away, and its Mail
-        self.picked = gr.Textbox(visible="hidden")  # a draft out of the browser's history
+        self.replaced = gr.State(None)  # the Draft that Clear or an example took away
+        self.picked_subject = gr.Textbox(
+            visible="hidden"
+        )  # of the draft that was picked out of the browser's history
+        self.picked = gr.Textbox(visible="hidden")
         self.pick = gr.Button(visible="hidden", elem_id="pick")
-        self.choices = gr.Textbox("[]", visible="hidden")  # which edits are taken: the script fills it in
+        self.saved = gr.Textbox(visible="hidden")  # the result as the browser keeps it
+        self.choices = gr.Textbox(
+            "{}", visible="hidden"
+        )  # what the user made of the result: the script fills it in
+        self.doubts = gr.Textbox(visible="hidden")  # what is underlined in the draft
+        self.live = gr.Button(visible="hidden", elem_id="live")
+        self.ignore = gr.Button(visible="hidden", elem_id="ignore")
         self.eml = gr.Textbox(visible="hidden")  # an .eml on its way to the browser
 
-    def _draft(self, problem: str, draft_tone: str) -> None:
+    def _draft(self, problem: str) -> None:
+        self.subject = gr.Textbox(label=strings.SUBJECT, max_lines=1, elem_id="subject")
         self.draft = gr.Textbox(
             label=strings.DRAFT,
             placeholder=strings.DRAFT_PLACEHOLDER,
@@ -105,14 +130,13 @@ class Layout:
         modes = [(label, name) for name, label in strings.MODES.items()]
         self.mode = gr.Radio(modes, value="proofread", label=strings.MODE, elem_id="mode")
         with gr.Row(elem_id="buttons"):
-            self.run = gr.Button(strings.RUN, variant="primary", scale=3, min_width=280, elem_id="run")
-            self.stop = gr.Button(strings.STOP, interactive=False, scale=1, min_width=80, elem_id="stop")
-            self.clear = gr.Button(strings.CLEAR, scale=1, min_width=80, elem_id="clear")
+            self.run = gr.Button(strings.RUN, variant="primary", scale=3, min_width=180, elem_id="run")
+            self.stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=80, elem_id="stop")
+            self.clear = gr.Button(strings.CLEAR, scale=0, min_width=80, elem_id="clear")
         self.status = gr.HTML(render.status(problem, "error" if problem else "quiet"), elem_id="status")
-        self.draft_tone = gr.HTML(draft_tone, elem_id="draft-tone")
         self.measure = gr.Button(visible="hidden", elem_id="measure")
 
-    def _result(self) -> None:
+    def _result(self, draft_tone: str) -> None:
         self.result = gr.HTML(render.marked(""), elem_id="result")
         gr.HTML('<p class="pr-note" role="status"></p>', elem_id="stale")  # the script says it
         with gr.Row(elem_classes="pr-under"):
@@ -123,32 +147,22 @@ class Layout:
             self.hide = gr.Button(strings.HIDE_MARKS, elem_id="hide", **off)
         self.result_buttons = [self.copy, self.save_txt, self.save_eml, self.hide]
         self.notes = gr.HTML(elem_id="notes")
+        self.draft_tone = gr.HTML(draft_tone, elem_id="draft-tone")
         self.result_tone = gr.HTML(render.blank_result_tone(), elem_id="result-tone")
         self.rescore = gr.Button(visible="hidden", elem_id="rescore")
 
     def _details(self) -> None:
-        self.changes = gr.HTML(elem_id="changes")
         self.skipped = gr.HTML(elem_id="skipped")
         self.why = gr.HTML(elem_id="why")
-        with gr.Accordion(strings.PROMPTS.format(count=0), open=False, elem_id="prompts") as panel:
-            self.prompts = gr.HTML()
-        self.prompts_panel = panel
 
 
 def _settings(models: ModelSwitcher | None) -> dict[str, Any]:
-    """The controls of `Options`, in its order, after the mode."""
+    """The controls of `Options`, in its order, after the mode; `_sampling` has those at its end."""
     usual = Options(model=models.loaded if models else "")
-
-    def number(name: str, label: str, info: str = "") -> Any:
-        low, high = RANGES[name]
-        precision = 0 if isinstance(low, int) else None
-        about = f"{strings.RANGE.format(low=low, high=high)} {info}"
-        return gr.Number(getattr(usual, name), label=label, info=about, precision=precision, min_width=160)
-
     with gr.Row():
         names = models.names if models else []
         dialects = [(label, name) for name, label in strings.DIALECTS.items()]
-        first = {
+        return {
             "model": gr.Dropdown(names, value=usual.model or None, label=strings.MODEL, elem_id="model"),
             "dialect": gr.Dropdown(dialects, value="", label=strings.DIALECT, elem_id="dialect"),
             "terms": gr.Textbox(
@@ -160,5 +174,16 @@ def _settings(models: ModelSwitcher | None) -> dict[str, Any]:
                 elem_id="terms",
             ),
         }
+
+
+def _sampling() -> dict[str, Any]:
+    def number(name: str, label: str, info: str = "") -> Any:
+        low, high = RANGES[name]
+        precision = 0 if isinstance(low, int) else None
+        about = f"{strings.RANGE.format(low=low, high=high)} {info}"
+        return gr.Number(
+            getattr(Options(), name), label=label, info=about, precision=precision, min_width=160
+        )
+
     with gr.Row():
-        return first | {name: number(name, *texts) for name, texts in strings.SAMPLING.items()}
+        return {name: number(name, *texts) for name, texts in strings.SAMPLING.items()}

@@ -7,10 +7,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from space.page import strings
-from space.page.choices import offered
+from space.page.choices import offered, wordings
 from space.proofread.edits import apart
 
 if TYPE_CHECKING:
@@ -85,7 +86,12 @@ def gauges(title: str, tone: Tone | None, before: Tone | None = None, empty: str
         was = (before.sentiment, before.politeness) if before else (None, None)
         dials = _gauge(strings.SENTIMENT, strings.SENTIMENT_SCALE, tone.sentiment, was[0])
         dials += _gauge(strings.POLITENESS, strings.POLITENESS_SCALE, tone.politeness, was[1])
-    return f'<section class="pr-tone"><h3>{escaped(title)}</h3>{dials}</section>'
+    return f'<section class="pr-tone"><h2>{escaped(title)}</h2>{dials}</section>'
+
+
+def no_result() -> str:
+    """What stands where changes will."""
+    return f'<section><h2>{strings.CHANGES}</h2><p class="pr-none">{strings.CHANGES_EMPTY}</p></section>'
 
 
 def blank_result_tone() -> str:
@@ -138,26 +144,46 @@ def result(value: Proofread) -> str:
 def marked(draft: str, edits: Sequence[Edit] = (), done: bool = False) -> str:
     """The draft with each edit marked in place, −removed +added.
 
-    When `done`, marks are switches, and `data-pieces` holds the draft in pieces, an edit being [before, after]: any
-    choice of edits rebuilds from them exactly, in the browser.
+    When `done`, the email can be typed in, marks open, and `data-pieces` holds the draft in pieces: any choice of edits
+    rebuilds from them exactly, in the browser.
     """
-    shown, pieces, at = [], [], 0
-    for number, edit in enumerate(edits):
-        same = draft[at : edit.start]
-        name = "pr-change pr-suggestion" if _is_suggestion(edit) else "pr-change"
-        pressed = "false" if _is_suggestion(edit) else "true"
-        switch = f' role="button" tabindex="0" aria-pressed="{pressed}" aria-label="{_named(number, edit)}"'
-        shown += [
-            escaped(same),
-            f'<span class="{name}" data-change="{number}"{switch if done else ""}>{_both(edit)}</span>',
-        ]
-        pieces += [carried(same), [carried(edit.before), carried(edit.after)]]
+    parts = pieces(draft, edits)
+    email = "".join(
+        _stretch(at, part) if isinstance(part, str) else _changed(at // 2, edits[at // 2], done)
+        for at, part in enumerate(parts)
+    )
+    region = 'role="region"'
+    if done:
+        data = html.escape(json.dumps(parts))
+        region = f'role="textbox" aria-multiline="true" contenteditable="plaintext-only" spellcheck="false" data-pieces="{data}"'
+    elif not email:
+        email = f'<span class="pr-none">{strings.RESULT_PLACEHOLDER}</span>'
+    return f'<h2>{strings.RESULT}</h2><div class="pr-email" tabindex="0" aria-label="{strings.RESULT}" {region}>{email}</div>'
+
+
+def pieces(draft: str, edits: Sequence[Edit]) -> list[str | list[str]]:
+    """The draft cut at its edits: what stays as a string, an edit as the texts that may stand there, in turn."""
+    parts: list[str | list[str]] = []
+    at = 0
+    for edit in edits:
+        parts += [carried(draft[at : edit.start]), [carried(text) for text in wordings(edit)]]
         at = edit.end
-    shown.append(escaped(draft[at:]))
-    pieces.append(carried(draft[at:]))
-    data = f' data-pieces="{html.escape(json.dumps(pieces))}"' if done else ""
-    email = "".join(shown) or f'<span class="pr-none">{strings.RESULT_PLACEHOLDER}</span>'
-    return f'<h3>{strings.RESULT}</h3><div class="pr-email" tabindex="0" role="region" aria-label="{strings.RESULT}"{data}>{email}</div>'
+    return [*parts, carried(draft[at:])]
+
+
+def _stretch(number: int, text: str) -> str:
+    return f'<span data-piece="{number}">{escaped(text)}</span>' if text else ""
+
+
+def _changed(number: int, edit: Edit, done: bool) -> str:
+    """An edit in its place; `done`, it knows which side stands."""
+    name = "pr-change pr-suggestion" if _is_suggestion(edit) else "pr-change"
+    side, pressed = ("", "false") if _is_suggestion(edit) else ("1", "true")
+    switch = (
+        f' role="button" tabindex="0" contenteditable="false" aria-haspopup="dialog" data-side="{side}" '
+        f'aria-pressed="{pressed}" aria-label="{_named(number, edit)}"'
+    )
+    return f'<span class="{name}" data-change="{number}"{switch if done else ""}>{_both(edit)}</span>'
 
 
 def counted(changes: int) -> str:
@@ -166,7 +192,7 @@ def counted(changes: int) -> str:
 
 def changes(value: Proofread) -> str:
     """The section "What changed": a card for each edit with its kind and reason, to accept or reject."""
-    title, edits = f"<h3>{strings.CHANGES}</h3>", offered(value)
+    title, edits = f"<h2>{strings.CHANGES}</h2>", offered(value)
     if not edits:
         # Praise only where nothing else was found: no note, no edit that was refused.
         found = value.notes or value.refused
@@ -187,6 +213,8 @@ def changes(value: Proofread) -> str:
         f'<section>{title}<div class="pr-bar"><b>{counted(len(value.applied))}</b><span id="chosen" role="status"></span>'
         f'<button type="button" data-all="true">{strings.ACCEPT_ALL}</button>'
         f'<button type="button" data-all="false">{strings.REJECT_ALL}</button>'
+        f'<button type="button" data-undo="true" disabled>↶ {strings.UNDO}</button>'
+        f'<button type="button" data-undo="false" disabled>↷ {strings.REDO}</button>'
         f'<span class="pr-kinds" role="group" aria-label="{strings.BY_KIND}">{chips}</span>'
         f'<small>{strings.KEYS}</small></div><ol class="pr-cards">{cards}</ol></section>'
     )
@@ -209,8 +237,19 @@ def _card(number: int, edit: Edit) -> str:
     return (
         f'<li class="pr-card{" pr-suggestion pr-left" if suggestion else ""}" data-change="{number}" data-of="{escaped(_group(edit))}">'
         f'<div><span class="pr-both">{_both(edit)}</span><span class="pr-kind">{escaped(label)}</span>'
-        f'<p>{escaped(edit.reason)}</p></div><span class="pr-choice">{buttons}</span></li>'
+        f'<p>{escaped(edit.reason)}</p>{_wordings(edit)}</div><span class="pr-choice">{buttons}</span></li>'
     )
+
+
+def _wordings(edit: Edit) -> str:
+    """What may stand there, to choose from, if it is more than one text."""
+    if not edit.alternatives:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-wording="{side}" aria-pressed="false">{_both(replace(edit, after=text))}</button>'
+        for side, text in enumerate(wordings(edit)[1:], 1)
+    )
+    return f'<span class="pr-wordings" role="group" aria-label="{strings.WORDINGS}">{buttons}</span>'
 
 
 def why(value: Proofread) -> str:
@@ -230,7 +269,7 @@ def why(value: Proofread) -> str:
         strings.PROPOSED.format(source=source, edits="; ".join(edits)) for source, edits in by_source.items()
     ]
     shown = "".join(f'<p class="pr-why">{escaped(line)}</p>' for line in lines)
-    return f"<section><h3>{strings.WHY}</h3>{shown}</section>"
+    return f"<section><h2>{strings.WHY}</h2>{shown}</section>"
 
 
 def _proposal(edit: Edit) -> str:
@@ -255,7 +294,7 @@ def skipped(value: Proofread) -> str:
     items = "".join(
         f"<li><q>{escaped(_shortened(text))}</q> <span>{escaped(why)}</span></li>" for text, why in left
     )
-    return f'<section><h3>{strings.SKIPPED}</h3><ul class="pr-skipped" tabindex="0">{items}</ul></section>'
+    return f'<section><h2>{strings.SKIPPED}</h2><ul class="pr-skipped" tabindex="0">{items}</ul></section>'
 
 
 def notes(lines: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ TAGLINE = (
 
 # ---- the draft ----
 
+SUBJECT = "Subject (optional)"
+WITH_SUBJECT = "Subject: {subject}\n\n{body}"  # what is proofread then: a mail with one header
 DRAFT = "Your draft"
 DRAFT_PLACEHOLDER = (
     "Paste or type an email in English, or drop a .txt or .eml file here. Your email stays in this browser unless you send "
@@ -21,10 +23,10 @@ COUNT_OVER = (
 )
 MODE = "Mode"
 MODES = {
-    "proofread": "Proofread: correct mistakes",
+    "proofread": "Correct mistakes",
     "polish": "Polish: also make it more polite",
 }
-RUN = "Proofread  (Ctrl+Enter)"
+RUN = "Proofread"  # the style sheet adds the keys where there is a keyboard
 STOP = "Stop"
 CLEAR = "Clear"
 RESTORE = "Undo"
@@ -65,7 +67,7 @@ Samuel Adeyemi
 
 OPEN = "Open file"
 OPENED = "Opened {name}."
-SUBJECT = "Subject: {subject}"
+RECALLED = "Your last result, as you left it."
 SAVE_TXT = "Save .txt"
 SAVE_EML = "Save .eml"
 FILE_NAME = "email"  # of what is saved
@@ -73,13 +75,16 @@ FILE_NAME = "email"  # of what is saved
 # ---- the result ----
 
 RESULT = "Proofread email"
-RESULT_PLACEHOLDER = "The proofread email appears here, each change marked: click one to undo it."
+RESULT_PLACEHOLDER = (
+    "The proofread email appears here, each change marked: click one to see why, or type to change the rest."
+)
 STALE = "Your draft has changed since: proofread it again."
 COPY = "Copy the email"
 COPIED = "Copied ✓"
 HIDE_MARKS = "Hide marks"
 SHOW_MARKS = "Show marks"
 CHANGES = "What changed"
+CHANGES_EMPTY = "Each change appears here with its reason, to take or to leave."
 NO_CHANGES = "No changes: nothing in this email needed correcting."
 NOTHING_CHANGED = "No changes were made."
 NO = "no"
@@ -89,10 +94,19 @@ CHOSEN = "{accepted} accepted, {rejected} rejected"
 SUGGESTION = "Suggestion"
 ACCEPT = "Accept"
 REJECT = "Reject"
+UNDO = "Undo"
+REDO = "Redo"
+WORDINGS = "Choose a wording"
+IGNORE = "Never change “{word}”"
+CHANGE = "Change"
+REMOVE = "remove it"
+PREVIOUS = "Previous change"
+NEXT = "Next change"
+PLACE = "{at} of {total}"
 ACCEPT_ALL = "Accept all"
 REJECT_ALL = "Reject all"
 BY_KIND = "Accept or reject all of a kind"
-KEYS = "Keys, in the email or here: n next, p previous, a accept, r reject"
+KEYS = "Keys, at a change or here: n next, p previous, a accept, r reject, Ctrl+Z undo"
 REMOVED = "removed"
 ADDED = "added"
 SKIPPED = "Left alone on purpose"
@@ -114,6 +128,7 @@ SOURCES = {
 }
 ONE_SENTENCE = "1 sentence"
 MANY_SENTENCES = "{count} sentences"
+ADVANCED = "Advanced: how the model writes, and what it was told"
 PROMPTS = "Exact prompts sent to the model ({count})"
 NO_PROMPTS = "Nothing was sent to the model: no sentence needed it."
 

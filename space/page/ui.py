@@ -12,7 +12,7 @@ from feedback.redact import ClientHash
 from space.api import MODEL, endpoints
 from space.page import render, strings
 from space.page.feedback_form import FeedbackForm
-from space.page.handlers import Handlers, as_eml
+from space.page.handlers import Draft, Handlers, as_eml
 from space.page.layout import Layout
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def build(
     `stored_where` says where feedback is kept, for the consent.
     """
     client_hash = ClientHash()
-    with gr.Blocks(title=strings.TITLE, analytics_enabled=False, delete_cache=(3600, 3600)) as page:
+    with gr.Blocks(
+        title=strings.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)
+    ) as page:
         empty = strings.TONE_EMPTY if tone else strings.TONE_MISSING
         draft_tone = render.gauges(strings.DRAFT_TONE, None, empty=empty)
         view = Layout(models, problem, draft_tone, FeedbackForm(journal, client_hash, stored_where))
@@ -48,30 +50,40 @@ def build(
         _connect_tone(view, handlers)
         _connect_draft(view, handlers)
         _connect_result(view)
-        _connect_settings(page, view)
+        _connect_settings(page, view, handlers)
         view.feedback.connect(view.last, view.origin, view.choices, view.rescore.click, **_WITH_CHOICES)
     return page
 
 
 def _connect_run(view: Layout, handlers: Handlers) -> None:
-    form = view.feedback
     outputs = [
-        view.last, view.origin, view.mail_of_last, view.result, view.status, view.notes, view.draft_tone, view.result_tone,
-        view.changes, view.skipped, view.why, view.prompts, view.prompts_panel, view.details, view.run, view.stop, view.clear,
-        *view.result_buttons, *form.reset(),
+        *_results(view), view.run, view.stop, view.clear,
     ]  # fmt: skip
-    inputs = [view.draft, view.opened, view.mode, *view.settings.values()]
+    inputs = [view.subject, view.draft, view.opened, view.mode, *view.settings.values()]
     # One run at a time: the model is one, and two at once would only share the same two cores.
     one = {"concurrency_limit": 1, "concurrency_id": MODEL}
     begun = view.run.click(handlers.begin, None, outputs, **_AT_ONCE)
     ended = begun.then(handlers.run, inputs, outputs, **one, **_QUIET)
     ended.failure(handlers.not_begun, None, outputs, **_AT_ONCE)
-    ended.then(None, None, None, js="proofreader.arrived")
+    ended.then(None, view.saved, None, js="proofreader.arrived")
     view.stop.click(handlers.stop, None, None, **_AT_ONCE)
+
+
+def _results(view: Layout) -> list[Any]:
+    """What shows a result, or that there is none."""
+    return [
+        view.last, view.origin, view.mail_of_last, view.saved, view.result, view.status, view.notes, view.draft_tone,
+        view.result_tone, view.changes, view.skipped, view.why, view.prompts, view.prompts_panel, view.details,
+        *view.result_buttons, *view.feedback.reset(),
+    ]  # fmt: skip
 
 
 def _connect_tone(view: Layout, handlers: Handlers) -> None:
     queue = {"concurrency_id": "tone", "trigger_mode": "always_last"}
+    view.subject.change(None, view.draft, view.count, js="(text) => proofreader.count(text)")
+    typed = [view.draft, view.settings["terms"], view.settings["dialect"]]
+    seen = view.live.click(handlers.underline, typed, view.doubts, **queue, **_QUIET)
+    seen.then(None, view.doubts, None, js="proofreader.underline")
     view.draft.change(None, view.draft, view.count, js="(text) => proofreader.count(text)")
     view.measure.click(handlers.measure, view.draft, view.draft_tone, **queue, **_QUIET)
     chosen = [view.last, view.choices]
@@ -79,15 +91,20 @@ def _connect_tone(view: Layout, handlers: Handlers) -> None:
 
 
 def _connect_draft(view: Layout, handlers: Handlers) -> None:
-    old = [view.draft, view.opened]
-    changed = [view.draft, view.replaced, view.restore, view.opened, view.file_notes]
+    old = [view.subject, view.draft, view.opened]
+    changed = [view.subject, view.draft, view.replaced, view.restore, view.opened, view.file_notes]
     view.open.upload(handlers.open_file, [*old, view.open], [*changed, view.status], **_QUIET)
     for button, email in view.examples:
-        button.click(partial(handlers.replace, new=email), old, changed, **_QUIET)
-    view.restore.click(handlers.restore, [*old, view.replaced], changed, **_QUIET)
-    view.pick.click(handlers.replace, [*old, view.picked], changed, js="proofreader.withPicked", **_QUIET)
-    blanked = [view.last, view.result, view.status, view.notes, view.result_tone, view.details]
-    view.clear.click(handlers.clear, old, [*changed, *blanked, *view.result_buttons], **_QUIET)
+        button.click(partial(handlers.replace, new=Draft(text=email)), old, changed, **_QUIET)
+    view.restore.click(handlers.replace, [*old, view.replaced], changed, **_QUIET)
+    picked = [*old, view.picked_subject, view.picked, view.saved]
+    again = view.pick.click(
+        handlers.pick, picked, [*changed, *_results(view)], js="proofreader.withPicked", **_QUIET
+    )
+    again.then(None, view.saved, None, js="proofreader.arrived")
+    view.clear.click(handlers.clear, old, [*changed, *_results(view)], **_QUIET).then(
+        None, None, None, js="proofreader.forget"
+    )
 
 
 def _connect_result(view: Layout) -> None:
@@ -100,9 +117,13 @@ def _connect_result(view: Layout) -> None:
     view.hide.click(None, None, view.hide, js="proofreader.hideMarks")
 
 
-def _connect_settings(page: gr.Blocks, view: Layout) -> None:
+def _connect_settings(page: gr.Blocks, view: Layout, handlers: Handlers) -> None:
     remembered = [view.settings["terms"], view.settings["dialect"]]
-    page.load(None, None, remembered, js="proofreader.recall")
+    recalled = page.load(None, None, [*remembered, view.saved], js="proofreader.recall")
+    recalled = recalled.then(handlers.recall, view.saved, _results(view), **_QUIET)
+    recalled.then(None, view.saved, None, js="proofreader.arrived")
+    terms = view.settings["terms"]
+    view.ignore.click(None, terms, terms, js="proofreader.withIgnored")
     for each in remembered:
         each.change(None, remembered, None, js="proofreader.remember")
     usual = [each for name, each in view.settings.items() if name != "terms"]  # a person's own words stay

@@ -32,7 +32,8 @@ class Edit:
     """`before`, the characters [start, end) of a text, becomes `after`: the one value for a change, proposed or made.
 
     `kind` is one of KINDS, `source` says who proposed it (SOURCES), `score` is the probability that a careful reader would
-    make it, 0 to 1, `status` what became of it (STATUSES), and `reason` is one line for the user: why it was made or refused.
+    make it, 0 to 1, `status` what became of it (STATUSES), `reason` is one line for the user: why it was made or refused,
+    and `alternatives` are other texts that may stand in place of `after`.
     """
 
     start: int
@@ -44,10 +45,11 @@ class Edit:
     score: float = 1.0
     status: str = "applied"
     reason: str = ""
+    alternatives: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON, in the notation of the command line, the endpoints and feedback."""
-        return asdict(self)
+        return asdict(self) | {"alternatives": list(self.alternatives)}
 
     def overlaps(self, other: Edit) -> bool:
         """Whether the two change a character of the same place; two insertions at one place do."""

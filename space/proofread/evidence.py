@@ -7,7 +7,7 @@ Serving and training call this one function, so that a model is asked as it was 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from space.proofread.classifiers.tagger import Tagger
@@ -19,7 +19,6 @@ from space.proofread.edits import Edit
 from space.proofread.judge import Judge
 from space.proofread.lexicon import Lexicon
 from space.proofread.policy import Thresholds
-from space.proofread.polish import REGRETS, softened
 from space.proofread.propose import chosen, propose
 from space.proofread.protect import Span
 from space.proofread.units import Email, Unit
@@ -28,7 +27,9 @@ from space.proofread.words import WORD
 MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
 AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
 _LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
-_SHORT = 4  # words; fewer are rarely a sentence
+KINDER = ("polish", "friendly")  # modes in which a blunt sentence is put more kindly
+_SHORT = 4  # words; fewer are rarely a sentence, unless the first is a subject ("They was late.")
+_SUBJECTS = frozenset("i you he she it we they this that these those there".split())
 
 Scored = tuple[str, float]  # a label and its probability
 
@@ -89,11 +90,9 @@ class Measured:
     tone: Tone
     evidence: Evidence
     mode: str
-    hinted: bool = False  # polish: the evidence says how the sentence could be put more kindly
     candidates: tuple[Edit, ...] = ()
     respellings: tuple[Edit, ...] = ()
     refused: tuple[Edit, ...] = ()
-    plain: tuple[Edit, ...] = ()  # the candidates before any was put aside for a kinder wording
 
     @property
     def is_blunt(self) -> bool:
@@ -106,24 +105,17 @@ class Measured:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is proposed and its tone needs nothing."""
-        return not self.is_blunt and not self.candidates
+        """Whether nothing is proposed."""
+        return not self.candidates
 
     def corrections(self) -> Measured:
-        """The same without what should make it kinder."""
-        return replace(
-            self,
-            mode="proofread",
-            hinted=False,
-            evidence=replace(self.evidence, edits=()),
-            candidates=self.plain,
-        )
+        """The same as it is to be proofread, before any kinder wording is looked for."""
+        return replace(self, mode="proofread")
 
 
 def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterator[Measured]:
     """Each unit of the email with its evidence, measured a few at a time, joint context included."""
     respellings = options.dialect.respellings(email.draft, email.parts) if options.dialect else []
-    regrets = list(REGRETS)  # each is said once an email
     for first in range(0, len(email.units), AT_A_TIME):
         units = email.units[first : first + AT_A_TIME]
         texts = [unit.text for unit in units]
@@ -134,14 +126,12 @@ def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterato
             if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
                 proposals = [e for e in proposals if not classifiers.lexicon.knows(e.before.strip())]
             own = [unit.find(each) for each in respellings if unit.holds(each)]
-            yield _measured(
-                unit, tagged, tone, proposals, own, email, options, regrets, classifiers.thresholds.look
-            )
+            yield _measured(unit, tagged, tone, proposals, own, email, options, classifiers.thresholds.look)
 
 
 def _measured(
     unit: Unit, words: Sequence[TaggedWord], tone: Tone, proposals: Sequence[Edit], respellings: Sequence[Edit],
-    email: Email, options: Options, regrets: list[str], look: float,
+    email: Email, options: Options, look: float,
 ) -> Measured:  # fmt: skip
     protected = [span for span in email.within(unit) if span.what in ("a name", "a protected word")]
     proposals, refused = _unprotected(unit, proposals, protected)
@@ -150,27 +140,15 @@ def _measured(
     if options.dialect:
         proposals = in_dialect(proposals, respellings, options.dialect)
     likely = chosen(proposals, _LIKELY)
-    blunt = options.mode == "polish" and (tone.politeness.label == "impolite" or options.general)
-    kinder = None
-    if blunt and not options.general:
-        kinder = softened(unit.text, likely, regrets[0] if regrets else None)
-        if kinder and regrets and any(edit.after.startswith(regrets[0]) for edit in kinder):
-            regrets.pop(0)
     candidates = tuple(proposals) if any(edit.score >= look for edit in proposals) else ()
-    told = kinder or (likely if options.general else [])
+    kinder = options.mode in KINDER and tone.politeness.is_low
+    mode = options.mode if options.general else "polish" if kinder else "proofread"
+    told = with_respellings(likely, respellings) if options.general and likely else ()
     sentiment, politeness = ((score.label, score.score) for score in (tone.sentiment, tone.politeness))
     return Measured(
-        unit, tuple(words), tone, Evidence(sentiment, politeness, tuple(with_respellings(told, respellings) if told else ())),
-        "polish" if blunt else "proofread", kinder is not None, _beside(kinder or (), candidates), tuple(respellings),
-        (*refused, *also), candidates,
+        unit, tuple(words), tone, Evidence(sentiment, politeness, tuple(told)), mode, candidates, tuple(respellings),
+        (*refused, *also),
     )  # fmt: skip
-
-
-def _beside(kinder: Iterable[Edit], candidates: Sequence[Edit]) -> tuple[Edit, ...]:
-    """The kinder wordings, and the candidates that leave them room, by where they begin."""
-    wordings = [edit for edit in kinder if edit.source == "polish"]
-    others = [edit for edit in candidates if not any(edit.overlaps(other) for other in wordings)]
-    return tuple(sorted([*wordings, *others], key=lambda edit: edit.start))
 
 
 def _unprotected(unit: Unit, edits: Sequence[Edit], spans: Sequence[Span]) -> tuple[list[Edit], list[Edit]]:
@@ -195,4 +173,5 @@ def _changes(edit: Edit, span: Span) -> bool:
 
 
 def _is_short(unit: Unit) -> bool:
-    return len(WORD.findall(without_markup(unit.text))) < _SHORT
+    words = WORD.findall(without_markup(unit.text))
+    return len(words) < _SHORT and (not words or words[0].lower() not in _SUBJECTS)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from space.proofread.causes import Cause, causes
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
@@ -29,11 +30,13 @@ from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
 from space.proofread.policy import UNLIKELY, Thresholds, says_something_else
-from space.proofread.polish import is_faithful
-from space.proofread.prompt import messages
+from space.proofread.polish import NOT_FOUND, Wording, asked, contempt, may_order, wordings
+from space.proofread.prompt import GOALS, Message, messages
 from space.proofread.propose import chosen, prior_of
 from space.proofread.protect import refusal
 from space.proofread.reasons import reason
+from space.proofread.rewording import as_one, best, by_sentence, opening
+from space.proofread.style import restyled
 from space.proofread.units import MAX_WORDS as MAX_WORDS
 from space.proofread.units import Email, Skipped, Unit
 from space.proofread.units import spoken as spoken
@@ -47,6 +50,8 @@ _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
 # What the embedded model cannot spell, having seen next to none of it: it writes "0000" in its place. Of 55 sentences with
 # markup it tried to change some in 14, and 3 of them came back with no mistake mended; copied, in none.
 _COPIED = MARKUP | {"a link", "an email address"}
+_SENTENCES = ("sentence", "line")  # what is put more kindly: an item of a list is as short as it likes
+_DOUBTED = 0.85  # a prior from which a word is underlined while it is typed; of 40 good emails 1 word is
 _BRACKETS = re.compile(r"[][<>{}|\\]+")
 _MARKS = frozenset(("", ".", "!", "?", ",", ":", ";"))
 
@@ -62,7 +67,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Proofread:
-    """A proofread email. Offsets of `edits` are in characters of `draft`; those applied are disjoint. `timings` are seconds."""
+    """A proofread email. Offsets of `edits` are in characters of `draft`; those applied are disjoint. `timings` are seconds.
+
+    `causes` are the sentences of `draft` that make it blunt or negative, `causes_after` those of `text`; none of a stopped run.
+    """
 
     draft: str
     edits: tuple[Edit, ...]  # of every status, by where they begin
@@ -74,6 +82,8 @@ class Proofread:
     timings: dict[str, float]
     prompts: tuple[str, ...]
     stopped: bool = False
+    causes: tuple[Cause, ...] = ()
+    causes_after: tuple[Cause, ...] = ()
 
     @property
     def text(self) -> str:
@@ -110,6 +120,10 @@ class Proofread:
             "suggestions": [edit.to_dict() for edit in self.suggested],
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
+            "causes": {
+                "before": [cause.to_dict() for cause in self.causes],
+                "after": [cause.to_dict() for cause in self.causes_after],
+            },
             "kept": [{"text": text, "reason": why} for text, why in dict.fromkeys(left)],
             "notes": list(self.notes),
             "model": self.model,
@@ -126,6 +140,7 @@ class _Run:
     sampling: Sampling
     stop: Callable[[], bool]
     prompts: list[str] = field(default_factory=list)
+    openings: list[str] = field(default_factory=list)  # of sentences that were put more kindly
 
 
 class Proofreader:
@@ -183,9 +198,10 @@ class Proofreader:
             stopped = stop()  # then this unit may not have been read to its end
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
+        blamed = clock.call("rescore", partial(self._causes, draft, before, applied, after, email, stopped))
         yield Proofread(
             draft, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))), before, after, email.skipped,
-            (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped,
+            (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, *blamed,
         )  # fmt: skip
 
     def edits(
@@ -204,6 +220,24 @@ class Proofreader:
             found += [*measured.refused, *self._with_reasons(self._unit(measured, run), email.draft)]
         return None if stop() else found
 
+    def doubts(
+        self, draft: str, *, protected_terms: Iterable[str] = (), dialect: str | None = None
+    ) -> tuple[Edit, ...]:
+        """What the classifiers alone would correct, without the language model: soon enough for a draft that is being typed.
+
+        `score` is what they make of it, calibrated like any other.
+        """
+        options = Options(dialect=self._dialect(dialect))
+        email = Email.read(draft, self.classifiers.lexicon, unit=self.engine.unit, terms=protected_terms)
+        run = _Run(email, options, Sampling(), lambda: False)
+        found: list[Edit] = []
+        for measured in measure(email, self.classifiers, options):
+            possible, _ = self._possible(measured, run)
+            judged = [self.classifiers.thresholds.decide(edit, proposed=True) for edit in possible]
+            likely = chosen([edit for edit in judged if edit.status == "applied"], _DOUBTED)
+            found += measured.unit.place(likely)
+        return tuple(self._with_reasons(found, draft))
+
     def _dialect(self, name: str | None) -> Dialect | None:
         if name is None:
             return None
@@ -211,6 +245,14 @@ class Proofreader:
 
     def _tone(self, email: Email, edits: Sequence[Edit]) -> Tone:
         return self.tone.score([email.spoken(edits)], email.people)[0]
+
+    def _causes(
+        self, draft: str, before: Tone, applied: Sequence[Edit], after: Tone, email: Email, stopped: bool
+    ) -> tuple[tuple[Cause, ...], tuple[Cause, ...]]:
+        if stopped:  # the rest was not measured, and measuring it now would take its time
+            return (), ()
+        first = causes(draft, self.tone, before, email.people)
+        return first, causes(apply(draft, applied), self.tone, after, email.people) if applied else first
 
     def _with_reasons(self, edits: Iterable[Edit], draft: str) -> Iterator[Edit]:
         for edit in edits:
@@ -221,31 +263,96 @@ class Proofreader:
 
     def _unit(self, measured: Measured, run: _Run) -> list[Edit]:
         """The edits of one unit, in the draft."""
-        if measured.is_clean and not self.engine.general:
-            return list(measured.unit.place(measured.respellings))  # the model never sees it
-        edits = self._rewritten(measured, run)
-        if measured.is_blunt and not self.engine.general and not any(e.status == "applied" for e in edits):
-            # It cannot be made courteous; its mistakes can still be corrected.
-            plain = measured.corrections()
-            respellings = list(measured.unit.place(plain.respellings))
-            edits = respellings if plain.is_clean else self._rewritten(plain, run)
-        return edits
+        unit, general = measured.unit, self.engine.general
+        kinder = measured.is_blunt and not general
+        plain = measured.corrections() if kinder else measured
+        # What is clean the model never sees.
+        edits = list(plain.respellings) if plain.is_clean and not general else self._rewritten(plain, run)
+        if general:
+            return list(unit.place(edits if measured.mode == "proofread" else by_sentence(unit.text, edits)))
+        if kinder and unit.kind in _SENTENCES and not run.stop():
+            return self._kinder(measured, edits, run)
+        return self._restyled(measured, edits, run) if run.options.mode in GOALS else list(unit.place(edits))
+
+    def _kinder(self, measured: Measured, edits: Sequence[Edit], run: _Run) -> list[Edit]:
+        """The edits of a blunt unit, with one that puts it more kindly; or a refused one that says why nothing does."""
+        unit = measured.unit
+        applied = sorted((edit for edit in edits if edit.status == "applied"), key=lambda edit: edit.start)
+        corrected = apply(unit.text, applied)
+        found, why = wordings(corrected, bad_news=measured.tone.sentiment.is_low), contempt(corrected)
+        if not found and not why and may_order(corrected):
+            found = self._asked(corrected, measured, run)
+        chosen = self._best(corrected, found, measured, run)
+        made = as_one(unit, applied, [each.text for each in chosen]) if chosen else None
+        safe = not chosen or chosen[0].safe
+        if made is None or not safe and made[1] != applied:  # a suggestion takes no correction with it
+            why = why or (NOT_FOUND if found else None)
+            left = [replace(_whole(unit, why), kind="tone", source="polish")] if why else []
+            return list(unit.place([*edits, *left]))
+        edit, apart = made
+        run.openings.append(opening(chosen[0].text))
+        text = " ".join(filter(None, (chosen[0].reason, edit.reason)))
+        edit = replace(edit, status="applied" if safe else "suggested", reason=text)
+        others = unit.place([*apart, *(each for each in edits if each.status != "applied")])
+        return [edit, *(each for each in others if each.status == "refused" or not each.overlaps(edit))]
+
+    def _restyled(self, measured: Measured, edits: Sequence[Edit], run: _Run) -> list[Edit]:
+        """The edits of a unit, with those that bring it nearer to the goal, if it stays as polite as it is."""
+        unit = measured.unit
+        applied = sorted((edit for edit in edits if edit.status == "applied"), key=lambda edit: edit.start)
+        corrected, left = apply(unit.text, applied), list(applied)
+        made: list[Edit] = []
+        proposed = restyled(corrected, run.options.mode)
+        margin = self.classifiers.thresholds.politeness_margin
+        if proposed and self._gain(apply(corrected, proposed), measured, run) < -margin:
+            proposed = []
+        for proposal in proposed:
+            found = as_one(unit, applied, [apply(corrected, [proposal])])
+            if found is None or any(found[0].overlaps(other) for other in made):
+                continue
+            if self._refusal_of(found[0], unit, run) is None:
+                why = " ".join(filter(None, (proposal.reason, found[0].reason)))
+                made.append(replace(found[0], reason=why))
+                left = [edit for edit in left if edit in found[1]]
+        others = unit.place([*left, *(each for each in edits if each.status != "applied")])
+        free = [e for e in others if e.status == "refused" or not any(e.overlaps(each) for each in made)]
+        return [*made, *free]
+
+    def _asked(self, text: str, measured: Measured, run: _Run) -> list[Wording]:
+        """The requests for what a sentence orders, if the model takes it for an order."""
+        chat = messages(text, measured.evidence, measured.mode)
+        run.prompts.append(_shown(chat))
+        answer = self.engine.complete(chat, run.sampling, run.stop)
+        return asked(text, answer.text.strip()) if answer else []
+
+    def _best(self, text: str, found: Sequence[Wording], measured: Measured, run: _Run) -> list[Wording]:
+        """The wordings that lose no fact, are politer and read as English, the best first."""
+        unit, length = measured.unit, len(measured.unit.text)
+        found = [
+            each for each in found if self._refusal(Edit(0, length, unit.text, each.text), unit, run) is None
+        ]
+        tones = self.tone.score([each.text for each in found], run.email.people)
+        least = measured.tone.politeness.value + self.classifiers.thresholds.politeness_margin
+
+        def gains(texts: list[str]) -> list[float] | None:
+            return self.engine.gains(text, [Edit(0, len(text), text, other) for other in texts])
+
+        return best(found, [tone.politeness.value for tone in tones], gains, least, run.openings)
 
     def _rewritten(self, measured: Measured, run: _Run) -> list[Edit]:
+        """The edits that the model's answer is made of, in the unit's text."""
         unit, general = measured.unit, self.engine.general
         chat = messages(unit.text, measured.evidence, measured.mode, general=general)
-        run.prompts.append("\n".join(f"{message['role']}: {message['content']}" for message in chat))
-        # Of a blunt sentence that the model must find kinder words for alone nothing is expected, nor of a model not made here.
-        free = measured.is_blunt and not measured.hinted and not general
+        run.prompts.append(_shown(chat))
         candidates, refused = self._possible(measured, run)
         expected = None
-        if not free and not general:
+        if not general:  # of a model that was not made here nothing is expected
             copied = [unit.stretch(span) for span in run.email.within(unit) if span.what in _COPIED]
             copied += [match.span() for match in _BRACKETS.finditer(unit.text)]
             gain = self.classifiers.thresholds.guide_gain
             expected = Expected(unit.text, candidates, self._choose, gain, copied)
         answer = self.engine.complete(chat, run.sampling, run.stop, expected)
-        respellings = list(unit.place(measured.respellings))
+        respellings = list(measured.respellings)
         if answer is None:
             if run.stop():
                 return respellings
@@ -254,21 +361,18 @@ class Proofreader:
         if why := objection(text, rewrite):
             return [*respellings, _whole(unit, why)]
         made = [*self._made(rewrite, answer, candidates, measured, run), *refused]
-        why = self._spoils_tone(text, made, measured, run, free)
-        if why is not None:
-            return [*respellings, *([_whole(unit, why)] if why else [])]
+        if why := self._spoils_tone(text, made, measured, run):
+            return [*respellings, _whole(unit, why)]
         applied = [edit for edit in made if edit.status == "applied"]
         others = [edit for edit in made if edit.status != "applied"]
         if run.options.dialect:
             spans = run.email.within(unit)
             protected = {span.text for span in spans if span.what in ("a name", "a protected word")}
             applied = merged(text, applied, measured.respellings, run.options.dialect, protected.__contains__)
-        return list(unit.place([*applied, *others]))
+        return [*applied, *others]
 
     def _choose(self, edit: Edit, odds: Odds) -> Edit:
-        """A candidate as the language model's odds let it be judged; a kinder wording is what was asked for."""
-        if edit.source == "polish":
-            return replace(edit, status="applied")
+        """A candidate as the language model's odds let it be judged."""
         judged = replace(edit, score=self.classifiers.judge.posterior(edit, odds))
         return self.classifiers.thresholds.decide(judged, proposed=True)
 
@@ -288,8 +392,10 @@ class Proofreader:
     def _refusal(self, edit: Edit, unit: Unit, run: _Run) -> str | None:
         """Why an edit of the unit's text must not be made; None if it may, "" if it would lose a line break."""
         placed = next(unit.place([edit]), None)
-        if placed is None:
-            return ""
+        return "" if placed is None else self._refusal_of(placed, unit, run)
+
+    def _refusal_of(self, placed: Edit, unit: Unit, run: _Run) -> str | None:
+        """The same of an edit of the draft."""
         text = run.email.draft[unit.start : unit.end]
         spans = [
             replace(span, start=span.start - unit.start, end=span.end - unit.start)
@@ -328,7 +434,7 @@ class Proofreader:
     def _reread(self, text: str, edits: Sequence[Edit], proposed: bool = True) -> list[Edit]:
         """The edits; those that are open are judged by how the text reads with them."""
         judge, thresholds = self.classifiers.judge, self.classifiers.thresholds
-        doubtful = [edit for edit in edits if is_open(edit.score) and edit.source != "polish"]
+        doubtful = [edit for edit in edits if is_open(edit.score)]
         gains = self.engine.gains(text, doubtful) if doubtful else []
         read = {
             edit: thresholds.decide(
@@ -344,7 +450,7 @@ class Proofreader:
         edit = replace(edit, source="llm", score=prior)
         if why := self._refusal(edit, measured.unit, run):
             return replace(edit, status="refused", reason=why)
-        if self.engine.general or measured.is_blunt:  # it was asked to write, not to judge
+        if self.engine.general:  # it was asked to write, not to judge
             return replace(
                 edit, status="suggested" if says_something_else(edit.before, edit.after) else "applied"
             )
@@ -353,27 +459,22 @@ class Proofreader:
         edit = self.classifiers.thresholds.decide(edit, proposed=False)
         return self._reread(measured.unit.text, [edit], proposed=False)[0]
 
-    def _spoils_tone(
-        self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run, free: bool
-    ) -> str | None:
-        """Why none of the edits may be made, if together they say something else or are less polite; "" if for nothing."""
+    def _spoils_tone(self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run) -> str | None:
+        """Why none of the edits may be made, if together they are less polite."""
         applied = [edit for edit in edits if edit.status == "applied"]
-        if not applied:
-            return None
         rewrite, margin = apply(text, applied), self.classifiers.thresholds.politeness_margin
-        if free and not is_faithful(text, rewrite):
-            return "the kinder wording would say something else"
-        if free:
-            return "" if self._gain(rewrite, measured, run) < margin else None
         # A word put right says nothing of tone, whatever the classifier makes of it; a kind word lost may.
-        wordy = measured.mode == "polish" or self.engine.general or _loses_courtesy(text, rewrite)
-        if wordy and self._gain(rewrite, measured, run) < -margin:
-            return "the rewrite would be less polite"
-        return None
+        wordy = applied and (self.engine.general or _loses_courtesy(text, rewrite))
+        return (
+            "the rewrite would be less polite"
+            if wordy and self._gain(rewrite, measured, run) < -margin
+            else None
+        )
 
     def _gain(self, rewrite: str, measured: Measured, run: _Run) -> float:
         """What the rewrite gains in politeness over its text."""
-        return _courtesy(self.tone.score([rewrite], run.email.people)[0]) - _courtesy(measured.tone)
+        rewritten = self.tone.score([rewrite], run.email.people)[0]
+        return rewritten.politeness.value - measured.tone.politeness.value
 
 
 def _may_change(edit: Edit, measured: Measured) -> bool:
@@ -382,7 +483,7 @@ def _may_change(edit: Edit, measured: Measured) -> bool:
     if _is_beside_symbol(edit, text):
         return False
     framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
-    return measured.hinted or not framed or not _is_frame(edit, text, unit.kind)
+    return not framed or not _is_frame(edit, text, unit.kind)
 
 
 def _is_frame(edit: Edit, text: str, kind: str) -> bool:
@@ -404,18 +505,17 @@ def _is_beside_symbol(edit: Edit, text: str) -> bool:
 
 def _whole(unit: Unit, why: str) -> Edit:
     """A rewrite that was thrown away, as one refused edit that changes nothing."""
-    (edit,) = unit.place([Edit(0, len(unit.text), unit.text, unit.text, status="refused", reason=why)])
-    return edit
+    return Edit(0, len(unit.text), unit.text, unit.text, status="refused", reason=why)
+
+
+def _shown(chat: Sequence[Message]) -> str:
+    return "\n".join(f"{message['role']}: {message['content']}" for message in chat)
 
 
 def _loses_courtesy(text: str, rewrite: str) -> bool:
     """Whether a word is gone that makes a sentence kinder ("please")."""
     was, now = ({word.lower() for word in WORD.findall(each)} for each in (text, rewrite))
     return bool((was - now) & SOFTENERS)
-
-
-def _courtesy(tone: Tone) -> float:
-    return tone.politeness.scores["polite"] - tone.politeness.scores["impolite"]
 
 
 class _Clock:

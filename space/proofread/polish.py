@@ -1,141 +1,320 @@
-"""How a blunt sentence may be put more kindly: what could stand in place of an order or a demand, or open a complaint.
+"""Other wordings of a blunt sentence: a request for an order, a wish for a demand, a question for a reproach.
 
-    softened("Send me the report now.")     # Send = Could you please send; now = as soon as you can; . = ?
+    [each.text for each in wordings("Send me the report now.")]
+    # Could you please send me the report as soon as you can?, Please send me ..., I would be grateful if you could send me ...
 
-The model is told of it as of any other edit, and decides. A small model that is left alone to be polite invents: so a
-rewrite of its own is held to `is_faithful`.
+These are proposals of lists and patterns: `space.proofread.rewording` asks the classifier which of them are kinder, and the
+language model which are English. What insults or accuses gets none, for no opening word makes it kind: see `contempt`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from space.proofread.edits import Edit
-from space.proofread.words import WORD, word_set
-
-_TERM = re.compile(rf"{WORD.pattern}|\d+")
-
-# Verbs that open an order: what can be asked for, and what sounds better with "please".
-_FAVOURS = (
-    "add|answer|approve|arrange|ask|attach|book|bring|call|cancel|change|check|clarify|come|complete|confirm|contact|correct|"
-    "deliver|email|explain|extend|find|finish|fix|forward|get|give|help|inform|let|look|make|move|order|organi[sz]e|pay|prepare|"
-    "print|provide|refund|remind|remove|replace|reply|reschedule|resend|return|review|schedule|send|share|show|sign|submit|"
-    "take|tell|transfer|update|upload|write"
-)
-_OTHERS = "be|consider|do|don't|follow|go|hurry|keep|leave|listen|meet|never|put|read|remember|stop|think|try|use|wait"
-# After these a word like "order", "change" or "call" is a verb.
-_OBJECT = r"(?= (?:me|us|him|her|them|it|the|an?|this|that|these|those|my|our|your|his|their|all|both|each|every|some|somebody|someone)\b)"
-_PLACE = r"(?= (?:to|at|into|for|back|with|by|up|out|on|over|down|here)\b)"
-_ORDER = rf"(?:(?:{_FAVOURS}){_OBJECT}|(?:come|get|look|move|reply){_PLACE}|let me know\b)"
-_PLEA = rf"(?:{_OTHERS}|just (?:{_FAVOURS}|{_OTHERS}))\b(?! (?:you|of|is|are|was|were|times?)\b)"
-_LEAD = r"(?P<lead>(?:(?:and|then|so|also|but|now),? )?)"
-_DEED = rf"(?!be\b)(?:{_FAVOURS}|{_OTHERS})\b"
-
-# What opens a blunt sentence, and what could: the first that fits is taken. "?" makes a question of it.
-_OPENINGS = tuple(
-    (re.compile(pattern, re.IGNORECASE), kinder, asks)
-    for pattern, kinder, asks in (
-        (rf"{_LEAD}(?P<said>)(?P<rest>{_ORDER})", "could you please ", True),
-        (rf"{_LEAD}(?P<said>)(?P<rest>{_PLEA})", "please ", False),
-        (rf"{_LEAD}(?P<said>(?:I|we) (?:want|need) you to )(?P<rest>\w)", "could you please ", True),
-        (rf"{_LEAD}(?P<said>you (?:must|have to|need to|had better|should) )(?P<rest>{_DEED})", "please ", False),
-        (rf"{_LEAD}(?P<said>(?:can|will) you )(?P<rest>{_DEED})", "could you please ", True),
-        (r"(?P<lead>)(?P<said>I want )(?P<rest>\w)", "I would like ", False),
-        (r"(?P<lead>)(?P<said>We want )(?P<rest>\w)", "we would like ", False),
-    )
-)  # fmt: skip
-# A complaint, in at least four words: it can be regretted. The first of these that the email has not yet had is taken.
-REGRETS = ("I am afraid", "Unfortunately,")
-_COMPLAINT = re.compile(
-    r"(?P<first>I|we|you|he|she|they|it|this|that|these|those|there|the|my|our|your|his|her|their|nobody|nothing|no one)"
-    r"(?= (?:\S+ ){2})[^?]*$",
-    re.IGNORECASE,
-)
-_WHY = re.compile(
-    r"Why (?P<verb>is|are|was|were|has|have) (?P<subject>(?:this|that|it|(?:the|my|our|your) \w+))\b", re.IGNORECASE
-)  # fmt: skip
-_HASTE = re.compile(r"(?<= )(?:right now|immediately|at once|now|asap)(?=[.!?]*$)", re.IGNORECASE)
-_END = re.compile(r"(?:[.!]+)?$")
-_COURTEOUS = re.compile(r"\b(?:please|kindly|would you|could you|thanks?|sorry)\b", re.IGNORECASE)
+from space.proofread.kinds import AUXILIARIES, DETERMINERS, PREPOSITIONS
+from space.proofread.words import WORD, read_list, word_set
 
 
-def softened(text: str, edits: Sequence[Edit] = (), regret: str | None = REGRETS[0]) -> list[Edit] | None:
-    """The edits and, in place of those in its way, what could soften the sentence; None if we know of nothing.
+@dataclass(frozen=True)
+class Wording:
+    """Another text of a sentence, and in one line how it is kinder.
 
-    `regret` opens a complaint; without one that stays.
-
-    >>> [(each.before, each.after) for each in softened("You must send me the list!")]
-    [('You must', 'Please'), ('!', '.')]
+    `leaves_out` is the insult that it does without, "" if none. It is `safe` to make if no more than that is gone.
     """
-    text = text.rstrip()
-    found = [] if _COURTEOUS.search(text) else list(_fixes(text, regret))
-    kinder = [Edit(start, end, text[start:end], after, "tone", "polish") for start, end, after in found]
-    others = [each for each in edits if not any(each.overlaps(other) for other in kinder)]
-    return sorted([*kinder, *others], key=lambda each: each.start) if kinder else None
+
+    text: str
+    reason: str
+    leaves_out: str = ""
+    safe: bool = True
 
 
-def _fixes(text: str, regret: str | None) -> Iterator[tuple[int, int, str]]:
-    opening, asks = _opening(text, regret)
-    if opening is None:
+# ---- what no wording makes kind ----
+
+_INSULTS, _EPITHETS = word_set("tone", "insults"), word_set("tone", "epithets")
+_CONTEMPT = re.compile(
+    r"(?<!\w)(?:" + "|".join(re.escape(row[0]).replace(r"\*", r"\S+(?: \S+)?") for row in read_list("contempt")) + r")\b",
+    re.IGNORECASE,
+)  # fmt: skip
+INSULTS = "This sentence insults; no wording of it is polite: consider leaving it out."
+ACCUSES = "This sentence accuses or belittles; no kinder opening changes that: consider leaving it out, or saying only what happened."
+
+NOT_FOUND = "No wording was found that is clearly kinder and says the same."
+
+
+def contempt(text: str) -> str | None:
+    """Why no opening makes this sentence kind, in one line for the user; None if it neither insults nor accuses.
+
+    >>> contempt("Your service is a joke."), contempt("Send me the signed form today.")
+    ('This sentence accuses or belittles; no kinder opening changes that: consider leaving it out, or saying only what happened.', None)
+    """
+    text = text.replace("’", "'")
+    if any(word.lower() in _INSULTS for word in WORD.findall(text)):
+        return INSULTS
+    return ACCUSES if _CONTEMPT.search(text) else None
+
+
+_EPITHET = re.compile(
+    rf"(?P<before>\b(?:the|this|that|these|those|our|your|any|every|all|his|her|their|its|me|us|of|with) )"
+    rf"(?P<epithet>{'|'.join(sorted(_EPITHETS))})(?:,? | and )(?=[a-z])",
+    re.IGNORECASE,
+)  # fmt: skip
+
+
+# ---- other wordings ----
+
+_VERBS = word_set("tone", "requests")
+_NOUNS_TOO = word_set(
+    "tone", "nouns_too"
+)  # "Order 4711 is late": such a word opens an order only before an object or a place
+_BEFORE_OBJECT = (
+    rf"(?= (?:{'|'.join(sorted(word_set('grammar', 'numbers')))}|me|us|him|her|them|it|the|an?|this|that|these|those|my|our|your|his|their|all|both|each|every|some|somebody|someone|"
+    r"to|at|in|into|for|from|as|back|with|by|up|out|on|over|down|here|about|again|now|today|tonight|tomorrow|immediately|asap)\b)"
+)
+_VERB = (
+    rf"(?:(?:{'|'.join(sorted(_VERBS - _NOUNS_TOO))})\b(?! (?:is|are|was|were|of|has|have|will)\b)"
+    rf"|(?:{'|'.join(sorted(_NOUNS_TOO))})\b{_BEFORE_OBJECT})(?=[ .!])"
+)
+_LEAD = r"(?P<lead>(?:(?:and|then|so|also|but),? )?)(?:now,? |just |simply |(?P<next>next time),? )?"
+_HASTE = re.compile(r",? (?:right now|right away|straight away|immediately|at once|now|asap)$", re.IGNORECASE)
+_NAMED = re.compile(r", (?:Mr |Mrs |Ms |Dr )?[A-Z]\w+$")
+_OFFER = re.compile(
+    r"\bif you (?:have|need|want|like|would|wish)\b|^(?:talk|speak|see|write) (?:to )?you\b|^(?:hesitate|worry)\b", re.IGNORECASE
+)  # fmt: skip
+_COURTEOUS = re.compile(
+    r"\b(?:please|kindly|would you|could you|thanks?|sorry|grateful|appreciate)\b", re.IGNORECASE
+)
+_LONGEST = 50  # words; what is longer is no order, and more than the language model reads of several versions at once
+_ASKS = "Asks for it instead of ordering it."
+_ASKS_NOT = "Asks for it instead of forbidding it."
+_WISHES = "Says it as a wish instead of a demand."
+_INQUIRES = "Asks for the reason or the state of things instead of demanding it."
+_BELIEVES = "Leaves room for a mistake on your own side."
+_REGRETS = "Says it with regret."
+_LEAVES_OUT = "Leaves out “{words}”."
+
+
+def wordings(text: str, bad_news: bool = False) -> list[Wording]:
+    """Other texts of a sentence that is blunt, most courteous first within each sort; none if it is courteous, or beyond help.
+
+    Regret suits `bad_news` alone, which words do not show ("I can't tell you how glad I am."): a classifier does.
+
+    >>> [each.text for each in wordings("You must pay the invoice!")][:2]
+    ['Could you please pay the invoice?', 'Please pay the invoice.']
+    """
+    text = text.strip()
+    if _COURTEOUS.search(text) or text.isupper() or len(WORD.findall(text)) > _LONGEST:
+        return []
+    calm, without = _calm(text)
+    if contempt(calm):
+        return _half(calm, bad_news)
+    found = list(_of(calm, bad_news))
+    if without:
+        note = _LEAVES_OUT.format(words=without)
+        found = [Wording(each.text, f"{each.reason} {note}", without) for each in found]
+        found.append(Wording(calm, note, without))
+    return found
+
+
+def _calm(text: str) -> tuple[str, str]:
+    """The text without adjectives that only express contempt of a thing ("your stupid email"), and the first of those."""
+    found = _EPITHET.search(text)
+    return (_EPITHET.sub(r"\g<before>", text), found["epithet"]) if found else (text, "")
+
+
+def _of(text: str, bad_news: bool) -> list[Wording]:
+    body = text.rstrip(".!?")
+    asks = "?" in text[len(body) :]
+    for pattern, make in _SORTS:
+        match = pattern.match(body)
+        if (
+            match
+            and (asks == (make is _questions) or pattern is _ABILITY)
+            and (bad_news or make is not _regrets)
+        ):
+            if made := list(make(match)):
+                return made
+    return []
+
+
+def _requests(match: re.Match[str]) -> Iterator[Wording]:
+    """Ways to ask for what was ordered; what is offered is none ("Call me if you have questions.")."""
+    if _OFFER.search(match["deed"]):
         return
-    yield opening
-    haste = _HASTE.search(text, opening[1])
-    if haste and "," not in text:
-        yield haste.start(), haste.end(), "as soon as you can"
-    end = _END.search(text)
-    mark = "?" if asks else "."
-    if end and end.group() and end.group() != mark:
-        yield end.start(), end.end(), mark
+    deed, later = _unhurried(_lower(match["deed"]), "you can")
+    lead = _lead(match)
+    if simple := not re.search("[,;:]", _NAMED.sub("", deed)) and not re.search(
+        r"\bor (?:I|we|you)\b|\band then\b", deed
+    ):
+        yield Wording(_sentence(f"{lead}could you please {deed}{later}?"), _ASKS)
+    yield Wording(_sentence(f"{lead}please {deed}{later}."), _ASKS)
+    if simple:
+        yield Wording(_sentence(f"{lead}I would be grateful if you could {deed}{later}."), _ASKS)
 
 
-def _opening(text: str, regret: str | None) -> tuple[tuple[int, int, str] | None, bool]:
-    """What should stand at the beginning, and whether that makes a question."""
-    if why := _WHY.match(text):
-        moved = f"Could you tell me why {_lower(why['subject'])} {why['verb'].lower()}"
-        return (0, why.end(), moved), True
-    for pattern, kinder, asks in _OPENINGS:
-        if found := pattern.match(text):
-            asks = asks and not re.search("[,;:]", text)  # a question that goes on is none
-            kinder = kinder if asks or kinder != "could you please " else "please "
-            end, first = found.end("said"), ""
-            if not found["said"]:  # the verb has lost the first place, and its capital
-                word = _TERM.match(text, end)
-                first, end = (_lower(word.group()), word.end()) if word else (first, end)
-            made = (found["lead"] + kinder + first).strip()
-            return (0, len(text[:end].rstrip()), made[:1].upper() + made[1:]), asks
-    if regret and (complaint := _COMPLAINT.match(text)):
-        return (0, complaint.end("first"), f"{regret} {_lower(complaint['first'])}"), False
-    return None, False
+def _pleas_not_to(match: re.Match[str]) -> Iterator[Wording]:
+    deed, lead = _lower(match["deed"]), _lead(match)
+    if _OFFER.search(deed):
+        return
+    yield Wording(_sentence(f"{lead}please do not {deed}."), _ASKS_NOT)
+    if not re.search("[,;:]", _NAMED.sub("", deed)):
+        deed = re.sub(r"^ever ", "", deed)
+        yield Wording(_sentence(f"{lead}could I ask you not to {deed}?"), _ASKS_NOT)
+        if not deed.startswith("be "):
+            yield Wording(_sentence(f"{lead}I would be grateful if you did not {deed}."), _ASKS_NOT)
+
+
+def _lead(match: re.Match[str]) -> str:
+    """What goes before a request."""
+    return match["lead"] + (f"{match['next']}, " if match["next"] else "")
+
+
+def _wishes(match: re.Match[str]) -> Iterator[Wording]:
+    who, thing = ("we" if match["who"].lower() == "we" else "I"), match["thing"]
+    thing, later = _unhurried(thing, "possible")
+    yield Wording(_sentence(f"{match['lead']}{who} would like {thing}{later}."), _WISHES)
+    if not re.search(r"(?:^| )to [a-z]", thing):
+        yield Wording(_sentence(f"{match['lead']}{who} would be grateful for {thing}{later}."), _WISHES)
+        if not re.search("[,;:]", thing):
+            yield Wording(_sentence(f"{match['lead']}could {who} please have {thing}{later}?"), _WISHES)
+
+
+def _questions(match: re.Match[str]) -> Iterator[Wording]:
+    """ "Why is the order late?" as an indirect question; where its subject ends is tried out, for the language model to tell."""
+    how, verb, rest = match["how"].lower(), match["verb"].lower(), match["rest"].split(" ")
+    if verb in ("does", "did") or verb == "do" and len(rest) == 1:
+        return  # its verb would have to be inflected
+    lengths = [1] if _PRONOUN.match(rest[0]) else [n for n in (2, 3, len(rest)) if n <= len(rest) <= _SHORT]
+    for length in dict.fromkeys(lengths):
+        subject, left = rest[:length], rest[length:]
+        if _NO_SUBJECT.intersection(subject) and left or left and left[0] in PREPOSITIONS:
+            continue
+        said = " ".join([*subject, *([] if verb == "do" else [verb]), *left])
+        yield Wording(_sentence(f"could you tell me {how} {said}?"), _INQUIRES)
+        yield Wording(_sentence(f"may I ask {how} {said}?"), _INQUIRES)
+
+
+_SHORT = 8  # words behind the verb of a question whose subject can be told
+_NO_SUBJECT = PREPOSITIONS | {"not", "still", "yet", "so", "always", "never", "again", "already"}
+_PRONOUN = re.compile(
+    r"(?:I|you|he|she|it|we|they|this|that|these|those|there|everybody|everyone|nobody)$", re.IGNORECASE
+)
+
+
+def _beliefs(match: re.Match[str]) -> Iterator[Wording]:
+    """A lapse of the reader's as the writer sees it."""
+    said = match["said"]
+    for opening in ("I believe", "it seems that", "I think"):
+        yield Wording(_sentence(f"{opening} you {said}."), _BELIEVES)
+
+
+def _regrets(match: re.Match[str]) -> Iterator[Wording]:
+    said = match["said"]
+    if "," in said and not re.search(r", (?:but|and|so) ", said):
+        return
+    yield Wording(_sentence(f"I am afraid {_lower(said)}."), _REGRETS)
+    yield Wording(_sentence(f"unfortunately, {_lower(said)}."), _REGRETS)
+
+
+_ABILITY = re.compile(rf"{_LEAD}(?:can|will) you (?P<deed>(?!be\b)[a-z]+\b.*)$", re.IGNORECASE)
+_SORTS = (
+    (re.compile(rf"{_LEAD}(?:don't|don’t|do not) (?P<deed>[a-z]+.*)$", re.IGNORECASE), _pleas_not_to),
+    (re.compile(rf"{_LEAD}never (?P<deed>{_VERB}.*)$", re.IGNORECASE), _pleas_not_to),
+    (re.compile(rf"{_LEAD}you (?:must not|mustn't|may not|should not|shouldn't) (?P<deed>[a-z]+ .*)$", re.IGNORECASE), _pleas_not_to),
+    (re.compile(rf"{_LEAD}(?:I|we) (?:want|need|expect) you to (?P<deed>[a-z]+ .*)$", re.IGNORECASE), _requests),
+    (re.compile(rf"{_LEAD}you (?:must|have to|need to|had better|should|will|are to) (?P<deed>{_VERB}.*)$", re.IGNORECASE), _requests),
+    (re.compile(rf"{_LEAD}(?P<deed>(?:do (?:it|this|that|the)|let me know|stop [a-z]+ing|make sure)\b.*)$", re.IGNORECASE), _requests),
+    (re.compile(rf"{_LEAD}(?P<deed>{_VERB}.*)$", re.IGNORECASE), _requests),
+    (re.compile(rf"(?P<lead>)(?P<next>)(?:just|simply) (?P<deed>(?:{'|'.join(sorted(_VERBS))})\b.*)$", re.IGNORECASE), _requests),
+    (_ABILITY, _requests),
+    (re.compile(r"(?P<lead>(?:and |but |so )?)(?P<who>I|we) (?:want|demand|expect) (?P<thing>(?!you |him |her |them |it )\S.*)$", re.IGNORECASE), _wishes),
+    (re.compile(r"(?P<lead>(?:and |but |so )?)(?P<who>I|we) need (?P<thing>(?:the|an?|your|this|that|these|those|my|our|all|both)\b.*)$", re.IGNORECASE), _wishes),
+    (re.compile(r"(?P<how>why|where|when|how) (?P<verb>is|are|was|were|has|have|can|will|do|does|did|isn't|aren't|wasn't|weren't|hasn't|haven't|didn't|don't) (?P<rest>.+)$", re.IGNORECASE), _questions),
+    (re.compile(r"you (?P<said>(?:(?:still|again) )?(?:forgot|missed|overlooked|have not|haven't|did not|didn't|have forgotten|have missed|sent (?:me |us )?the wrong)\b.+)$", re.IGNORECASE), _beliefs),
+    (re.compile(
+        r"(?!.*\b(?:want|care|believe|trust|like)\b)(?P<said>(?:I|we|it|this|that|these|those|there|the|my|our|your|his|her|their) "
+        r"(?=.*\b(?:not|no|cannot|can't|couldn't|won't|don't|doesn't|didn't|isn't|aren't|wasn't|hasn't|haven't|late|overdue|wrong|missing|"
+        r"broken|incomplete|incorrect|unpaid|delayed|unable|too|failed|fails)\b).*)$", re.IGNORECASE), _regrets),
+)  # fmt: skip
+
+
+def _unhurried(said: str, who: str) -> tuple[str, str]:
+    """What is asked for without its "now", and what stands in that place."""
+    found = _HASTE.search(said)
+    return (said[: found.start()], f" as soon as {who}") if found and "," not in said else (said, "")
+
+
+def _half(text: str, bad_news: bool) -> list[Wording]:
+    """What is left of a sentence without the half that insults ("Give me the keys and stop complaining.")."""
+    match = _HALVES.match(text)
+    if not match:
+        return []
+    for kept, dropped in ((match["one"], match["two"]), (match["two"], match["one"])):
+        if (
+            contempt(dropped)
+            and not contempt(kept)
+            and len(kept.split()) > 1
+            and not re.search(r"\d", dropped)
+        ):
+            note, found = _LEAVES_OUT.format(words=dropped), _of(_sentence(kept) + ".", bad_news)
+            return [
+                Wording(each.text, f"{each.reason} {note}", dropped, kept == match["one"]) for each in found
+            ]
+    return []
+
+
+_HALVES = re.compile(r"(?P<one>.+?)(?:,? (?:and|so|but|or) (?:this time,? )?|, (?=you ))(?P<two>.+?)[.!?]*$")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _lower(text: str) -> str:
-    return text if text == "I" else text[:1].lower() + text[1:]
+    return text if re.match(r"I\b", text) else text[:1].lower() + text[1:]
 
 
-# ---- what a polite rewrite of the model's own may do ------------------------------------------------------------------
+# ---- what the model may add ----
 
-# Words that may come or go: grammar, courtesies, and what makes a sentence hasty.
-_LIGHT = word_set("grammar", "light")
+_NO_VERB = re.compile(r"(?:ed|ing|ly|s|tion|ment)$")
 
 
-def is_faithful(before: str, after: str) -> bool:
-    """Whether a rewrite says what the text said: no word of weight is new, and none is gone.
+_REQUEST = re.compile(
+    r"(?:please|kindly|(?:could|would|can) you(?: please| kindly)?|I would (?:be grateful|appreciate it) if you (?:could|would)) ", re.IGNORECASE
+)  # fmt: skip
 
-    >>> is_faithful("Send me the list now.", "Could you please send me the list?")
-    True
-    >>> is_faithful("Stop sending me these reports.", "Could you please send me these reports?")
-    False
+
+def may_order(text: str) -> bool:
+    """Whether a sentence may be an order whose verb no list here has: some word before an object or a place.
+
+    >>> may_order("Swap the chairs."), may_order("Credit will follow."), may_order("Attached is the list.")
+    (True, False, False)
     """
-    old, new = ({_stem(word) for word in _TERM.findall(text.lower())} for text in (before, after))
-    light = {_stem(word) for word in _LIGHT}
-    return not (old ^ new) - light
+    word = re.match(rf"(?:just |now )?(?P<verb>[a-z]+){_BEFORE_OBJECT}", text, re.IGNORECASE)
+    if not word or _OFFER.search(text) or text.endswith("?"):
+        return False
+    return not _NO_VERB.search(word["verb"]) and word["verb"].lower() not in _NO_ORDER
 
 
-def _stem(word: str) -> str:
-    """The word without the commonest endings, for comparing."""
-    word = word.replace("’", "'")
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) > len(ending) + 2:
-            return word[: -len(ending)]
-    return word
+_NO_ORDER = PREPOSITIONS | DETERMINERS | AUXILIARIES | word_set("grammar", "connectors") | {
+    "all", "back", "both", "each", "even", "everyone", "he", "here", "how", "i", "it", "no", "nobody", "not", "nothing", "now", "one",
+    "only", "out", "she", "so", "then", "there", "they", "we", "who", "why", "yes", "you",
+}  # fmt: skip
+
+
+def asked(text: str, rewrite: str) -> list[Wording]:
+    """The requests for what a text orders, if a rewrite shows that it does: the same words behind "please" or the like.
+
+    A small model that is left alone to be polite invents; what it can tell is an order from a statement.
+
+    >>> [each.text for each in asked("Swap the chairs.", "Could you please swap the chairs?")][:1]
+    ['Could you please swap the chairs?']
+    >>> asked("Ordered the chairs.", "Could you please order the chairs?")
+    []
+    """
+    said = _REQUEST.match(rewrite)
+    if not said or WORD.findall(text.lower()) != WORD.findall(rewrite[said.end() :].lower()):
+        return []
+    order = re.match(r"(?P<lead>)(?P<next>)(?P<deed>.*?)[.!?]*$", text)
+    return list(_requests(order)) if order else []

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 from space.proofread.evidence import Evidence
 
 PROMPT_VERSION = "2"
-MODES = ("proofread", "polish")
+MODES = ("proofread", "polish")  # what the model is told
+GOALS = (
+    "friendly",
+    "formal",
+    "short",
+)  # modes for which it is not trained: lists alone, or an instruct model that is told so
 
 BEGIN, END, PAD = "<|begin|>", "<|end|>", "<|pad|>"
 ROLES = ("system", "user", "assistant")
@@ -32,6 +37,9 @@ _TASK = {"proofread": "Proofread.", "polish": "Polish."}
 _GENERAL_TASK = {
     "proofread": "Correct spelling, grammar, punctuation and capitals. Change nothing else: not the tone, not the wording.",
     "polish": "Correct spelling, grammar, punctuation and capitals, and make blunt or rude wording courteous.",
+    "friendly": "Correct spelling, grammar, punctuation and capitals, and make cold or stiff wording warm and friendly. Add no fact and no promise.",
+    "formal": "Correct spelling, grammar, punctuation and capitals, and put informal wording into formal business English: no contractions, no slang, no abbreviations of chat.",
+    "short": "Correct spelling, grammar, punctuation and capitals, and say wordy sentences in fewer words. Leave out no fact, no request and no courtesy.",
 }
 _GENERAL = """\
 You are a careful proofreader of business email. {task}

@@ -22,7 +22,7 @@ from space.proofread.words import WORD
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 _LATIN = re.compile(r"[A-Za-z]")  # without one there is no English word
-_BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
+BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
 _NEVER_READ = {
     "quote": ("a quoted reply", "quoted replies"),
     "code": ("code or a table", "pieces of code or tables"),
@@ -51,7 +51,7 @@ class Unit:
             part.start + len(part.text),
             part.text,
         )
-        pieces = list(re.finditer(r"." if keep_breaks else rf"{_BREAK.pattern}|.", part.text, re.DOTALL))
+        pieces = list(re.finditer(r"." if keep_breaks else rf"{BREAK.pattern}|.", part.text, re.DOTALL))
         self._at = [*(piece.start() for piece in pieces), len(part.text)]
         self.text = "".join(
             piece.group() if keep_breaks or "\n" not in piece.group() else " " for piece in pieces
@@ -74,7 +74,7 @@ class Unit:
         for edit in edits:
             start, end = self._at[edit.start], self._at[edit.end]
             before, after = self._draft[start:end], edit.after
-            breaks = _BREAK.findall(before)
+            breaks = BREAK.findall(before)
             if breaks and "\n" not in after:
                 if after.count(" ") < len(breaks):
                     continue

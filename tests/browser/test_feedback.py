@@ -51,6 +51,7 @@ def fill(page: Page, draft: str = DRAFT) -> None:
     page.locator("#run").click()
     expect(page.locator("#status")).to_contain_text("Done in", timeout=60_000)
     page.locator("#result .pr-change[role=button]").nth(1).click()
+    page.locator("#popover").get_by_role("button", name=strings.REJECT).click()
     expect(page.locator("#result .pr-change").nth(1)).to_have_attribute("aria-pressed", "false")
     page.locator("#verdict").get_by_text(strings.VERDICTS["bad"]).click()
     page.locator("#reasons").get_by_text(strings.REASONS["wrong correction"]).click()

@@ -8,9 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from playwright.sync_api import BrowserContext
 
-from space.mail import Mail
 from space.page import render
-from space.page.handlers import _about
 from space.proofread.edits import STATUSES, Edit
 from space.proofread.pipeline import Skipped
 from tests.space.page.test_render import proofread
@@ -38,14 +36,14 @@ def page_of(text: str) -> str:
     """Everything that the page renders from an email, with the text wherever it may stand in it."""
     rewrites = [f"x {text}", f"{text} x", "x"]
     edits = [
-        Edit(0, len(text), text, after, text, text, 0.5, status, text)
+        Edit(0, len(text), text, after, text, text, 0.5, status, text, (text, f"{text} y"))
         for status in STATUSES
         for after in rewrites
     ]
     value = proofread(text, *edits, skipped=(Skipped(text, text),), model=text)
     parts = [
         render.result(value), render.marked(f"{text}.{text}", [Edit(len(text), len(text) + 1, ".", "!")], done=True), *(render.marked(text, [edit]) for edit in edits), render.changes(value), render.skipped(value), render.why(value),
-        render.notes([text, *_about(Mail(text, text, notes=(text,)))]), render.prompts([text]), render.status(text, "error"),
+        render.notes([text]), render.prompts([text]), render.status(text, "error"),
         render.status(text, "busy", 1, 2), render.gauges(text, value.before, value.after), render.gauges(text, None, empty=text),
     ]  # fmt: skip
     return "\n".join(parts)

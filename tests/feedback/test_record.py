@@ -208,3 +208,13 @@ def test_old_rows_of_a_dataset_load_and_new_ones_say_the_same() -> None:
 def test_old_records_are_exported_as_before() -> None:
     """But that each row says how it came, and that a good verdict by API waits for a person."""
     assert [{"kind": kind, **row} for kind, row in rows(old_records())] == frozen("records_v2_exported.jsonl")
+
+
+def test_alternatives_are_kept_and_a_record_without_them_is_as_it_was() -> None:
+    offered = record(changes=[CHANGE | {"alternatives": ["Hi", "Hey"]}])
+    (change,) = offered.changes
+    assert change.alternatives == ("Hi", "Hey")
+    assert Record.from_dict(from_row(json.loads(json.dumps(to_row(offered))))) == offered
+    assert "alternatives" not in record(changes=[CHANGE]).to_dict()["changes"][0]
+    with pytest.raises(ValueError, match="alternatives"):
+        record(changes=[CHANGE | {"alternatives": [7]}])

@@ -236,6 +236,23 @@ def test_suggestions_and_reasons_are_redacted_too() -> None:
     }
 
 
+def test_alternatives_are_redacted_and_go_where_the_change_grew() -> None:
+    draft = "Hi Jana,\nsend it now. call jana now.\n"
+    offered = {"alternatives": ("Please send it, Jana.", "Could you send it?")}
+    at = draft.index
+    flag = record(
+        draft=draft,
+        rewrite=draft.replace("send it now", "please send it").replace("jana", "Jana K"),
+        changes=(
+            replace(change(at("send"), at(". call"), "send it now", "please send it"), **offered),
+            replace(change(at("jana"), at("jana") + 4, "jana", "Jana K"), **offered),
+        ),
+    )
+    first, *others = redact_record(flag).changes
+    assert first.alternatives == ("Please send it, [NAME_1].", "Could you send it?")
+    assert all(each.alternatives == () for each in others)
+
+
 words = st.sampled_from(
     ["hi", "jana", "Jana", "x", ",", "\n", "a@b.co", "601234567", "Best", "regards", "tel", "", " "]
 )

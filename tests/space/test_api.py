@@ -326,7 +326,7 @@ def test_an_error_for_the_user_is_one_line_and_any_other_is_logged_without_the_t
     [
         ("proofread", {"text": " \n"}, strings.EMPTY_DRAFT),
         ("proofread", {"text": {"of": SECRET}}, "text: send a string."),
-        ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish, which proofreader knows."),
+        ("proofread", {"text": SECRET, "mode": "shout"}, "mode shout: choose one of proofread, polish, friendly, formal, short, which proofreader knows."),
         ("proofread", {"text": SECRET, "mode": [SECRET]}, "mode: send a string."),
         (
             "proofread",

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from space.errors import UserError
-from space.proofread.prompt import MODES
+from space.proofread.prompt import GOALS, MODES
 from training.data.corpus import read_rows
 from training.data.pairs import generated_pairs
 from training.evaluation.suites import SENTENCES, objects, pairs_of, sampled, texts_of
@@ -122,8 +122,10 @@ def _feedback(args: argparse.Namespace, folder: Path) -> tuple[list[Row], list[R
         raise UserError(
             f"{place} has no feedback that makes a training row yet: come back when there is some"
         )
+    # What other goals change is the work of lists: as corrections it would teach the model to rewrite what is right.
     completions, preferences = (
-        list(_read(where / f"{kind}.jsonl")) for kind in ("completions", "preferences")
+        [row for row in _read(where / f"{kind}.jsonl") if row.get("mode") not in GOALS]
+        for kind in ("completions", "preferences")
     )
     return completions, preferences
 

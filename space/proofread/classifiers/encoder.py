@@ -21,7 +21,8 @@ import numpy as np
 from space.errors import UserError
 from space.proofread.gguf_header import read_header
 
-CONTEXT = 512  # tokens in one llama.cpp batch, several windows at once; also the encoder's positions
+CONTEXT = 512  # tokens of a window at most: the encoder's positions
+KEPT = 8000  # tokens whose states are kept, 12 MB: those of the longest email that is proofread
 LONGEST_WORD = 100  # characters; BERT's own tokenizer gives up on longer words
 
 # A word: a link, an address, a @name, letters and digits with inner apostrophes, hyphens or dots, or a mark.
@@ -162,6 +163,7 @@ class Encoder:
             ) from error
         self.width = self._llama.n_embd()
         self._lock = threading.Lock()
+        self._seen: dict[tuple[int, ...], np.ndarray] = {}  # states of the windows read last, in that order
         self._batch = llama_cpp.llama_batch_init(CONTEXT, 0, 1)
         self.cls, self.sep = self._special()
         self.tokenize = lru_cache(maxsize=50_000)(self._tokenize)
@@ -175,30 +177,33 @@ class Encoder:
             return tuple(self._llama.tokenize(word.encode(), add_bos=False, special=False)) if word else ()
 
     def hidden(self, windows: Iterable[Sequence[int]]) -> list[np.ndarray]:
-        """Hidden states (tokens + 2, width), float32, of each window of at most CONTEXT - 2 token ids."""
-        states: list[np.ndarray] = []
-        group: list[list[int]] = []
-        with self._lock:
-            for ids in windows:
-                ids = [self.cls, *ids, self.sep]
-                if sum(map(len, group)) + len(ids) > CONTEXT:
-                    states.extend(self._run(group))
-                    group = []
-                group.append(ids)
-            if group:
-                states.extend(self._run(group))
-        return states
+        """Hidden states (tokens + 2, width), float32, of each window of at most CONTEXT - 2 token ids.
 
-    def _run(self, group: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        batch, n = self._batch, 0
-        for sequence, ids in enumerate(group):
-            for position, token in enumerate(ids):
-                batch.token[n], batch.pos[n], batch.logits[n] = token, position, 1
-                batch.n_seq_id[n], batch.seq_id[n][0] = 1, sequence
-                n += 1
-        batch.n_tokens = n
+        A draft is read at every pause of its writer, and once more when it is proofread: what did not change since is kept.
+        Each window is read alone, so that its states are the same whatever stands around it; several at once are no faster.
+        """
+        with self._lock:
+            return [self._states((self.cls, *ids, self.sep)) for ids in windows]
+
+    def _states(self, ids: tuple[int, ...]) -> np.ndarray:
+        found = self._seen.pop(ids, None)
+        if found is None:
+            found = self._run(ids)
+            kept = len(ids) + sum(map(len, self._seen))
+            while self._seen and kept > KEPT:
+                oldest = next(iter(self._seen))
+                del self._seen[oldest]
+                kept -= len(oldest)
+        self._seen[ids] = found
+        return found
+
+    def _run(self, ids: Sequence[int]) -> np.ndarray:
+        batch = self._batch
+        for position, token in enumerate(ids):
+            batch.token[position], batch.pos[position], batch.logits[position] = token, position, 1
+            batch.n_seq_id[position], batch.seq_id[position][0] = 1, 0
+        batch.n_tokens = len(ids)
         if code := self._api.llama_encode(self._llama.ctx, batch):
-            raise RuntimeError(f"llama.cpp could not encode {n} tokens (code {code})")
+            raise RuntimeError(f"llama.cpp could not encode {len(ids)} tokens (code {code})")
         out = ctypes.cast(self._api.llama_get_embeddings(self._llama.ctx), ctypes.POINTER(ctypes.c_float))
-        table = np.ctypeslib.as_array(out, (n, self.width)).copy()
-        return np.split(table, np.cumsum([len(ids) for ids in group])[:-1])
+        return np.ctypeslib.as_array(out, (len(ids), self.width)).copy()

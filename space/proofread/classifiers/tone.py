@@ -36,8 +36,13 @@ LABELS = {
 WINDOW = 64  # tokens; training texts are one or two sentences, so longer ones are cut to that length
 # How much a wholly neutral window counts against a wholly non-neutral one of the same length.
 NEUTRAL_WEIGHT = 0.15
-_REMEMBERED = 512  # windows whose tone is kept
-_Window = tuple[int, ...]  # token ids
+
+# The words of a gauge, each from its value on: word and dot are one number, so that they cannot disagree.
+SCALES = {
+    "sentiment": ((-1.0, "very negative"), (-0.6, "negative"), (-0.2, "neutral"), (0.2, "positive"), (0.6, "very positive")),
+    "politeness": ((-1.0, "rude"), (-0.6, "blunt"), (-0.2, "neutral"), (0.2, "polite"), (0.6, "very polite")),
+}  # fmt: skip
+LOW = -0.2  # below it a text sounds blunt, or negative
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,30 @@ class Score:
     score: float
     scores: dict[str, float]
 
+    @property
+    def value(self) -> float:
+        """Where the text is on the scale: the expected value, from -1 (impolite, negative) to 1 (polite, positive)."""
+        first, *_, last = _labels(self.scores)
+        return round(self.scores[last] - self.scores[first], 4)
+
+    @property
+    def word(self) -> str:
+        """The word of that value in SCALES."""
+        scale = SCALES["politeness" if "polite" in self.scores else "sentiment"]
+        return next(word for least, word in reversed(scale) if self.value >= least)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is blunt or rude, or negative."""
+        return self.value < LOW
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"value": self.value, "word": self.word}
+
+
+def _labels(scores: Mapping[str, float]) -> Sequence[str]:
+    return LABELS["politeness" if "polite" in scores else "sentiment"]
+
 
 @dataclass(frozen=True)
 class Tone:
@@ -57,7 +86,7 @@ class Tone:
     politeness: Score
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        return {"sentiment": self.sentiment.to_dict(), "politeness": self.politeness.to_dict()}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -159,7 +188,6 @@ class ToneClassifier:
         self._encoder, self._lexicon = encoder, lexicon
         self._heads = heads
         self._hub = dict(hub or {})
-        self._seen: dict[_Window, dict[str, np.ndarray]] = {}
 
     @classmethod
     def load(
@@ -207,29 +235,15 @@ class ToneClassifier:
             for text in texts
         ]
         runs = [windows(text, code, WINDOW) for text, code in zip(texts, encoded, strict=True)]
-        ids = [[tuple(code.ids_of(run)) for run in some] for code, some in zip(encoded, runs, strict=True)]
-        seen = self._windows([window for some in ids for window in some])
-        return [self._read(*one, seen) for one in zip(texts, encoded, runs, ids, strict=True)]
+        return [self._read(*one) for one in zip(texts, encoded, runs, strict=True)]
 
-    def _windows(self, wanted: Sequence[_Window]) -> dict[_Window, dict[str, np.ndarray]]:
-        """The tone of each window; a corrected email is read again only where it changed."""
-        seen = {window: tone for window in wanted if (tone := self._seen.get(window))}
-        new = [window for window in dict.fromkeys(wanted) if window not in seen]
-        read = zip(new, map(self._heads.tone, self._encoder.hidden(new)), strict=True)
-        seen |= read
-        self._seen |= seen
-        for oldest in list(self._seen)[:-_REMEMBERED]:
-            self._seen.pop(oldest, None)
-        return seen
-
-    def _read(
-        self, text: str, code: Encoded, runs: Sequence[tuple[int, int]], ids: Sequence[_Window],
-        seen: Mapping[_Window, dict[str, np.ndarray]],
-    ) -> Tone:  # fmt: skip
+    def _read(self, text: str, code: Encoded, runs: Sequence[tuple[int, int]]) -> Tone:
         if not runs:
             return Tone(_score(LABELS["sentiment"], (0, 1, 0)), _score(LABELS["politeness"], (0, 1, 0)))
+        ids = [code.ids_of(run) for run in runs]
         sizes = np.array([len(window) for window in ids])
-        scores = {name: [seen[window][name] for window in ids] for name in LABELS}
+        read = [self._heads.tone(states) for states in self._encoder.hidden(ids)]
+        scores = {name: [tone[name] for tone in read] for name in LABELS}
         for name, other in self._hub.items():
             scores[name] = other.scores([text[code.spans[a][0] : code.spans[b - 1][1]] for a, b in runs])
         tone = {

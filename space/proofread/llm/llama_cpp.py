@@ -25,7 +25,7 @@ from space.proofread.llm.hub import ModelFile
 from space.proofread.llm.memory import check, estimated
 from space.proofread.llm.reading import Reader
 from space.proofread.llm.trial import try_model
-from space.proofread.prompt import MODES, PROMPT_VERSION, Message
+from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
 from space.settings import ROOT
 
 _SHOWN_CHARS = 300  # of a path that is none
@@ -87,9 +87,8 @@ class LlamaCpp:
         self.name, self.path = self.file.name, path
         self.general = version is None
         self.unit = about.text("proofreader.unit", "email")
-        self.modes = tuple(
-            mode for mode in about.text("proofreader.modes", ",".join(MODES)).split(",") if mode in MODES
-        )
+        trained = about.text("proofreader.modes", ",".join(MODES)).split(",")
+        self.modes = (*(mode for mode in trained if mode in MODES), *GOALS)
         self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
         self._closed = False
 

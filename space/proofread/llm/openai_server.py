@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from space.errors import UserError
 from space.proofread.edits import Edit
 from space.proofread.llm.engine import Answer, Expected, Sampling
-from space.proofread.prompt import MODES, Message
+from space.proofread.prompt import GOALS, MODES, Message
 from space.settings import Server
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Remote:
     """
 
     unit = "email"
-    modes: tuple[str, ...] = MODES
+    modes: tuple[str, ...] = (*MODES, *GOALS)
     general = True
 
     def __init__(

@@ -22,14 +22,14 @@ ORIGIN = {
 def test_feedback_carries_every_choice_and_a_good_verdict_no_reasons() -> None:
     changes = (Edit(0, 1, "a", "b", "spelling"), Edit(2, 3, "c", "d", "other"))
     value = Proofread("a c", changes, RUDE, KIND, (), (), "proofreader", {}, ())
-    bad = record(value, ORIGIN, "bad", ["rude"], "a d", " why? ", "[false, true]").to_dict()
+    bad = record(value, ORIGIN, "bad", ["rude"], "a d", " why? ", '{"sides": [0, 1]}').to_dict()
     assert (bad["draft"], bad["rewrite"], bad["reasons"], bad["comment"]) == ("a c", "b d", ["rude"], "why?")
     assert bad["corrected"] == "a d"
     assert [change["verdict"] for change in bad["changes"]] == ["rejected", "accepted"]
     assert bad["before"]["politeness"]["label"] == "impolite"
     assert bad["versions"] == {"model": "proofreader"}
     assert bad["options"]["temperature"] == 0.5 and "Zyx" not in json.dumps(bad)
-    assert record(value, ORIGIN, "good", ["rude"], " ", "", "[]").to_dict()["reasons"] == []
+    assert record(value, ORIGIN, "good", ["rude"], " ", "", "{}").to_dict()["reasons"] == []
 
 
 def test_feedback_is_no_longer_than_a_program_may_send() -> None:
@@ -41,7 +41,7 @@ def test_feedback_is_no_longer_than_a_program_may_send() -> None:
         with pytest.raises(
             UserError, match="^" + re.escape(name) + ": 10+,001 characters are more than 10+,000;"
         ):
-            record(value, ORIGIN, "bad", [], corrected, comment, "[]")
+            record(value, ORIGIN, "bad", [], corrected, comment, "{}")
 
 
 def test_edits_that_were_not_made_are_in_the_record_with_what_the_user_said_of_them() -> None:
@@ -53,7 +53,7 @@ def test_edits_that_were_not_made_are_in_the_record_with_what_the_user_said_of_t
         Edit(8, 9, "i", "j", status="refused", reason="it would change a name"),
     )
     value = Proofread("a c e g i", edits, RUDE, KIND, (), (), "proofreader", {}, ())
-    sent = record(value, ORIGIN, "bad", [], "", "", "[false, true, null, false]").to_dict()
+    sent = record(value, ORIGIN, "bad", [], "", "", '{"sides": [0, 1, null, 0]}').to_dict()
     assert sent["rewrite"] == "b c e g i"
     assert [(change["status"], change["verdict"]) for change in sent["changes"]] == [
         ("applied", "rejected"),

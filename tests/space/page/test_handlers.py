@@ -35,7 +35,7 @@ class OnePage:
     def start(self, text: str) -> Iterator[Updates]:
         self.handlers.begin(REQUEST)
         settings = [component.value for component in self.view.settings.values()]
-        return self.handlers.run(text, None, "proofread", REQUEST, *settings)
+        return self.handlers.run("", text, None, "proofread", REQUEST, *settings)
 
 
 def make_page(models: ModelSwitcher | None, folder: Path, problem: str = "") -> OnePage:
@@ -60,7 +60,7 @@ def test_what_is_longer_than_a_program_may_send_gets_one_line_on_the_page_too(
     assert last[page.view.run]["interactive"]
     file = tmp_path / "long.txt"
     file.write_text("a\n" * 50_001)
-    opened = page.handlers.open_file("mine", None, str(file))
+    opened = page.handlers.open_file("", "mine", None, str(file))
     assert set(opened) == {page.view.status} and "long.txt: 100,00" in opened[page.view.status]
 
 

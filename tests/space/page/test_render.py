@@ -160,7 +160,8 @@ def test_any_choice_of_changes_rebuilds_exactly_from_the_pieces(
     (attribute,) = re.findall(r' data-pieces="([^"]*)"', render.marked(draft, changes, done=True))
     pieces, choices = json.loads(unescape(attribute)), iter(taken)
     chosen = "".join(piece if isinstance(piece, str) else piece[next(choices)] for piece in pieces)
-    assert chosen == render.carried(chosen_text(proofread(draft, *changes), json.dumps(taken)))
+    value = proofread(draft, *changes)
+    assert chosen == render.carried(chosen_text(value, json.dumps({"sides": list(map(int, taken))})))
 
 
 @given(st.text("ab .\n\r<&\ud800é", max_size=40), st.text("ab .\n\r<&\ud800é", max_size=40))
@@ -188,7 +189,7 @@ def test_a_change_of_blanks_alone_can_be_seen() -> None:
 def test_a_change_is_a_switch_with_a_name_once_the_run_is_over() -> None:
     change = Edit(0, 4, "dont", "don't", "spelling")
     switch = render.marked("dont", [change], done=True)
-    assert 'role="button" tabindex="0" aria-pressed="true"' in switch
+    assert 'role="button" tabindex="0"' in switch and 'data-side="1" aria-pressed="true"' in switch
     assert 'aria-label="1: removed dont, added don&#x27;t, spelling"' in switch
     assert "aria-pressed" not in render.marked("dont", [change])
 
@@ -232,8 +233,8 @@ def test_a_suggestion_is_a_switch_that_is_off_with_a_card_of_its_own() -> None:
         ("true", "false"),
         ("false", "false"),
     ]
-    assert chosen_text(value, "[]") == value.text == "It has on 5"
-    assert chosen_text(value, "[false, true]") == "It have at 5"
+    assert chosen_text(value, "{}") == value.text == "It has on 5"
+    assert chosen_text(value, '{"sides": [0, 1]}') == "It have at 5"
 
 
 @given(st.text("ab ", max_size=12), st.data())
@@ -248,7 +249,7 @@ def test_any_choice_of_what_is_offered_can_be_made(draft: str, data: st.DataObje
     found = offered(value)
     assert [edit for edit in found if edit.status == "applied"] == list(value.applied)
     assert set(found) <= set(value.edits) and (not edits or len(found) > 0)
-    assert chosen_text(value, json.dumps([True] * len(found))) == apply(draft, found)
+    assert chosen_text(value, json.dumps({"sides": [1] * len(found)})) == apply(draft, found)
 
 
 def test_a_refused_edit_stands_among_what_was_left_alone_with_its_reason() -> None:

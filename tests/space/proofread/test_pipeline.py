@@ -20,7 +20,7 @@ from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
 from space.proofread.pipeline import Progress, Proofread, Proofreader, load_proofreader
-from space.proofread.prompt import MODES, Message
+from space.proofread.prompt import GOALS, MODES, Message
 from space.proofread.propose import chosen
 from space.proofread.protect import facts
 from space.proofread.units import MAX_WORDS
@@ -284,10 +284,89 @@ def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader
     assert not proofreader.proofread(right).changed
 
 
-def test_no_regret_is_said_twice(proofreader: Proofreader) -> None:
-    draft = "You never answer my emails. Your team is too slow. This makes no sense to me."
+def test_no_two_sentences_open_alike(proofreader: Proofreader) -> None:
+    draft = "Your order is late and we cannot accept that. Your invoice is wrong and we cannot pay it."
     text = proofreader.proofread(draft, "polish").text
-    assert [text.count(regret) for regret in ("I am afraid", "Unfortunately")] == [1, 1]
+    assert text.count("I am afraid") < 2 and text.count("Unfortunately") < 2
+
+
+# ---- tone ----
+
+
+def test_a_rewrite_of_a_sentence_is_one_edit_with_alternatives(proofreader: Proofreader) -> None:
+    draft = "Hello Mr. Okafor,\n\nWe has the contract. Send me the signed form today.\n\nMaria\n"
+    result = proofreader.proofread(draft, "polish")
+    (edit,) = [edit for edit in result.edits if edit.kind == "tone"]
+    assert (
+        edit.before == "Send me the signed form today."
+        and edit.after == "Could you please send me the signed form today?"
+    )
+    assert "Please send me the signed form today." in edit.alternatives
+    others = [each for each in result.applied if each != edit]
+    assert apply(draft, others) == draft.replace("has", "have")  # rejected, it leaves the sentence as it was
+    for other in edit.alternatives:
+        assert apply(draft, [*others, replace(edit, after=other)]).count(other) == 1
+    assert result.to_dict()["changes"][-1]["alternatives"] == list(edit.alternatives)
+
+
+def test_a_correction_inside_a_rewrite_is_named_in_its_reason(proofreader: Proofreader) -> None:
+    (edit,) = proofreader.proofread("Send me the recieved invoices now.", "polish").applied
+    assert edit.after == "Could you please send me the received invoices as soon as you can?"
+    assert "“recieved” → “received”" in edit.reason
+
+
+@pytest.mark.parametrize(
+    "draft",
+    ["Your service is a joke.", "What is wrong with you?", "Tell your boss that he is an idiot."],
+)
+def test_an_insult_is_left_and_said_to_be_one(proofreader: Proofreader, draft: str) -> None:
+    result = proofreader.proofread(draft, "polish")
+    assert result.text == draft
+    (refused,) = result.refused
+    assert (refused.before, refused.kind) == (draft, "tone") and "leaving it out" in refused.reason
+
+
+def test_a_statement_of_fact_is_left_alone(proofreader: Proofreader) -> None:
+    assert proofreader.proofread("I ordered the dishwasher on 3 October.", "polish").edits == ()
+
+
+def test_the_sentences_that_make_it_blunt_are_named_in_draft_and_result(proofreader: Proofreader) -> None:
+    draft = "Hi Tom,\n\nThe report is attached. Send me the contract now. You people never answer.\n"
+    result = proofreader.proofread(draft, "polish")
+    blamed = [draft[cause.start : cause.end] for cause in result.causes]
+    assert sorted(blamed) == ["Send me the contract now.", "You people never answer."]
+    assert [result.text[each.start : each.end] for each in result.causes_after] == [
+        "You people never answer."
+    ]
+    assert result.to_dict()["causes"]["after"][0]["words"] == ["rude"]
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected"),
+    [
+        ("formal", "Dear Tom,\n\nWe do not have the report. In order to pay, send me the list.\n"),
+        ("short", "Hi Tom,\n\nWe don't have the report. To pay, send me the list.\n"),
+    ],
+)
+def test_a_goal_goes_with_the_corrections(proofreader: Proofreader, goal: str, expected: str) -> None:
+    draft = "Hi Tom,\n\nWe dont have teh report. In order to pay, send me the list.\n"
+    result = proofreader.proofread(draft, goal)
+    assert result.text == expected
+    assert all(edit.reason for edit in result.applied)
+
+
+def test_friendly_is_kind_to_blunt_sentences_too(proofreader: Proofreader) -> None:
+    text = proofreader.proofread("Send me the list now. Please find attached the report.", "friendly").text
+    assert text == "Could you please send me the list as soon as you can? I have attached the report."
+
+
+@pytest.mark.parametrize("mode", GOALS)
+@pytest.mark.parametrize(
+    "path", [path for path in EMAILS if path.stem.startswith("clean")], ids=lambda path: path.stem
+)
+def test_a_goal_keeps_the_facts_of_an_email(proofreader: Proofreader, path: Path, mode: str) -> None:
+    draft, lexicon = read(path), proofreader.classifiers.lexicon
+    assert facts(proofreader.proofread(draft, mode).text, lexicon) == facts(draft, lexicon)
 
 
 class Recorder:

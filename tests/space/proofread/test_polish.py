@@ -1,15 +1,14 @@
-"""Blunt sentences, what could stand in place of their demands, and what a polite rewrite may not do."""
+"""Blunt sentences: what they could be instead, and which of them no wording makes kind."""
 
 from __future__ import annotations
 
 import pytest
 
-from space.proofread.edits import Edit, apply
-from space.proofread.polish import REGRETS, is_faithful, softened
+from space.proofread.polish import ACCUSES, INSULTS, asked, contempt, may_order, wordings
 
 
-def kinder(text: str, *edits: Edit) -> str:
-    return apply(text, softened(text, edits) or [])
+def texts(blunt: str, bad_news: bool = False) -> list[str]:
+    return [each.text for each in wordings(blunt, bad_news)]
 
 
 @pytest.mark.parametrize(
@@ -18,23 +17,31 @@ def kinder(text: str, *edits: Edit) -> str:
         ("Send me the report now.", "Could you please send me the report as soon as you can?"),
         ("Send me the list, I need it now.", "Please send me the list, I need it now."),
         ("And call the supplier!", "And could you please call the supplier?"),
+        ("Fix the login page today, Karen.", "Could you please fix the login page today, Karen?"),
+        ("Next time follow the instructions.", "Next time, could you please follow the instructions?"),
+        ("Just answer yes or no.", "Could you please answer yes or no?"),
         ("Do not call me again.", "Please do not call me again."),
-        ("Don't ask.", "Please don't ask."),
-        ("Just do what I told you.", "Please just do what I told you."),
-        ("You must pay the invoice.", "Please pay the invoice."),
-        ("You have to send it back!", "Please send it back."),
+        ("Don't ever call me on a Sunday.", "Could I ask you not to call me on a Sunday?"),
+        ("You must pay the invoice.", "Could you please pay the invoice?"),
+        ("You have to send it back!", "Could you please send it back?"),
         ("I want you to fix it.", "Could you please fix it?"),
         ("We want our money back.", "We would like our money back."),
+        ("I need the numbers by noon.", "Could I please have the numbers by noon?"),
         ("Can you answer my question?", "Could you please answer my question?"),
-        ("You forgot the attachment!", "I am afraid you forgot the attachment."),
-        ("This is a stupid idea.", "I am afraid this is a stupid idea."),
-        ("I have no time for this.", "I am afraid I have no time for this."),
+        ("You forgot the attachment!", "I believe you forgot the attachment."),
         ("Why is the order late?", "Could you tell me why the order is late?"),
-        ("Get it done!!", "Could you please get it done?"),
+        ("Why is invoice 20418 still not paid?", "Could you tell me why invoice 20418 is still not paid?"),
+        ("Where is my invoice?", "Could you tell me where my invoice is?"),
+        ("Why didn't you copy me?", "May I ask why you didn't copy me?"),
+        ("Stop asking me stupid questions.", "Could you please stop asking me questions?"),
+        ("Delete that ridiculous comment.", "Could you please delete that comment?"),
+        ("Give me the keys and stop complaining.", "Could you please give me the keys?"),
+        ("Remove me from your list, you spammers.", "Could you please remove me from your list?"),
+        ("Move the car or I will have it towed.", "Please move the car or I will have it towed."),
     ],
 )
-def test_a_demand_is_made_kinder(blunt: str, kind: str) -> None:
-    assert kinder(blunt) == kind
+def test_a_blunt_sentence_has_other_wordings(blunt: str, kind: str) -> None:
+    assert kind in texts(blunt)
 
 
 @pytest.mark.parametrize(
@@ -42,54 +49,65 @@ def test_a_demand_is_made_kinder(blunt: str, kind: str) -> None:
     [
         "Please send me the report.",
         "Could you send me the report?",
+        "I ordered the dishwasher on 3 October.",
+        "The deadline is Friday.",
         "Order 4711 is late.",
         "Change is never easy.",
         "Call centres are noisy.",
         "Leave was approved.",
         "Use of the lift is free.",
-        "What is wrong with you?",
-        "Is this a joke?",
-        "No excuses for this any more.",
-        "You are late.",
+        "Call me if you have any questions.",
+        "Talk to you soon,",
+        "SEND THE FILES TODAY.",
         "Why not?",
         "",
         "now",
         "Send",
     ],
 )
-def test_what_is_no_demand_or_kind_already_stays(text: str) -> None:
-    assert softened(text) is None
+def test_what_is_no_demand_or_kind_already_has_none(text: str) -> None:
+    assert texts(text) == []
+    assert contempt(text) is None
 
 
-def test_a_complaint_is_regretted_in_words_that_can_be_chosen() -> None:
-    made = [softened("Your team is too slow.", (), regret) for regret in REGRETS]
-    assert [each and each[0].after for each in made] == ["I am afraid your", "Unfortunately, your"]
-    assert softened("Your team is too slow.", (), None) is None
-
-
-def test_mistakes_are_mended_beside_it_and_give_way_where_they_meet() -> None:
-    mistake, mark = Edit(12, 18, "raport", "report"), Edit(18, 19, ".", "!")
-    assert kinder("Send me the raport.", mistake, mark) == "Could you please send me the report?"
+def test_regret_suits_bad_news_alone() -> None:
+    assert texts("I can't tell you how much I admire you.") == []
+    assert texts("We cannot accept this.", bad_news=True) == [
+        "I am afraid we cannot accept this.",
+        "Unfortunately, we cannot accept this.",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "faithful"),
+    ("text", "why"),
     [
-        ("Send me the list now.", "Could you please send me the list?", True),
-        ("I want an answer.", "I would appreciate an answer.", True),
-        ("Reply today.", "I would be grateful if you could reply today.", True),
-        (
-            "Stop sending me these reports.",
-            "I would appreciate it if you could send me these reports.",
-            False,
-        ),
-        ("I told you I am busy.", "I was wondering if you could send you the project plan.", False),
-        ("Answer me.", "I was wondering if you could order me.", False),
-        ("I already explained this.", "I'm sorry for the problem.", False),
-        ("Pay by 4 May.", "Could you please pay by 5 May?", False),
-        ("Do not call me.", "Could you please call me?", False),
-        ("Never call me.", "Please call me.", False),
+        ("Your service is a joke.", ACCUSES),
+        ("What is wrong with you?", ACCUSES),
+        ("Tell your boss that he is an idiot.", INSULTS),
+        ("Your team is useless and everybody knows it.", INSULTS),
+        ("You never answer my emails.", ACCUSES),
+        ("I don’t care about your excuses.", ACCUSES),
     ],
 )
-def test_a_polite_rewrite_says_the_same(before: str, after: str, faithful: bool) -> None:
-    assert is_faithful(before, after) is faithful
+def test_no_opening_makes_an_insult_kind(text: str, why: str) -> None:
+    assert contempt(text) == why
+    assert texts(text, bad_news=True) == []
+
+
+def test_what_is_left_out_is_said_and_half_a_complaint_is_the_writers_to_leave_out() -> None:
+    asides = wordings("Send me the file and stop complaining.")
+    assert asides[0].leaves_out == "stop complaining" and asides[0].safe
+    assert "“stop complaining”" in asides[0].reason
+    claims = wordings("Your service is a joke and I want my 250 euros back.")
+    assert claims[0].text == "I would like my 250 euros back." and not claims[0].safe
+    assert (
+        wordings("Your 3 stupid mistakes cost us a day and I want my money back.") == []
+    )  # a number would go
+
+
+def test_an_order_that_no_list_knows_is_one_if_the_model_takes_it_for_one() -> None:
+    order, statement = "Swap the chairs.", "Ordered the chairs."
+    assert may_order(order) and not may_order(statement)
+    assert asked(order, "Could you please swap the chairs?")[0].text == "Could you please swap the chairs?"
+    assert asked(order, "I would be grateful if you could swap two chairs.") == []  # the model invents
+    assert asked(statement, "Could you please order the chairs?") == []

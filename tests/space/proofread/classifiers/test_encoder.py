@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from space.errors import UserError
 from space.proofread.classifiers.encoder import (
-    CONTEXT,
     FEATURES,
+    KEPT,
     LONGEST_WORD,
     Encoder,
     encode,
@@ -111,12 +111,19 @@ def test_windows_join_to_the_text_and_keep_the_limit(text: str, limit: int) -> N
 def test_many_windows_have_the_states_of_each_alone(encoder: Encoder) -> None:
     texts = ["Thanks.", "Please pay the invoice.", "word " * 300, "The train leaves at nine.", ""]
     ids = [encode(text, encoder.tokenize).ids for text in texts]
-    assert sum(map(len, ids)) < CONTEXT < sum(map(len, ids * 2))
     together = encoder.hidden(ids * 2)
+    other = Encoder(FILE, 1)
     for one, both in zip(ids * 2, together, strict=True):
         assert both.shape == (len(one) + 2, encoder.width)
-        [alone] = encoder.hidden([one])
-        np.testing.assert_allclose(both, alone, atol=0.05)
+        np.testing.assert_array_equal(both, other.hidden([one])[0])
+
+
+def test_states_are_kept_and_their_number_is_bounded(encoder: Encoder) -> None:
+    [first] = encoder.hidden([[2000, 2001]])
+    assert encoder.hidden([[2000, 2001]])[0] is first
+    encoder.hidden([[token] * 400 for token in range(2000, 2000 + KEPT // 400 + 1)])
+    assert sum(map(len, encoder._seen)) <= KEPT
+    assert encoder.hidden([[2000, 2001]])[0] is not first
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "a\x00b \ud800 c\udfff", "😀" * 50, "\u202eabc", "שלום", "…!?"])

@@ -17,7 +17,7 @@ from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
 from space.proofread.llm.models import available, open_engine
-from space.proofread.prompt import Evidence, messages
+from space.proofread.prompt import GOALS, MODES, Evidence, messages
 from space.settings import Settings
 
 from .conftest import FAMILIES
@@ -35,7 +35,7 @@ def engine(small_gguf: Path) -> LlamaCpp:
 
 
 def test_a_file_says_what_it_is(engine: LlamaCpp) -> None:
-    assert (engine.unit, engine.modes, engine.general) == ("sentence", ("proofread", "polish"), False)
+    assert (engine.unit, engine.modes, engine.general) == ("sentence", (*MODES, *GOALS), False)
 
 
 def test_the_prompt_is_the_one_of_training(engine: LlamaCpp, base_model: Path) -> None:
