@@ -219,6 +219,22 @@ class Proofreader:
             check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
 
+    def edits(
+        self, email: Email, *, dialect: str | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> list[Edit] | None:
+        """The corrections of an email's units, of every status, without its tone; None if `stop` said True before the end.
+
+        Of an email that has only some of its units those alone are read, with what is known of the whole.
+        """
+        options = Options("proofread", self._dialect(dialect), self.engine.general)
+        run = _Run(email, options, Sampling(), stop)
+        found: list[Edit] = []
+        for measured in measure(email, self.classifiers, options):
+            if stop():
+                return None
+            found += [*measured.refused, *self._with_reasons(self._unit(measured, run), email.draft)]
+        return None if stop() else found
+
     def doubts(
         self, draft: str, *, protected_terms: Iterable[str] = (), dialect: str | None = None
     ) -> tuple[Edit, ...]:

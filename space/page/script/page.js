@@ -115,7 +115,10 @@
     recall() {
       const { terms = "", dialect = "" } = remembered("settings", {});
       const { draft = "", subject: line = "" } = remembered("draft", {}, "sessionStorage");
-      for (const [box, value] of [[area(), draft], [one("#subject :is(input, textarea)"), line]]) {
+      // A bookmarklet hands over its selection behind the "#", which no browser sends to a server (docs/clients.md).
+      const given = new URLSearchParams(location.hash.slice(1)).get("draft");
+      if (given) history.replaceState(null, "", location.pathname + location.search);
+      for (const [box, value] of [[area(), given || draft], [one("#subject :is(input, textarea)"), line]]) {
         if (!value || !box || box.value) continue;
         box.value = value;
         box.dispatchEvent(new Event("input", { bubbles: true }));
