@@ -265,7 +265,7 @@ def why(value: Proofread) -> str:
     count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
     sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
     by_source: dict[str, list[str]] = {}
-    for edit in (edit for edit in value.edits if edit.before != edit.after):
+    for edit in (*value.applied, *value.suggested, *(each for each in value.left_alone if each.before != each.after)):
         by_source.setdefault(strings.SOURCES.get(edit.source, edit.source), []).append(_proposal(edit))
     lines = [f"{measured} {sent}"]
     lines += [
@@ -290,7 +290,7 @@ def _shortened(text: str) -> str:
 
 def skipped(value: Proofread) -> str:
     """The section of what was left alone, each with its reason: refused edits, protected text. Empty when there is none."""
-    left = [(_arrow(edit), edit.reason) for edit in value.refused]
+    left = [(_arrow(edit), edit.reason) for edit in value.left_alone]
     left += [(each.text, each.reason) for each in value.skipped]
     if not left:
         return ""

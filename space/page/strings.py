@@ -32,7 +32,7 @@ MODES_NOTE = "Mistakes are corrected in every mode."
 RUN = "Proofread"  # the style sheet adds the keys where there is a keyboard
 STOP = "Stop"
 CLEAR = "Clear"
-RESTORE = "Undo"
+RESTORE = "Restore"
 EXAMPLE_EMAILS = {
     "Try: mistakes": """Hi Tom,
 
