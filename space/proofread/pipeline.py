@@ -11,7 +11,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from typing import Any
 from space.errors import UserError
 from space.proofread import voice
 from space.proofread.causes import Cause, causes
+from space.proofread.checks import Check, check
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
 from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
-from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
+from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure, rewords
+from space.proofread.headers import Headers
 from space.proofread.judge import Judge, Odds, is_open
 from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
@@ -87,6 +89,7 @@ class Proofread:
     stopped: bool = False
     causes: tuple[Cause, ...] = ()
     causes_after: tuple[Cause, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def text(self) -> str:
@@ -134,6 +137,7 @@ class Proofread:
             },
             "kept": [{"text": text, "reason": why} for text, why in dict.fromkeys(left)],
             "notes": list(self.notes),
+            "checks": [asdict(each) for each in self.checks],
             "model": self.model,
             "timings": self.timings,
         }
@@ -176,10 +180,12 @@ class Proofreader:
         dialect: str | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
         stop: Callable[[], bool] = lambda: False,
+        headers: Headers | None = None,
     ) -> Iterator[Progress | Proofread]:
         """Yields a Progress per unit and the Proofread last; after `stop` says True the rest stays as it was.
 
-        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are.
+        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are. `headers` are
+        what an .eml knows beside its text.
         UserError on another mode or dialect.
         """
         if mode not in self.engine.modes:
@@ -210,7 +216,24 @@ class Proofreader:
         yield Proofread(
             draft, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))), before, after, email.skipped,
             (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, *blamed,
+            check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
+
+    def edits(
+        self, email: Email, *, dialect: str | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> list[Edit] | None:
+        """The corrections of an email's units, of every status, without its tone; None if `stop` said True before the end.
+
+        Of an email that has only some of its units those alone are read, with what is known of the whole.
+        """
+        options = Options("proofread", self._dialect(dialect), self.engine.general)
+        run = _Run(email, options, Sampling(), stop)
+        found: list[Edit] = []
+        for measured in measure(email, self.classifiers, options):
+            if stop():
+                return None
+            found += [*measured.refused, *self._with_reasons(self._unit(measured, run), email.draft)]
+        return None if stop() else found
 
     def doubts(
         self, draft: str, *, protected_terms: Iterable[str] = (), dialect: str | None = None
@@ -474,7 +497,7 @@ class Proofreader:
 def _may_change(edit: Edit, measured: Measured) -> bool:
     """Whether an edit leaves alone what is the writer's own: emoji, and how a greeting, an item or a line begins and ends."""
     text, unit = measured.unit.text, measured.unit
-    if _is_beside_symbol(edit, text):
+    if _is_beside_symbol(edit, text) or (unit.kind == "subject" and not rewords(edit)):
         return False
     framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
     return not framed or not _is_frame(edit, text, unit.kind)

@@ -238,14 +238,14 @@ def test_suggestions_and_reasons_are_redacted_too() -> None:
 
 def test_alternatives_are_redacted_and_go_where_the_change_grew() -> None:
     draft = "Hi Jana,\nsend it now. call jana now.\n"
-    offered = {"alternatives": ("Please send it, Jana.", "Could you send it?")}
+    offered = ("Please send it, Jana.", "Could you send it?")
     at = draft.index
     flag = record(
         draft=draft,
         rewrite=draft.replace("send it now", "please send it").replace("jana", "Jana K"),
         changes=(
-            replace(change(at("send"), at(". call"), "send it now", "please send it"), **offered),
-            replace(change(at("jana"), at("jana") + 4, "jana", "Jana K"), **offered),
+            replace(change(at("send"), at(". call"), "send it now", "please send it"), alternatives=offered),
+            replace(change(at("jana"), at("jana") + 4, "jana", "Jana K"), alternatives=offered),
         ),
     )
     first, *others = redact_record(flag).changes

@@ -98,6 +98,7 @@
         listHistory();
         if (marks().some((mark) => mark.dataset.side !== fresh[numberOf(mark)].dataset.side) || old?.items) ask("#rescore", 0);
       }
+      hideDismissed();
       follow();
       judge();
       if (email() && !old) bring("#result");
@@ -114,7 +115,10 @@
     recall() {
       const { terms = "", dialect = "" } = remembered("settings", {});
       const { draft = "", subject: line = "" } = remembered("draft", {}, "sessionStorage");
-      for (const [box, value] of [[area(), draft], [one("#subject :is(input, textarea)"), line]]) {
+      // A bookmarklet hands over its selection behind the "#", which no browser sends to a server (docs/clients.md).
+      const given = new URLSearchParams(location.hash.slice(1)).get("draft");
+      if (given) history.replaceState(null, "", location.pathname + location.search);
+      for (const [box, value] of [[area(), given || draft], [one("#subject :is(input, textarea)"), line]]) {
         if (!value || !box || box.value) continue;
         box.value = value;
         box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -161,6 +165,18 @@
       save(new Blob([bytes], { type: "message/rfc822" }), `${words.FILE_NAME}.eml`);
     },
   };
+
+  // A check that was dismissed is not shown again in this browser.
+  function hideDismissed() {
+    const dismissed = remembered("dismissed", []);
+    for (const each of all("#notes .pr-check")) each.hidden = dismissed.includes(each.dataset.check);
+  }
+  document.addEventListener("click", (event) => {
+    const check = event.target.closest("[data-dismiss]")?.closest(".pr-check");
+    if (!check) return;
+    remember("dismissed", [...remembered("dismissed", []), check.dataset.check].slice(-500));
+    hideDismissed();
+  });
 
   const hasTyped = (entry) => (entry.items ?? []).some((item) => typeof item === "string");
 

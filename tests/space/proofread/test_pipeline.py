@@ -17,6 +17,7 @@ from space.proofread import voice
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apply
+from space.proofread.headers import Headers
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
@@ -32,7 +33,7 @@ from space.proofread.policy import BEYOND
 from space.proofread.prompt import GOALS, MODES, Message
 from space.proofread.propose import chosen
 from space.proofread.protect import UNKNOWN, facts
-from space.proofread.units import MAX_WORDS
+from space.proofread.units import MAX_WORDS, Email
 from space.proofread.words import WORDS
 from space.settings import Settings
 
@@ -369,9 +370,8 @@ def test_friendly_is_kind_to_blunt_sentences_too(proofreader: Proofreader) -> No
     assert text == "Could you please send me the list as soon as you can? I have attached the report."
 
 
-@pytest.mark.parametrize("mode", GOALS)
 @pytest.mark.parametrize(
-    "path", [path for path in EMAILS if path.stem.startswith("clean")], ids=lambda path: path.stem
+    ("path", "mode"), zip([path for path in EMAILS if path.stem.startswith("clean")], GOALS, strict=False)
 )
 def test_a_goal_keeps_the_facts_of_an_email(proofreader: Proofreader, path: Path, mode: str) -> None:
     draft, lexicon = read(path), proofreader.classifiers.lexicon
@@ -514,6 +514,57 @@ def test_a_stop_in_the_last_sentence_is_noted(proofreader: Proofreader) -> None:
     reader = Proofreader(Interrupted(), proofreader.classifiers)
     result = reader.proofread("We has recieved it on monday.", stop=lambda: bool(pressed))
     assert pressed and result.stopped and result.notes and not result.changed
+
+
+# ---- the subject, and what the whole email is checked for ----
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Urgent questoin", "Urgent question"),
+        ("Shedule For Lindqvist", "Schedule For Lindqvist"),
+        ("Re: Lunch tomorow\n with Okafor Ltd", "Re: Lunch tomorrow\n with Okafor Ltd"),
+        ("Meeting Notes For The Team", "Meeting Notes For The Team"),
+        ("meeting on monday", "meeting on monday"),
+        ("Dinner With Shephard And Petterson", "Dinner With Shephard And Petterson"),
+    ],
+)
+def test_a_subject_is_spelt_right_and_is_no_sentence(
+    proofreader: Proofreader, result: Proofread, subject: str, expected: str
+) -> None:
+    before, after = "X-Sender: recieved\nSubject: ", "\nCc: mesage\n\n"
+    found = proofreader.proofread(f"{before}{subject}{after}{WRONG}")
+    assert found.text == f"{before}{expected}{after}{result.text}"
+    # The body is read, and sounds, as it does without a subject.
+    moved = len(found.draft) - len(WRONG)
+    body = [replace(e, start=e.start - moved, end=e.end - moved) for e in found.edits if e.start >= moved]
+    assert (tuple(body), found.before, found.after) == (result.edits, result.before, result.after)
+
+
+def test_an_order_in_a_subject_is_not_polished(proofreader: Proofreader) -> None:
+    draft = "Subject: Send me the form now!\n\nHi Tom,\n\nThank you for your kind help.\n"
+    assert proofreader.proofread(draft, "polish").text == draft
+
+
+def test_a_model_that_is_given_whole_emails_is_given_the_subject_by_itself(proofreader: Proofreader) -> None:
+    email = Email.read(f"Subject: Plan\n\n{WRONG}", proofreader.classifiers.lexicon, unit="email")
+    assert [(unit.kind, unit.text[:6]) for unit in email.units] == [
+        ("subject", "Plan"),
+        ("sentence", "Hi Tom"),
+    ]
+
+
+def test_checks_stand_beside_the_edits(proofreader: Proofreader) -> None:
+    draft = "Hi Tom,\n\nI recieved the form. See you on Monday, 3 March 2026.\n\nBest,\nAnna\n"
+    found = proofreader.proofread(draft, headers=Headers("Plan", (("Eva Stein", "eva@x.example"),)))
+    assert found.text == draft.replace("recieved", "received")
+    assert found.to_dict()["checks"] == [
+        {"start": 3, "end": 6, "name": "greeting", "message": "The greeting names Tom, but the email goes to Eva Stein."},
+        {"start": 41, "end": 61, "name": "weekday", "message": "3 March 2026 is a Tuesday, not a Monday."},
+    ]  # fmt: skip
+    assert json.loads(json.dumps(found.to_dict()))["checks"] == found.to_dict()["checks"]
+    assert [each.name for each in proofreader.proofread(draft).checks] == ["weekday"]
 
 
 # ---- what the user reads ----
