@@ -138,7 +138,7 @@ class Sync:
     @property
     def where(self) -> str:
         """For the page: where feedback is kept, and whether it also leaves this machine."""
-        here = f"in {self.folder.resolve()} on the machine that runs this page"
+        here = "on the machine that runs this page"
         if self.dataset is None:
             return f"{here}, and nowhere else"
         there = f"in the private dataset {self.dataset.repo_id} on the Hugging Face Hub"

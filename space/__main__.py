@@ -79,7 +79,7 @@ def _proofread(args: argparse.Namespace) -> int:
         result = proofreader.proofread(text, args.mode, dialect=args.dialect, protected_terms=args.protect)
         _write(json.dumps(result.to_dict()) if args.json else result.text, end=args.lines or args.json)
         if not args.json:
-            for note in result.notes:
+            for note in (*result.notes, *(each.message for each in result.checks)):
                 print(note, file=sys.stderr)
     return 0
 

@@ -28,6 +28,7 @@ from space.proofread.classifiers.tone import ToneClassifier
 from space.proofread.dialect import DIALECTS
 from space.proofread.llm.switcher import ModelSwitcher
 from space.proofread.pipeline import Proofread, spoken
+from space.turns import NAME, TURNS
 
 # No `from __future__ import annotations`: Gradio reads what an endpoint returns, and no types as strings.
 
@@ -64,6 +65,7 @@ def endpoints(
         FLAG: _flag(journal, client_hash, models),
     }.items():
         gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
+    gr.api(_turn, api_name=NAME, api_visibility="private", concurrency_id=MODEL, concurrency_limit=1)
 
 
 # Of these, names, docstrings and types are what programs and assistants read.
@@ -87,7 +89,8 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
             model: one of the models that the page offers; empty takes the one that is loaded
 
         Returns:
-            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why
+            the new text, the changes and suggestions (offsets in the text sent), tone before and after, what was left alone and why,
+            and what to look at again ("checks")
         """
         with _one_line_errors():
             check_text(text, "text")
@@ -196,6 +199,12 @@ def _flag(journal: Journal, client_hash: ClientHash, models: ModelSwitcher | Non
             return {"id": record.id}
 
     return flag
+
+
+def _turn(turn: str) -> str:
+    """Work from beside Gradio, at its turn."""
+    TURNS.take(turn)
+    return ""
 
 
 def check_text(value: Any, name: str, limit: int = MAX_CHARACTERS) -> None:

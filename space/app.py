@@ -114,7 +114,7 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
     """Serve the page, the endpoints for programs and /health on `settings.port`, and return."""
     from starlette.middleware import Middleware
 
-    from space import server, web
+    from space import languagetool_server, server, web
     from space.errors import UserError
     from space.page import layout, strings
 
@@ -146,9 +146,12 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                 # Gradio serves files of its cache; never these, wherever somebody puts that cache.
                 blocked_paths=[str(path.resolve()) for path in (settings.feedback_dir, settings.models_dir)],
                 app_kwargs={
-                    "routes": [
-                        server.health(page, models, problem)
-                    ],  # here, as Gradio's own come after these
+                    "routes": [  # here, as Gradio's own come after these
+                        server.health(page, models, problem),
+                        *languagetool_server.routes(
+                            models, problem, settings.rate_limit, partial(server.in_turn, page, reading)
+                        ),
+                    ],
                     "middleware": [
                         Middleware(web.SecurityHeaders),
                         Middleware(web.Hosts, settings.host_names, settings.is_open),

@@ -32,13 +32,14 @@ class Buckets:
         self._per_minute = per_minute
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> tokens, and when
 
-    def take(self, client: str) -> int:
-        """Takes a token and returns 0; or takes none and returns in how many seconds there is one."""
+    def take(self, client: str, tokens: float = 1.0) -> int:
+        """Takes so many tokens, of a full bucket at most, and returns 0; or takes none and returns in how many seconds there are."""
         now = time.monotonic()
-        tokens, then = self._left.pop(client, (self._per_minute, now))
-        tokens = min(self._per_minute, tokens + (now - then) * self._per_minute / 60)
-        taken = tokens >= 1
-        self._left[client] = tokens - taken, now
+        tokens = min(tokens, self._per_minute)
+        left, then = self._left.pop(client, (self._per_minute, now))
+        left = min(self._per_minute, left + (now - then) * self._per_minute / 60)
+        taken = left >= tokens
+        self._left[client] = left - tokens * taken, now
         if len(self._left) > MAX_CLIENTS:
             self._left.popitem(last=False)
-        return 0 if taken else math.ceil((1 - tokens) * 60 / self._per_minute)
+        return 0 if taken else math.ceil((tokens - left) * 60 / self._per_minute)

@@ -1,7 +1,8 @@
 """A .txt or .eml file as text to proofread, and a proofread text as an .eml that mail programs open as a draft.
 
     mail = open_mail("reply.eml", Path("reply.eml").read_bytes())
-    Path("new.eml").write_bytes(save_eml(mail, proofread(mail.body)))
+    subject, body = without_subject(proofread(with_subject(mail.subject, mail.body), headers=headers_of(mail)))
+    Path("new.eml").write_bytes(save_eml(mail, body, subject))
 
 Mail comes from strangers: work is linear in its size but for bounded stretches, nothing is fetched or run, and what
 cannot be read ends in a UserError.
@@ -13,18 +14,20 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from email import message_from_bytes, policy
 from email.errors import HeaderParseError
 from email.header import Header, decode_header
 from email.message import EmailMessage
 from email.quoprimime import body_encode
-from email.utils import formataddr, getaddresses
+from email.utils import formataddr, getaddresses, parsedate_to_datetime
 from itertools import islice
 from pathlib import PurePosixPath
 
 from space.errors import UserError
 from space.html_text import SURROGATE, UNPRINTABLE, html_text, printable
+from space.proofread.headers import Headers
 
 MAX_BYTES = 1_000_000  # bytes of the text in UTF-8, attachments left out
 MAX_FILE_BYTES = 25_000_000  # bytes of the file: what mail servers commonly take
@@ -45,6 +48,7 @@ MAX_PARTS = 10_000
 # A reply or an unsent draft goes on being one: who it is to, and which thread it belongs to.
 SAVED_HEADERS = ("From", "Reply-To", "To", "Cc", "Bcc", "Subject", "Date", "In-Reply-To", "References")
 _ADDRESSES = frozenset({"From", "Reply-To", "To", "Cc", "Bcc"})
+_SUBJECT = "Subject: "
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Mail:
     r"""What was opened. `body` has the file's line ends if it was a .txt, "\n" if it was an .eml.
 
     `headers` are (name, value) in order, decoded for display; `notes` say in one line each what was left out or
-    guessed. `fields` are the headers that `save_eml` keeps, unfolded, as (name, value).
+    guessed. `fields` are the headers that `save_eml` keeps, unfolded, as (name, value). `attachments` are how many
+    files and pictures were left out.
     """
 
     body: str
@@ -60,6 +65,7 @@ class Mail:
     headers: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    attachments: int = 0
 
 
 def open_mail(name: str, data: bytes) -> Mail:
@@ -95,7 +101,37 @@ def open_mail(name: str, data: bytes) -> Mail:
         raise UserError(f"{shown} has no text in it; choose a file with text, or paste the text.")
     if controls:
         notes += (_count(controls, "control character was taken out.", "control characters were taken out."),)
-    return Mail(body, mail.subject, mail.headers, notes, mail.fields)
+    return replace(mail, body=body, notes=notes)
+
+
+def headers_of(mail: Mail) -> Headers | None:
+    """What a mail's headers say that its text is checked against; None of a .txt, which has none."""
+    if not mail.headers:
+        return None
+    fields = dict(mail.fields)
+    try:
+        found = getaddresses([fields[name] for name in ("To", "Cc") if name in fields])
+    except RecursionError:  # brackets without end
+        found = []
+    to = tuple((_decode_words(name), address) for name, address in found if "@" in address)
+    return Headers(mail.subject, to, mail.attachments, _day(fields.get("Date", "")))
+
+
+def with_subject(subject: str | None, body: str) -> str:
+    r"""One draft of both, as `split` of space/proofread/email.py knows it; the body alone where there is no subject.
+
+    >>> without_subject(with_subject("Plan", "Hi Tom,"))
+    ('Plan', 'Hi Tom,')
+    """
+    return body if subject is None else f"{_SUBJECT}{' '.join(subject.split())}\n\n{body}"
+
+
+def without_subject(draft: str) -> tuple[str | None, str]:
+    """The subject of a draft that begins with one and a blank line, and the body; None and the draft if it does not."""
+    first, blank, body = draft.partition("\n\n")
+    if not blank or not first.startswith(_SUBJECT) or "\n" in first:
+        return None, draft
+    return first.removeprefix(_SUBJECT), body
 
 
 def save_eml(mail: Mail | None, body: str, subject: str | None = None) -> bytes:
@@ -227,6 +263,14 @@ def _decode_words(text: str) -> str:
     )
 
 
+def _day(sent: str) -> date | None:
+    """The day of a Date header; None if it names none."""
+    try:
+        return parsedate_to_datetime(sent).date()
+    except (ValueError, OverflowError):
+        return None
+
+
 def _field(name: str, value: str) -> str:
     """A header as it is written: folded, in ASCII; empty if it has no value or cannot be written."""
     value = printable(value)
@@ -306,7 +350,8 @@ def _open_eml(shown: str, data: bytes) -> Mail:
         raise UserError(f"{shown} is encrypted; open it in your mail program and save its text as .txt.")
     body = bodies[0] if len(bodies) == 1 else "\n\n".join(part.strip("\n") for part in bodies if part.strip())
     subject = next((value for name, value in headers if name.lower() == "subject"), None)
-    return Mail(body, subject, headers, tuple(_notes(texts, left, too_long, bool(headers))), fields)
+    notes = tuple(_notes(texts, left, too_long, bool(headers)))
+    return Mail(body, subject, headers, notes, fields, left["attachment"] + left["picture"])
 
 
 def _is_too_much(source: str) -> bool:

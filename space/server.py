@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.data_classes import PredictBodyInternal
 from gradio.route_utils import FnIndexInferError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from starlette.routing import Route
 
 from space.api import FLAG, MODEL
 from space.clients import Buckets, client_key
+from space.turns import NAME, TURNS, Turn
 
 if TYPE_CHECKING:
     from space.proofread.llm.switcher import ModelSwitcher
@@ -33,6 +35,7 @@ FLAGS, OTHERS = 2, 10
 UNREAD_SECONDS = 10
 RESULT_SECONDS = 600
 SWEEP_SECONDS = 1
+LOOK_SECONDS = 0.25  # between two looks whether who waits for a turn is still there
 # Gradio keeps a copy of the page of each session, about 0.1 MB, for its last 10,000. A call is a session of its own: it is dropped
 # with its last event. These are pages, and clients that name their session.
 MAX_SESSIONS = 1_000
@@ -43,6 +46,7 @@ TOO_MANY = "{count} emails from this address are waiting already: try again when
 TOO_FEW = (
     "{name} takes {count} values in data, and got {given}; /gradio_api/call/v2/{name} takes them by name."
 )
+GONE, LOST = "Nobody waits for this any more.", "This was lost on its way: send it again."
 NO_ENDPOINT = "There is no such endpoint: see /gradio_api/info."
 
 
@@ -79,7 +83,8 @@ def limit_queue(page: gr.Blocks, rate_limit: int, calls: set[str]) -> None:
                 own = sum(_client(event.request) == client for event in events) if group == MODEL else 0
                 if own >= MAX_WAITING_EACH:
                     raise HTTPException(429, TOO_MANY.format(count=own), {"Retry-After": "10"})
-                if seconds := buckets.get(group, others).take(client):
+                cost = TURNS.tokens(body.data[0]) if function.api_name == NAME and body.data else 1.0
+                if seconds := buckets.get(group, others).take(client, cost):
                     line = TOO_OFTEN.format(seconds=seconds)
                     raise HTTPException(429, line, {"Retry-After": str(seconds)})
         is_call = not body.session_hash  # Gradio then gives it the event's id
@@ -103,6 +108,36 @@ def is_known(page: gr.Blocks, call: str) -> bool:
     return call in queue.event_ids_to_events or any(
         call in ids for ids in queue.pending_event_ids_session.values()
     )
+
+
+async def in_turn(page: gr.Blocks, reading: Counter[str], request: Request, turn: Turn) -> Any:
+    """What a turn's work returns, or raises, once the queue let it begin. HTTPException as of a call, or if the client goes away."""
+    queue = page._queue
+    if queue.server_app is None:  # as Gradio does with the first call
+        queue.set_server_app(request.app)
+    id_ = TURNS.add(turn)
+    number = next(number for number, function in page.fns.items() if function.api_name == NAME)
+    # Gradio takes the root of its own addresses from that of a request, and knows those that call it alone.
+    called = Request({**request.scope, "path": "/gradio_api/queue/join"})
+    body = PredictBodyInternal(fn_index=number, data=[id_], request=called)
+    event, result = "", asyncio.wrap_future(turn.result)
+    try:
+        _, event, _ = await queue.push(body=body, request=called, username=None)
+        reading[event] += 1
+        while not (await asyncio.wait({result}, timeout=LOOK_SECONDS))[0]:
+            if await request.is_disconnected():
+                raise HTTPException(499, GONE)
+            if event not in queue.event_ids_to_events and not turn.result.done():
+                raise HTTPException(500, LOST)
+        return result.result()
+    finally:
+        TURNS.drop(id_)
+        result.cancel()
+        if event:
+            reading.pop(event, None)
+            await queue.clean_events(event_id=event)
+            queue.pending_event_ids_session.pop(event, None)
+            queue.pending_messages_per_session.pop(event, None)
 
 
 def _client(request: Request) -> str:

@@ -26,6 +26,9 @@ BODY_SECONDS = (
 )
 UPLOAD_SECONDS = 300  # for 25 MB over the same line
 
+CHECKS = "/v2/"  # where LanguageTool's protocol is spoken
+ADD_ONS = ("moz-extension://", "chrome-extension://", "safari-web-extension://")
+
 TOO_LARGE = "This request is larger than {limit:,} bytes: send less at once."
 TOO_SLOW = "This request was not there after {seconds} seconds: send it faster, or less at once."
 OTHER_HOST = "This app does not go by that name: open it by its address, or add the name to ALLOWED_HOSTS."
@@ -115,17 +118,38 @@ class OneOrigin:
     """ASGI middleware: what a page of another origin sends gets a 403, also where no CORS preflight would ask.
 
     A browser says by itself where a request comes from, in Sec-Fetch-Site, or, over plain HTTP to another machine, in
-    Origin alone. Programs send neither. What only reads passes: there is nothing of anybody's to read.
+    Origin alone. Programs send neither. What only reads passes: there is nothing of anybody's to read. A check makes the model
+    work, by GET too.
+
+    An add-on of the browser is its user's own program, and no page can take its origin: it may call what speaks LanguageTool's
+    protocol, and read the answer (Firefox asks for that header, Chromium not). Nothing else is open to it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            if _is_foreign(Headers(scope=scope)):
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        origin = headers.get("origin", "")
+        if scope["path"].startswith(CHECKS) and origin.startswith(ADD_ONS):
+            return await self._app(scope, receive, _allowing(origin, send))
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") or scope["path"].startswith(f"{CHECKS}check"):
+            if _is_foreign(headers):
                 return await JSONResponse({"detail": OTHER_ORIGIN}, 403)(scope, receive, send)
         await self._app(scope, receive, send)
+
+
+def _allowing(origin: str, send: Send) -> Send:
+    async def with_header(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["access-control-allow-origin"] = origin
+            headers.add_vary_header("Origin")
+        await send(message)
+
+    return with_header
 
 
 def _is_foreign(headers: Headers) -> bool:

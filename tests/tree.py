@@ -21,7 +21,7 @@ ROOMS = ("space", "feedback", "training", "conversion")
 OTHERS = {
     "space/models": "The embedded models, the word lists and thresholds beside them, and their cards.",
     "tests": "Mirrors the rooms; tests/bench.py is `make bench`.",
-    "docs": "A page each: architecture, deployment, training, experiments, evaluation, feedback.",
+    "docs": "A page each: architecture, deployment, clients, training, experiments, evaluation, feedback.",
 }
 _TREE = re.compile(
     r"(?<=<!-- tree: python -m tests\.tree --write -->\n```\n).*?(?=^```$)", re.DOTALL | re.MULTILINE

@@ -1,4 +1,4 @@
-"""Names of people: where a greeting, a closing, a title or an introduction shows that a word is one."""
+"""Names of people: where a greeting, a closing, a title, an introduction or an email address shows that a word is one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from feedback.redact.links import emails
 from feedback.redact.personal import Span
 
 _TITLE = r"(?:mr|mrs|ms|miss|mx|dr|prof(?:essor)?|sir|dame|madam|herr|frau|ing|mgr)\b\.?"
@@ -44,6 +45,10 @@ _INTRODUCED = re.compile(
 _TITLED = re.compile(
     rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor)\b\.?[ \t]+(?P<names>{_WORD}(?:[ \t]+{_WORD}){{0,1}})"
 )
+
+# "Jan Novák <jan@x.org>", "Jan Novák (jan@x.org)": what stands before an address in brackets is whose it is.
+_BEFORE_ADDRESS = re.compile(rf"(?P<names>{_WORD}(?:[ \t]+{_WORD}){{0,2}})[ \t]*[<(\[][ \t]*\Z")
+_ADDRESS_PART = 3  # letters of a part of an address that is a name wherever it is written with a capital
 
 _SALUTATIONS = ("dear", "hi", "hello", "hey", "hiya", "good", "morning")  # after which even "jana" is a name
 _NAME_WORDS_LOWER = 2  # more in lower case are a sentence
@@ -90,6 +95,7 @@ def _name_places(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             salutes = pattern is _GREETING and match.group().split()[0].casefold() in _SALUTATIONS
             yield from _people(text, *match.span("names"), lower_case=salutes)
+    yield from _beside_addresses(text)
     lines = [(match.start(), match.group()) for match in re.finditer(r"[^\n]+", text)]
     for closing in _CLOSING.finditer(text):
         if rest := closing.group("rest"):
@@ -104,6 +110,20 @@ def _name_places(text: str) -> Iterator[tuple[int, int]]:
     words = line.split()
     if len(lines) > 1 and len(words) <= 3 and all(re.fullmatch(_WORD, w) and w[0].isupper() for w in words):
         yield from _people(text, start, start + len(line))
+
+
+def _beside_addresses(text: str) -> Iterator[tuple[int, int]]:
+    """The names that email addresses tell: before them in brackets, and their own parts as words ("jan.novak@" of Novak)."""
+    parts: set[str] = set()
+    for start, end in emails(text):
+        if match := _BEFORE_ADDRESS.search(text, max(0, start - 200), start):
+            yield from _people(text, *match.span("names"))
+        local = text[start:end].partition("@")[0]
+        parts |= {part.casefold() for part in re.findall(r"[^\W\d_]+", local) if len(part) >= _ADDRESS_PART}
+    for word in re.finditer(_WORD, text) if parts else ():
+        bare = re.sub(r"['’]s$", "", word.group().rstrip("."))
+        if bare.casefold() in parts and bare[0].isupper():
+            yield from _people(text, word.start(), word.start() + len(bare))
 
 
 def _people(text: str, start: int, end: int, lower_case: bool = False) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,14 @@ from space.api import UPDATE_SECONDS, check_text, error_line
 from space.errors import UserError
 
 # Gradio reads the annotations of handlers with a request: what those name must be imported for real.
-from space.mail import Mail, open_mail, save_eml
+from space.mail import Mail, headers_of, open_mail, save_eml, with_subject, without_subject
 from space.options import Options
 from space.page import render, strings
 from space.page.choices import chosen_text
 from space.page.feedback_form import Updates
 from space.page.layout import Layout
 from space.page.saved import Saved, restore, save
+from space.proofread.causes import causes
 from space.proofread.pipeline import Progress, Proofread, spoken
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Handlers:
             self._blank()
             | self._busy(True)
             | {
-                self._view.details: gr.skip(),  # hidden by the style sheet, as their room stays
+                # Hidden by the style sheet, as their room stays.
+                self._view.changes: gr.skip(),
+                self._view.details: gr.skip(),
                 self._view.status: render.status(strings.WAITING, "busy"),
             }
         )
@@ -111,13 +114,16 @@ class Handlers:
         yield {view.status: render.status(strings.READING, "busy")}
         units = strings.UNITS[proofreader.engine.unit]
         progress, first, shown_at = Progress(0, 0, ()), 0.0, 0.0
-        for outcome in proofreader.run(text, **options.arguments(), stop=lambda: stop() or late()):
+        headers = headers_of(mail) if mail else None
+        headers = headers and replace(headers, subject=without_subject(text)[0])
+        for outcome in proofreader.run(
+            text, **options.arguments(), headers=headers, stop=lambda: stop() or late()
+        ):
             if isinstance(outcome, Proofread):
                 line = outcome_line(outcome, progress, units, time.monotonic() - began)
                 origin = {"options": options.to_dict(), "versions": self._models.versions()}
-                notes = [note for note in (self._models.note, *outcome.notes) if note]
-                done = {view.status: render.status(line, "done"), view.notes: render.notes(notes)}
-                return self._shown(Saved(outcome, origin, mail)) | done
+                said = {view.status: render.status(line, "done")}
+                return self._shown(Saved(outcome, origin, mail), self._models.note) | said
             progress = outcome
             if time.monotonic() - shown_at >= UPDATE_SECONDS:
                 shown_at = time.monotonic()
@@ -161,8 +167,8 @@ class Handlers:
             **{button: gr.update(interactive=False) for button in view.result_buttons},
         }
 
-    def _shown(self, saved: Saved) -> Updates:
-        """The result, with an empty feedback form under it."""
+    def _shown(self, saved: Saved, note: str = "") -> Updates:
+        """The result, with an empty feedback form under it; `note` is about the model."""
         view, value = self._view, saved.value
         return view.feedback.reset() | {
             view.last: value,
@@ -170,8 +176,13 @@ class Handlers:
             view.mail_of_last: saved.mail,
             view.saved: save(saved),
             view.result: render.result(value),
-            view.draft_tone: render.gauges(strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING),
-            view.result_tone: render.gauges(strings.RESULT_TONE, value.after, value.before),
+            view.notes: render.notes([*([note] if note else []), *value.notes]) + render.checks(value.checks),
+            view.draft_tone: render.gauges(
+                strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING, causes=value.causes, text=value.draft
+            ),
+            view.result_tone: render.gauges(
+                strings.RESULT_TONE, value.after, value.before, causes=value.causes_after, text=value.text
+            ),
             view.changes: render.changes(value),
             view.skipped: render.skipped(value),
             view.why: render.why(value),
@@ -186,8 +197,7 @@ class Handlers:
         found = restore(saved) if saved else None
         if found is None:
             return {self._view.saved: ""}
-        line, notes = render.status(strings.RECALLED, "done"), render.notes(found.value.notes)
-        return self._shown(found) | {self._view.status: line, self._view.notes: notes}
+        return self._shown(found) | {self._view.status: render.status(strings.RECALLED, "done")}
 
     # ---- tone, and what is underlined ----
 
@@ -226,7 +236,8 @@ class Handlers:
         try:
             check_text(text, title)
             measured = self._tone.score([spoken(text)])[0] if text.strip() else None
-            return render.gauges(title, measured, before, empty)
+            blamed = causes(text, self._tone, measured) if measured else ()
+            return render.gauges(title, measured, before, empty, blamed, text)
         except Exception as error:  # noqa: BLE001  the page must survive whatever a model does
             return render.gauges(title, None, empty=error_line(error, strings.UNEXPECTED_TONE))
 
@@ -273,15 +284,15 @@ class Handlers:
 
 def whole(subject: str, text: str) -> str:
     """What is proofread: a subject is the first line of it, as in a mail."""
-    subject = subject.strip()
-    return strings.WITH_SUBJECT.format(subject=subject, body=text) if subject and text.strip() else text
+    return with_subject(subject, text) if subject.strip() and text.strip() else text
 
 
 def as_eml(value: Proofread | None, mail: Mail | None, choices: str) -> str:
     """The chosen email as an .eml file, in base64."""
     if value is None:
         return ""
-    return base64.b64encode(save_eml(mail, chosen_text(value, choices))).decode()
+    subject, body = without_subject(chosen_text(value, choices))
+    return base64.b64encode(save_eml(mail, body, subject)).decode()
 
 
 def progress_line(progress: Progress, units: str, seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from space.mail import with_subject
 from space.options import RANGES, Options
 from space.page import render, strings
 from space.page.feedback_form import FeedbackForm
@@ -23,7 +24,7 @@ SCRIPTS = [
 ]
 _SCRIPT_WORDS = (
     "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "STALE", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
-    "WITH_SUBJECT", "IGNORE", "CHANGE", "REMOVE", "PREVIOUS", "NEXT", "PLACE",
+    "IGNORE", "CHANGE", "REMOVE", "PREVIOUS", "NEXT", "PLACE",
 )  # fmt: skip
 # System fonts only: the page must look the same on a machine with no network.
 THEME = gr.themes.Base(
@@ -46,7 +47,10 @@ _SMALL: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 60}  # a button
 
 def head() -> str:
     """What goes into the page's head: the script must be there before the first key is pressed."""
-    words = {name: getattr(strings, name) for name in _SCRIPT_WORDS} | {"MAX_WORDS": MAX_WORDS}
+    words = {name: getattr(strings, name) for name in _SCRIPT_WORDS} | {
+        "MAX_WORDS": MAX_WORDS,
+        "WITH_SUBJECT": with_subject("{subject}", "{body}"),
+    }
     body = "\n".join(
         path.read_text("utf-8") for path in SCRIPTS
     )  # one function's, each part with names of its own
@@ -70,7 +74,6 @@ class Layout:
                 self._result(draft_tone)
             with gr.Column(min_width=320, elem_id="review"):
                 self.changes = gr.HTML(render.no_result(), elem_id="changes")
-                self.skipped = gr.HTML(elem_id="skipped")
         with gr.Row():
             with gr.Column(min_width=320), gr.Accordion(strings.SETTINGS, open=False, elem_id="settings"):
                 self.settings = _settings(models)
@@ -129,7 +132,7 @@ class Layout:
             self.count = gr.HTML(strings.COUNT.format(characters=0, words=0), elem_id="count")
         self.file_notes = gr.HTML(elem_id="file-notes")
         modes = [(label, name) for name, label in strings.MODES.items()]
-        self.mode = gr.Radio(modes, value="proofread", label=strings.MODE, elem_id="mode")
+        self.mode = gr.Radio(modes, value="proofread", label=strings.MODE, info=strings.MODES_NOTE, elem_id="mode")
         with gr.Row(elem_id="buttons"):
             self.run = gr.Button(strings.RUN, variant="primary", scale=3, min_width=180, elem_id="run")
             self.stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=80, elem_id="stop")
@@ -153,6 +156,7 @@ class Layout:
         self.rescore = gr.Button(visible="hidden", elem_id="rescore")
 
     def _details(self) -> None:
+        self.skipped = gr.HTML(elem_id="skipped")
         self.why = gr.HTML(elem_id="why")
 
 

@@ -6,21 +6,23 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from space.page import strings
 from space.page.choices import offered, wordings
+from space.proofread.classifiers.tone import SCALES
 from space.proofread.edits import apart
 
 if TYPE_CHECKING:
+    from space.proofread.causes import Cause
+    from space.proofread.checks import Check
     from space.proofread.classifiers.tone import Score, Tone
     from space.proofread.edits import Edit
     from space.proofread.pipeline import Proofread
 
 _SHORTENED = 160  # characters of a text that was left alone, enough to know it again
-Scale = Mapping[str, tuple[str, str]]
 
 # JSON in UTF-8 cannot carry half of a surrogate pair: one such character would cut the page off.
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -47,46 +49,48 @@ def status(text: str, kind: str = "quiet", done: int = 0, total: int = 0) -> str
     return f'<div class="pr-status pr-{kind}" role="{role}"><span>{escaped(text)}</span>{bar}</div>'
 
 
-def _percent(score: Score) -> int:
-    return round(100 * score.score)
+def _place(score: Score) -> int:
+    """Where it is on its dial, in percent of the way to the friendly end."""
+    return round(50 * (score.value + 1))
 
 
-def _place(score: Score, scale: Scale) -> int:
-    """Where the probabilities balance on the scale: 0 = all on the first label, 100 = all on the last."""
-    last = len(scale) - 1
-    return round(100 * sum(score.scores.get(label, 0.0) * at / last for at, label in enumerate(scale)))
-
-
-def _gauge(name: str, scale: Scale, score: Score, before: Score | None) -> str:
-    emoji, label = scale.get(score.label, ("", score.label))
-    place, percent = _place(score, scale), _percent(score)
+def _gauge(name: str, scale: Sequence[tuple[float, str]], score: Score, before: Score | None) -> str:
     was = ghost = ""
     if before is not None:
-        _, old_label = scale.get(before.label, ("", before.label))
-        was = strings.WAS.format(label=old_label, percent=_percent(before))
-        ghost = f'<i class="pr-was" style="left:{_place(before, scale)}%"></i>'
-    spoken = escaped(strings.METER.format(label=label, percent=percent))
-    ends = "".join(f"<span>{escaped(word)}</span>" for _, word in scale.values())
+        was = strings.WAS.format(word=before.word)
+        ghost = f'<i class="pr-was" style="left:{_place(before)}%"></i>'
+    ends = "".join(f"<span>{word}</span>" for word in (scale[0][1], scale[len(scale) // 2][1], scale[-1][1]))
     return (
-        f'<div class="pr-gauge"><span class="pr-face" aria-hidden="true">{emoji}</span><div class="pr-dial">'
-        f'<div class="pr-reading"><b>{escaped(name)}</b><span>{escaped(label)} {percent}%</span>'
-        f"<small>{escaped(was)}</small></div>"
+        f'<div class="pr-gauge"><span class="pr-face" aria-hidden="true">{strings.FACES[score.word]}</span><div class="pr-dial">'
+        f'<div class="pr-reading"><b>{escaped(name)}</b><span>{score.word}</span><small>{was}</small></div>'
         f'<div class="pr-track" role="meter" aria-label="{escaped(name)}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{place}" aria-valuetext="{spoken}">'
-        f'{ghost}<i style="left:{place}%"></i></div>'
+        f'aria-valuemax="100" aria-valuenow="{_place(score)}" aria-valuetext="{score.word}">'
+        f'{ghost}<i style="left:{_place(score)}%"></i></div>'
         f'<div class="pr-ends" aria-hidden="true">{ends}</div></div></div>'
     )
 
 
-def gauges(title: str, tone: Tone | None, before: Tone | None = None, empty: str = strings.TONE_EMPTY) -> str:
-    """Sentiment and politeness as two labelled dials; with `before`, the draft's place on them as well."""
+def gauges(
+    title: str, tone: Tone | None, before: Tone | None = None, empty: str = strings.TONE_EMPTY,
+    causes: Sequence[Cause] = (), text: str = "",
+) -> str:  # fmt: skip
+    """Sentiment and politeness as two dials; with `before`, the draft's place on them as well.
+
+    Under them the sentences of `text` that make it blunt or negative.
+    """
     if tone is None:
         dials = f'<p class="pr-none">{escaped(empty)}</p>'
     else:
         was = (before.sentiment, before.politeness) if before else (None, None)
-        dials = _gauge(strings.SENTIMENT, strings.SENTIMENT_SCALE, tone.sentiment, was[0])
-        dials += _gauge(strings.POLITENESS, strings.POLITENESS_SCALE, tone.politeness, was[1])
-    return f'<section class="pr-tone"><h2>{escaped(title)}</h2>{dials}</section>'
+        dials = _gauge(strings.SENTIMENT, SCALES["sentiment"], tone.sentiment, was[0])
+        dials += _gauge(strings.POLITENESS, SCALES["politeness"], tone.politeness, was[1])
+    because = "".join(f'<li class="pr-cause">{escaped(_because(cause, text))}</li>' for cause in causes)
+    return f'<section class="pr-tone"><h2>{escaped(title)}</h2>{dials}<ul>{because}</ul></section>'
+
+
+def _because(cause: Cause, text: str) -> str:
+    sentence = _shortened(" ".join(text[cause.start : cause.end].split()))
+    return strings.BECAUSE.format(words=strings.AND.join(cause.words), sentence=sentence)
 
 
 def no_result() -> str:
@@ -255,14 +259,13 @@ def _wordings(edit: Edit) -> str:
 def why(value: Proofread) -> str:
     """What was measured of the draft, and each edit with who proposed it and how sure that is."""
     measured = strings.WHY_MEASURED.format(
-        sentiment=f"{value.before.sentiment.label} {_percent(value.before.sentiment)}%",
-        politeness=f"{value.before.politeness.label} {_percent(value.before.politeness)}%",
+        sentiment=value.before.sentiment.word, politeness=value.before.politeness.word
     )
     asked = len(value.prompts)
     count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
     sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
     by_source: dict[str, list[str]] = {}
-    for edit in (edit for edit in value.edits if edit.before != edit.after):
+    for edit in (*value.applied, *value.suggested, *(each for each in value.left_alone if each.before != each.after)):
         by_source.setdefault(strings.SOURCES.get(edit.source, edit.source), []).append(_proposal(edit))
     lines = [f"{measured} {sent}"]
     lines += [
@@ -287,7 +290,7 @@ def _shortened(text: str) -> str:
 
 def skipped(value: Proofread) -> str:
     """The section of what was left alone, each with its reason: refused edits, protected text. Empty when there is none."""
-    left = [(_arrow(edit), edit.reason) for edit in value.refused]
+    left = [(_arrow(edit), edit.reason) for edit in value.left_alone]
     left += [(each.text, each.reason) for each in value.skipped]
     if not left:
         return ""
@@ -300,6 +303,15 @@ def skipped(value: Proofread) -> str:
 def notes(lines: Sequence[str]) -> str:
     """Notes about the whole email, one box each."""
     return "".join(f'<p class="pr-note">{escaped(line)}</p>' for line in lines)
+
+
+def checks(found: Sequence[Check]) -> str:
+    """What the writer should look at again; each can be dismissed for good."""
+    return "".join(
+        f'<p class="pr-note pr-check" data-check="{escaped(f"{each.name}: {each.message}")}"><span>{escaped(each.message)}</span>'
+        f'<button type="button" data-dismiss="true">{strings.DISMISS}</button></p>'
+        for each in found
+    )
 
 
 def prompts(values: Sequence[str]) -> str:

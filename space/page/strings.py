@@ -10,7 +10,6 @@ TAGLINE = (
 # ---- the draft ----
 
 SUBJECT = "Subject (optional)"
-WITH_SUBJECT = "Subject: {subject}\n\n{body}"  # what is proofread then: a mail with one header
 DRAFT = "Your draft"
 DRAFT_PLACEHOLDER = (
     "Paste or type an email in English, or drop a .txt or .eml file here. Your email stays in this browser unless you send "
@@ -24,12 +23,16 @@ COUNT_OVER = (
 MODE = "Mode"
 MODES = {
     "proofread": "Correct mistakes",
-    "polish": "Polish: also make it more polite",
+    "polish": "More polite",
+    "friendly": "Friendlier",
+    "formal": "More formal",
+    "short": "Shorter",
 }
+MODES_NOTE = "Mistakes are corrected in every mode."
 RUN = "Proofread"  # the style sheet adds the keys where there is a keyboard
 STOP = "Stop"
 CLEAR = "Clear"
-RESTORE = "Undo"
+RESTORE = "Restore"
 EXAMPLE_EMAILS = {
     "Try: mistakes": """Hi Tom,
 
@@ -86,6 +89,7 @@ SHOW_MARKS = "Show marks"
 CHANGES = "What changed"
 CHANGES_EMPTY = "Each change appears here with its reason, to take or to leave."
 NO_CHANGES = "No changes: nothing in this email needed correcting."
+DISMISS = "Dismiss for good"
 NOTHING_CHANGED = "No changes were made."
 NO = "no"
 ONE_CHANGE = "1 change"
@@ -111,7 +115,7 @@ REMOVED = "removed"
 ADDED = "added"
 SKIPPED = "Left alone on purpose"
 WHY = "Why this rewrite"
-WHY_MEASURED = "The draft was measured: sentiment {sentiment}, politeness {politeness}."
+WHY_MEASURED = "The draft was measured: {sentiment}, and {politeness}."
 WHY_ASKED = "{count} went to the language model."
 WHY_NOT_ASKED = "No sentence needed the language model, so it saw none."
 PROPOSED = "Proposed by {source}: {edits}."
@@ -164,27 +168,29 @@ HISTORY_EMPTY = "Nothing yet."
 HISTORY_OPEN = "Open"
 HISTORY_CLEAR = "Clear history"
 
-# ---- gauges: label -> emoji and word, in the order of the scale ----
+# ---- gauges ----
 
 DRAFT_TONE = "How your draft reads"
 RESULT_TONE = "How the proofread email reads"
 SENTIMENT = "Sentiment"
 POLITENESS = "Politeness"
-SENTIMENT_SCALE = {
-    "negative": ("🙁", "negative"),
-    "neutral": ("😐", "neutral"),
-    "positive": ("🙂", "positive"),
-}
-POLITENESS_SCALE = {
-    "impolite": ("😠", "impolite"),
-    "neutral": ("😐", "neutral"),
-    "polite": ("😊", "polite"),
+FACES = {
+    "very negative": "🙁",
+    "negative": "🙁",
+    "neutral": "😐",
+    "positive": "🙂",
+    "very positive": "😄",
+    "rude": "😠",
+    "blunt": "😕",
+    "polite": "🙂",
+    "very polite": "😊",
 }
 TONE_EMPTY = "Measured as soon as there is a draft."
 TONE_RESULT_EMPTY = "Measured again when the email is proofread."
 TONE_MISSING = "Not measured."
-WAS = "draft: {label} {percent}%"
-METER = "{label}, {percent} percent"
+WAS = "draft: {word}"
+AND = " and "
+BECAUSE = "Sounds {words} because of: “{sentence}”"
 
 # ---- status lines ----
 

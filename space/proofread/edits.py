@@ -15,13 +15,15 @@ from dataclasses import asdict, dataclass
 from os.path import commonprefix
 from typing import Any
 
-from space.proofread.kinds import AUXILIARIES, classify, kind_of_pair
+from space.proofread.kinds import AUXILIARIES, CONFUSED, classify, kind_of_pair
 from space.proofread.words import WORDS, is_word, likeness
 
-KINDS = (
+# What edits are judged, fitted and trained by; the last of KINDS is one that only the user reads (`kinds.shown_kind`).
+JUDGED_KINDS = (
     "spelling", "capitals", "punctuation", "spacing", "article", "preposition", "agreement", "verb form", "word choice",
     "word order", "tone", "other",
 )  # fmt: skip
+KINDS = (*JUDGED_KINDS, CONFUSED)
 SOURCES = ("tagger", "lexicon", "grammar", "harper", "dialect", "llm", "polish", "user")
 STATUSES = ("applied", "suggested", "refused")
 _TOKEN = re.compile(rf"\s+|{WORDS.pattern}")

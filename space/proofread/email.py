@@ -16,15 +16,16 @@ from space.proofread.code import is_code, looks_like_code, markup, without_marku
 from space.proofread.sentences import OUTER_ABBREVIATIONS, sentences
 from space.proofread.words import read_list, word_set
 
-EDITABLE = frozenset({"greeting", "sentence", "item", "closing"})
+EDITABLE = frozenset({"subject", "greeting", "sentence", "item", "closing"})
 
 
 @dataclass(frozen=True)
 class Part:
     """One stretch of the draft; `start` is its offset in characters.
 
-    `kind` is one of greeting, sentence, item, closing, quote, signature, code, header, gap; tables count as
-    code. A closing is a sign-off that resembles a known one ("Best regard,"); known ones are signatures.
+    `kind` is one of subject, greeting, sentence, item, closing, quote, signature, code, header, gap; tables
+    count as code. A closing is a sign-off that resembles a known one ("Best regard,"); known ones are
+    signatures. A subject is what stands behind the first "Subject: Re:" on top.
     """
 
     kind: str
@@ -86,6 +87,11 @@ _HEADER_NAMES = (
     r"x-[\w-]{1,40}|list-[\w-]{1,40}"
 )
 _HEADER = re.compile(rf"\s{{0,3}}\*{{0,2}}(?:{_HEADER_NAMES})\s?:\*{{0,2}}(?:\s|$)", re.I)
+# With what mail programs put before the subject of a reply.
+SUBJECT_LINE = re.compile(
+    r"^\s{0,3}\*{0,2}subject\s?:\*{0,2}[ \t]*(?:(?:re|fwd?|aw|wg|sv|tr|antw)(?:\[\d{1,3}\])?:[ \t]*){0,9}",
+    re.IGNORECASE | re.MULTILINE,
+)
 _FROM = re.compile(r"\s{0,3}\*{0,2}(?:from|von|de)\s?:", re.I)
 _QUOTED = re.compile(r"\s{0,3}(?:>|&gt;)")
 _WROTE = re.compile(
@@ -151,7 +157,7 @@ def _spans(lines: list[_Line]) -> Iterator[tuple[str, int, int]]:
     own = lines[:end]
     quiet = _fences(own)
     signed = _signature_lines(own, quiet)
-    body_seen = False
+    body_seen = subject_seen = False
     index = 0
     while index < len(own):
         line = own[index]
@@ -170,7 +176,9 @@ def _spans(lines: list[_Line]) -> Iterator[tuple[str, int, int]]:
                 _HEADER.match(own[stop].text) or (own[stop].text[:1] in (" ", "\t") and not own[stop].blank)
             ):
                 stop += 1
-            yield "header", line.start, own[stop - 1].end
+            found = list(_header_spans(own[index:stop], subject_seen))
+            subject_seen = subject_seen or len(found) > 1
+            yield from found
             index = stop
             continue
         elif stop := _quote_end(own, index):
@@ -189,6 +197,23 @@ def _spans(lines: list[_Line]) -> Iterator[tuple[str, int, int]]:
         index = stop
     if end < len(lines):
         yield "quote", lines[end].start, lines[-1].end
+
+
+def _header_spans(lines: list[_Line], subject_seen: bool) -> Iterator[tuple[str, int, int]]:
+    """A block of headers, parted where the value of its first subject stands."""
+    start, end = lines[0].start, lines[-1].end
+    for index, line in enumerate(lines):
+        if not subject_seen and (match := SUBJECT_LINE.match(line.text)):
+            stop = index + 1
+            while stop < len(lines) and not _HEADER.match(lines[stop].text):
+                stop += 1  # a folded one
+            first, last = line.start + match.end(), lines[stop - 1].end
+            if any(c.isalnum() for c in line.text[match.end() :]):
+                yield "header", start, first
+                yield "subject", first, last
+                start = last
+            break
+    yield "header", start, end
 
 
 def _thread_start(lines: list[_Line]) -> int:

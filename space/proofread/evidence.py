@@ -100,7 +100,7 @@ class Measured:
 
     @property
     def is_short(self) -> bool:
-        """Whether it is a name or a heading rather than a sentence."""
+        """Whether it is a name, a heading or a subject rather than a sentence."""
         return _is_short(self.unit)
 
     @property
@@ -116,8 +116,7 @@ class Measured:
 def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterator[Measured]:
     """Each unit of the email with its evidence, measured a few at a time, joint context included."""
     respellings = options.dialect.respellings(email.draft, email.parts) if options.dialect else []
-    for first in range(0, len(email.units), AT_A_TIME):
-        units = email.units[first : first + AT_A_TIME]
+    for units in _batches(email.units):
         texts = [unit.text for unit in units]
         tones = classifiers.tone.score(texts, email.people)
         tags = classifiers.tagger.tag_run(texts, email.people)
@@ -125,8 +124,26 @@ def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterato
             proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.judge)
             if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
                 proposals = [e for e in proposals if not classifiers.lexicon.knows(e.before.strip())]
+            if unit.kind == "subject":
+                proposals = [each for each in proposals if rewords(each)]
             own = [unit.find(each) for each in respellings if unit.holds(each)]
             yield _measured(unit, tagged, tone, proposals, own, email, options, classifiers.thresholds.look)
+
+
+def rewords(edit: Edit) -> bool:
+    """Whether an edit does no more than put words in the place of words: a subject needs no end, and keeps its capitals."""
+    before, after = edit.before, edit.after
+    old, new = (WORD.findall(text.lower()) for text in (before, after))
+    capital = before[:1].isupper() == after[:1].isupper()
+    return bool(old and new) and old != new and capital and before[-1].isalpha() == after[-1].isalpha()
+
+
+def _batches(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
+    """The units as they are measured: a subject by itself, so that the body is read as it is without one."""
+    subjects = [unit for unit in units if unit.kind == "subject"]
+    body = units[len(subjects) :]
+    yield from ([unit] for unit in subjects)
+    yield from (body[first : first + AT_A_TIME] for first in range(0, len(body), AT_A_TIME))
 
 
 def _measured(
@@ -141,7 +158,7 @@ def _measured(
         proposals = in_dialect(proposals, respellings, options.dialect)
     likely = chosen(proposals, _LIKELY)
     candidates = tuple(proposals) if any(edit.score >= look for edit in proposals) else ()
-    kinder = options.mode in KINDER and tone.politeness.is_low
+    kinder = options.mode in KINDER and tone.politeness.is_low and unit.kind != "subject"
     mode = options.mode if options.general else "polish" if kinder else "proofread"
     told = with_respellings(likely, respellings) if options.general and likely else ()
     sentiment, politeness = ((score.label, score.score) for score in (tone.sentiment, tone.politeness))
@@ -173,5 +190,7 @@ def _changes(edit: Edit, span: Span) -> bool:
 
 
 def _is_short(unit: Unit) -> bool:
+    if unit.kind == "subject":
+        return True
     words = WORD.findall(without_markup(unit.text))
     return len(words) < _SHORT and (not words or words[0].lower() not in _SUBJECTS)

@@ -17,6 +17,16 @@ def _groups(name: str) -> list[frozenset[str]]:
     return [frozenset(words.split()) for key, words in read_list("word_forms") if key == name]
 
 
+# Words that are taken for each other, by themselves, each with what it is.
+_CONFUSED: dict[tuple[str, str], tuple[str, str]] = {}
+for _row in read_list("confused"):
+    _words = dict(zip(_row[::2], _row[1::2], strict=True))
+    for _was, _is in _words.items():
+        for _becomes, _means in _words.items():
+            if _was != _becomes:
+                _CONFUSED.setdefault((_was.lower(), _becomes.lower()), (_means, _is))
+CONFUSED = "confused word"
+_MAY_BE_CONFUSED = frozenset(("spelling", "word choice", "other"))
 _AGREEMENT, _IRREGULAR, _SOUNDALIKES = _groups("agreement"), _groups("irregular"), _groups("soundalike")
 
 
@@ -71,6 +81,28 @@ def classify(before: str, after: str) -> str:
     ):
         return "verb form"
     return "word choice" if gone and come else "other"
+
+
+def confused(before: str, after: str) -> tuple[str, str] | None:
+    """What the new word is and what the old one, if one is taken for the other; None if they are not known for that.
+
+    >>> confused("Weather", "whether")
+    ("brings in a choice, as 'if' does", 'is sun, wind and rain')
+    """
+    old, new = (" ".join(text.lower().replace("’", "'").split()) for text in (before, after))
+    return _CONFUSED.get((old, new))
+
+
+def shown_kind(kind: str, before: str, after: str) -> str:
+    """The kind as the user reads it, which the judge, fitted without it, never sees: of a word taken for another "confused word",
+    of a slip in a kind word what that is ("plese" for "please" is no matter of tone).
+
+    >>> shown_kind("spelling", "its", "it's"), shown_kind("spelling", "recieve", "receive")
+    ('confused word', 'spelling')
+    """
+    if kind == "tone" and is_word(before) and len(before.split()) == len(after.split()) == 1:
+        kind = kind_of_pair(before.strip().casefold(), after.strip().casefold())
+    return CONFUSED if kind in _MAY_BE_CONFUSED and confused(before, after) else kind
 
 
 def _marks(text: str) -> list[str]:

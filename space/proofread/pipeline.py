@@ -11,39 +11,44 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from space.proofread import voice
 from space.proofread.causes import Cause, causes
+from space.proofread.checks import Check, check
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
 from space.proofread.dialect import Dialect, merged
 from space.proofread.edits import Edit, apply, canonical, diff
-from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure
+from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure, rewords
+from space.proofread.headers import Headers
 from space.proofread.judge import Judge, Odds, is_open
-from space.proofread.kinds import SOFTENERS
+from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
-from space.proofread.policy import UNLIKELY, Thresholds, says_something_else
+from space.proofread.policy import BEYOND, UNLIKELY, Thresholds, says_something_else
 from space.proofread.polish import NOT_FOUND, Wording, asked, contempt, may_order, wordings
 from space.proofread.prompt import GOALS, Message, messages
 from space.proofread.propose import chosen, prior_of
-from space.proofread.protect import refusal
+from space.proofread.protect import UNKNOWN, refusal
 from space.proofread.reasons import reason
 from space.proofread.rewording import as_one, best, by_sentence, opening
 from space.proofread.style import restyled
 from space.proofread.units import MAX_WORDS as MAX_WORDS
 from space.proofread.units import Email, Skipped, Unit
 from space.proofread.units import spoken as spoken
-from space.proofread.voice import objection
 from space.proofread.words import WORD
 from space.settings import Settings, require_models
 
+CUT_OFF = "the rewrite was cut off, so we kept your sentence"
+# Reasons of refusals that say nothing of the email: the model wrote what is no rewrite of it.
+ACCIDENTS = voice.ACCIDENTS | {CUT_OFF, BEYOND, UNKNOWN}
 STOPPED = "Stopped: the rest of the email was not checked."  # the note of a run that was
 # A sign-off ("Thanks for your help,"), an end inside quotes, markup ("&amp;", "{% endif %}") that a mark might become part of.
 _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
@@ -84,6 +89,7 @@ class Proofread:
     stopped: bool = False
     causes: tuple[Cause, ...] = ()
     causes_after: tuple[Cause, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def text(self) -> str:
@@ -106,6 +112,11 @@ class Proofread:
     def refused(self) -> tuple[Edit, ...]:
         return self._with_status("refused")
 
+    @property
+    def left_alone(self) -> tuple[Edit, ...]:
+        """The refused edits that tell the user something: what was protected, not what the model got wrong."""
+        return tuple(edit for edit in self.refused if edit.reason not in ACCIDENTS)
+
     def _with_status(self, status: str) -> tuple[Edit, ...]:
         return tuple(edit for edit in self.edits if edit.status == status)
 
@@ -126,6 +137,7 @@ class Proofread:
             },
             "kept": [{"text": text, "reason": why} for text, why in dict.fromkeys(left)],
             "notes": list(self.notes),
+            "checks": [asdict(each) for each in self.checks],
             "model": self.model,
             "timings": self.timings,
         }
@@ -168,10 +180,12 @@ class Proofreader:
         dialect: str | None = None,
         sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
         stop: Callable[[], bool] = lambda: False,
+        headers: Headers | None = None,
     ) -> Iterator[Progress | Proofread]:
         """Yields a Progress per unit and the Proofread last; after `stop` says True the rest stays as it was.
 
-        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are.
+        `dialect`, american or british, puts words of the other spelling into that one; None leaves both as they are. `headers` are
+        what an .eml knows beside its text.
         UserError on another mode or dialect.
         """
         if mode not in self.engine.modes:
@@ -193,8 +207,8 @@ class Proofreader:
             if applied and done % AT_A_TIME == 0:
                 # Read bit by bit, the tone of the result is soon known when the run ends or is stopped.
                 clock.call("scores", partial(self._tone, email, applied))
-            edits += measured.refused
-            edits += self._with_reasons(clock.call("rewrite", partial(self._unit, measured, run)), draft)
+            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
+            edits += self._for_the_user(own, draft)
             stopped = stop()  # then this unit may not have been read to its end
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
@@ -202,7 +216,24 @@ class Proofreader:
         yield Proofread(
             draft, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))), before, after, email.skipped,
             (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, *blamed,
+            check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
+
+    def edits(
+        self, email: Email, *, dialect: str | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> list[Edit] | None:
+        """The corrections of an email's units, of every status, without its tone; None if `stop` said True before the end.
+
+        Of an email that has only some of its units those alone are read, with what is known of the whole.
+        """
+        options = Options("proofread", self._dialect(dialect), self.engine.general)
+        run = _Run(email, options, Sampling(), stop)
+        found: list[Edit] = []
+        for measured in measure(email, self.classifiers, options):
+            if stop():
+                return None
+            found += [*measured.refused, *self._with_reasons(self._unit(measured, run), email.draft)]
+        return None if stop() else found
 
     def doubts(
         self, draft: str, *, protected_terms: Iterable[str] = (), dialect: str | None = None
@@ -220,7 +251,7 @@ class Proofreader:
             judged = [self.classifiers.thresholds.decide(edit, proposed=True) for edit in possible]
             likely = chosen([edit for edit in judged if edit.status == "applied"], _DOUBTED)
             found += measured.unit.place(likely)
-        return tuple(self._with_reasons(found, draft))
+        return tuple(self._for_the_user(found, draft))
 
     def _dialect(self, name: str | None) -> Dialect | None:
         if name is None:
@@ -238,10 +269,12 @@ class Proofreader:
         first = causes(draft, self.tone, before, email.people)
         return first, causes(apply(draft, applied), self.tone, after, email.people) if applied else first
 
-    def _with_reasons(self, edits: Iterable[Edit], draft: str) -> Iterator[Edit]:
+    def _for_the_user(self, edits: Sequence[Edit], draft: str) -> Iterator[Edit]:
+        """The edits of a unit, decided, each with its reason and the kind that the user reads."""
+        applied = [edit for edit in edits if edit.status == "applied"]
         for edit in edits:
-            why = edit.reason or reason(edit, self.classifiers.lexicon, draft)
-            yield replace(edit, reason=why)
+            why = edit.reason or reason(edit, self.classifiers.lexicon, draft, applied)
+            yield replace(edit, kind=shown_kind(edit.kind, edit.before, edit.after), reason=why)
 
     # ---- one unit ----
 
@@ -340,9 +373,9 @@ class Proofreader:
         if answer is None:
             if run.stop():
                 return respellings
-            return [*respellings, _whole(unit, "the model found no end to its rewrite")]
+            return [*respellings, _whole(unit, CUT_OFF)]
         text, rewrite = unit.text, answer.text.strip()
-        if why := objection(text, rewrite):
+        if why := voice.objection(text, rewrite):
             return [*respellings, _whole(unit, why)]
         made = [*self._made(rewrite, answer, candidates, measured, run), *refused]
         if why := self._spoils_tone(text, made, measured, run):
@@ -450,7 +483,7 @@ class Proofreader:
         # A word put right says nothing of tone, whatever the classifier makes of it; a kind word lost may.
         wordy = applied and (self.engine.general or _loses_courtesy(text, rewrite))
         return (
-            "the rewrite would be less polite"
+            "the rewrite would have sounded less polite"
             if wordy and self._gain(rewrite, measured, run) < -margin
             else None
         )
@@ -464,7 +497,7 @@ class Proofreader:
 def _may_change(edit: Edit, measured: Measured) -> bool:
     """Whether an edit leaves alone what is the writer's own: emoji, and how a greeting, an item or a line begins and ends."""
     text, unit = measured.unit.text, measured.unit
-    if _is_beside_symbol(edit, text):
+    if _is_beside_symbol(edit, text) or (unit.kind == "subject" and not rewords(edit)):
         return False
     framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
     return not framed or not _is_frame(edit, text, unit.kind)

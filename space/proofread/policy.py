@@ -19,6 +19,7 @@ _MODALS = word_set("grammar", "modals")
 # Whose deed it is: a word of one row is never a correction of one of another.
 _PERSONS = [frozenset(row.split()) for row in ("i me my mine", "we us our ours", "you your yours", "he him his", "she her hers", "they them their theirs")]  # fmt: skip
 UNLIKELY = "not sure enough"  # the reason of an edit that is neither made nor offered, and need not be shown
+BEYOND = "the change went beyond a correction, so we left it out"
 _WORDS = 2  # that a correction may add or take out
 _SHORT, _LONG = 5, 8  # letters: a word this short is grammar, which replaces it freely
 _LIKENESS = 0.5  # that longer words must have
@@ -66,7 +67,7 @@ class Thresholds:
         if edit.status == "refused":
             return edit
         if not proposed and not is_modest(edit.before, edit.after):
-            return replace(edit, status="refused", reason="a change would go beyond a correction")
+            return replace(edit, status="refused", reason=BEYOND)
         alone = 0.0 if proposed else self.apply.get("llm", 0.0)
         if edit.score >= max(alone, self.least(edit.kind)):
             alike = proposed or not says_something_else(edit.before, edit.after)

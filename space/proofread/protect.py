@@ -40,6 +40,7 @@ _NUMBER_WORDS = word_set("grammar", "numbers")
 _SOUNDS_LIKE = {"two": {"to", "too", "tow"}, "four": {"for", "fore"}, "eight": {"ate"}, "three": {"tree"}}
 _RARE = 200  # occurrences; a protected term that is an ordinary word ("Will") counts only as it is written
 _OF_A_NAME = 8  # letters that it must have to be misspelt in more than one
+UNKNOWN = "the rewrite had a word in it that no list knows, so we left it out"
 _SHOWN = 60  # characters of a protected text that a reason quotes
 
 # Endings that are also words ("it", "is", "in", "so", "me") are left out: "done.it" is a missing blank.
@@ -346,7 +347,7 @@ def _names_differ(
         if word.key in keys or word.key in joined or word.owner and word.key + "s" in keys:
             continue
         if not (lexicon.lists(word.text) or word.owner and lexicon.lists(word.text + "'s")):
-            return f"an unknown word would be added: {word.text[:_SHOWN]}"
+            return UNKNOWN
         misspelt = [key for key in keys if not lexicon.lists(key)]
         named = lexicon.is_capitalised(word.key) or word.capital and lexicon.count(word.key) < _RARE
         if named and word.capital and not is_alike(word.key, misspelt, 0.6):
@@ -381,7 +382,7 @@ def _coined(old: Words, new: Words, lexicon: Lexicon) -> str | None:
         return None
     word, instead = gone[0], " ".join(each.text for each in come)
     if lexicon.is_coined(word.text, instead):
-        return f"it may be a word that the list lacks: {word.text[:_SHOWN]}"
+        return f"it may be a word of your field: {word.text[:_SHOWN]}"
     is_name = (
         word.capital
         and len(come) == 1

@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rapidfuzz.distance import OSA
+
 from space.proofread.edits import Edit, apply
 from space.proofread.email import EDITABLE, WRAP_WIDTH, Part, split
 from space.proofread.language import without_foreign
@@ -20,6 +22,7 @@ from space.proofread.protect import Span, protected_spans
 from space.proofread.words import WORD
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
+_COMMON = 2000  # occurrences in the word list of a word that a heading surely means
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 _LATIN = re.compile(r"[A-Za-z]")  # without one there is no English word
 BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
@@ -103,7 +106,8 @@ class Email:
         """`unit` is what the model is given at a time, "sentence" or "email"; `terms` are words that the user protects."""
         parts, terms = without_foreign(split(draft), lexicon), tuple(terms)
         own = [part for part in parts if part.kind in EDITABLE]
-        found = frozenset(name for part in own for name in names(part.text, lexicon))
+        # Capitals in a subject say nothing of the words of the body.
+        found = frozenset(n for part in own if part.kind != "subject" for n in names(part.text, lexicon))
         if not _is_english(own, lexicon) or (not own and any(part.kind == "foreign" for part in parts)):
             note = "This does not look like English, so it was left as it is."
             return cls(draft, (), (), found, (), (), (note,))
@@ -111,6 +115,9 @@ class Email:
             replace(span, start=part.start + span.start, end=part.start + span.end)
             for part in own
             for span in protected_spans(part.text, lexicon, terms, found)
+            if not (
+                part.kind == "subject" and span.what == "a name" and _is_heading_word(span, part, lexicon)
+            )
         ]
         units, skipped, notes = _units(
             _by_lines(draft, parts) if unit == "sentence" else _paragraphs(parts), unit
@@ -128,19 +135,19 @@ class Email:
         return [span for span in self.spans if span.start < unit.end and unit.start < span.end]
 
     def spoken(self, edits: Sequence[Edit] = ()) -> str:
-        """What the writer says, after these edits: that is what has a tone."""
+        """What the writer says in the body, after these edits: that is what has a tone."""
         return _joined(self.parts or split(self.draft), edits)
 
 
 def spoken(draft: str) -> str:
-    """What the writer says in a draft, without quotes, code and headers."""
+    """What the writer says in a draft, without quotes, code, headers and subject."""
     return _joined(split(draft), ())
 
 
 def _joined(parts: Sequence[Part], edits: Sequence[Edit]) -> str:
     texts, left = [], sorted(edits, key=lambda edit: edit.start)
     for part in parts:
-        if part.kind in EDITABLE:
+        if part.kind in EDITABLE and part.kind != "subject":
             end = part.start + len(part.text)
             own = [edit for edit in left if part.start <= edit.start and edit.end <= end]
             texts.append(
@@ -149,6 +156,23 @@ def _joined(parts: Sequence[Part], edits: Sequence[Edit]) -> str:
                 )
             )
     return " ".join(" ".join(texts).split()[:MAX_WORDS])
+
+
+def _is_heading_word(span: Span, subject: Part, lexicon: Lexicon) -> bool:
+    """Whether a word of a subject with capitals throughout is a misspelt one rather than a name.
+
+    Of unlisted surnames hardly one is a letter from a word as common as that ("Shephard", "Petterson").
+    """
+    words = [word for word in WORD.findall(subject.text) if len(word) > 3]
+    meant = lexicon.suggest(span.text) or ""
+    return (
+        len(words) > 1
+        and all(word[0].isupper() for word in words)
+        and not lexicon.lists(span.text)
+        and len(span.text) > 6
+        and lexicon.count(meant) >= _COMMON
+        and OSA.distance(span.text.lower(), meant.lower()) == 1
+    )
 
 
 def _is_english(parts: Sequence[Part], lexicon: Lexicon) -> bool:
@@ -195,7 +219,9 @@ def _paragraphs(parts: Sequence[Part]) -> Iterator[Part]:
     """Runs of editable parts with the gaps between them, for models that are given whole emails."""
     runs: list[list[Part]] = [[]]
     for part in parts:
-        if part.kind in EDITABLE or (part.kind == "gap" and runs[-1]):
+        if part.kind == "subject":
+            yield part
+        elif part.kind in EDITABLE or (part.kind == "gap" and runs[-1]):
             runs[-1].append(part)
         elif runs[-1]:
             runs.append([])

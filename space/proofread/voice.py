@@ -33,6 +33,17 @@ _ANSWERS = [
 ]
 _MAY_DOUBLE = word_set("grammar", "may_double")
 _TOKEN = re.compile(r"\w+(?:'\w+)?|[^\w\s]")
+# What a rewrite that is none was. Nobody who reads an email need be told: these are accidents of the model.
+_KEPT = ", so we kept your sentence"
+_STRAY = f"the rewrite held stray symbols{_KEPT}"
+_EMPTY = f"the rewrite came back empty{_KEPT}"
+_BROKEN = f"the rewrite lost a line break{_KEPT}"
+_ANSWER = f"the rewrite was an answer, not a correction{_KEPT}"
+_LONG = f"the rewrite was far too long{_KEPT}"
+_LOST_MUCH = f"the rewrite lost too much{_KEPT}"
+_LOOP = f"the rewrite repeated itself{_KEPT}"
+_UNLIKE = f"the rewrite was too different{_KEPT}"
+ACCIDENTS = frozenset((_STRAY, _EMPTY, _BROKEN, _ANSWER, _LONG, _LOST_MUCH, _LOOP, _UNLIKE))
 _LOST = 0.45  # share of the words that a rewrite must keep, corrected ones among them
 
 
@@ -40,16 +51,16 @@ def objection(before: str, after: str) -> str | None:
     """Why this is no rewrite of the text, in one line for the user; None if it is one.
 
     >>> objection("Please send it.", "Sure, here is it: Please send it.")
-    'the model answered instead of correcting'
+    'the rewrite was an answer, not a correction, so we kept your sentence'
     """
     if before == after:
         return None
     if Counter(_CONTROL.findall(after)) - Counter(_CONTROL.findall(before)):
-        return "control text from the model"
+        return _STRAY
     if before.strip() and not after.strip():
-        return "the model returned nothing"
+        return _EMPTY
     if _LINE_BREAK.findall(before) != _LINE_BREAK.findall(after):
-        return "a line break would change"
+        return _BROKEN
     before, after = plain(before), plain(after)
     return _answer(before, after) or _length(before, after) or _loop(before, after) or _unlike(before, after)
 
@@ -59,7 +70,7 @@ def _answer(before: str, after: str) -> str | None:
         found = pattern.search(after)
         # "I cant help" -> "I can't help": the words were the writer's own.
         if found and not pattern.search(before) and set(_bare(found.group())) - set(_bare(before)):
-            return "the model answered instead of correcting"
+            return _ANSWER
     return None
 
 
@@ -70,12 +81,12 @@ def _bare(text: str) -> list[str]:
 def _length(before: str, after: str) -> str | None:
     was, becomes = len(before.split()), len(after.split())
     if becomes > 1.5 * was + 6 or len(after) > 2 * len(before) + 60:
-        return "too long"
-    return "too much would be lost" if becomes < 0.6 * was - 1 else None
+        return _LONG
+    return _LOST_MUCH if becomes < 0.6 * was - 1 else None
 
 
 def _loop(before: str, after: str) -> str | None:
-    return "the model repeated itself" if _repeats(after) > _repeats(before) else None
+    return _LOOP if _repeats(after) > _repeats(before) else None
 
 
 def _repeats(text: str) -> int:
@@ -96,4 +107,4 @@ def _unlike(before: str, after: str) -> str | None:
     replaced = sum(
         len(WORD.findall(e.before)) for e in diff(before, after) if e.kind in ("other", "word choice")
     )
-    return "too different from the original" if words >= 5 and replaced > (1 - _LOST) * words else None
+    return _UNLIKE if words >= 5 and replaced > (1 - _LOST) * words else None

@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from space.page import render
+from space.proofread.causes import Cause
+from space.proofread.checks import Check
 from space.proofread.edits import STATUSES, Edit
 from space.proofread.pipeline import Skipped
 from tests.space.page.test_render import proofread
@@ -43,7 +45,7 @@ def page_of(text: str) -> str:
     value = proofread(text, *edits, skipped=(Skipped(text, text),), model=text)
     parts = [
         render.result(value), render.marked(f"{text}.{text}", [Edit(len(text), len(text) + 1, ".", "!")], done=True), *(render.marked(text, [edit]) for edit in edits), render.changes(value), render.skipped(value), render.why(value),
-        render.notes([text]), render.prompts([text]), render.status(text, "error"),
+        render.notes([text]), render.checks([Check(0, 1, text, text)]), render.gauges(text, value.before, causes=[Cause(0, len(text), (text,), -1.0)], text=text), render.prompts([text]), render.status(text, "error"),
         render.status(text, "busy", 1, 2), render.gauges(text, value.before, value.after), render.gauges(text, None, empty=text),
     ]  # fmt: skip
     return "\n".join(parts)

@@ -26,6 +26,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from feedback.journal import records
 from feedback.redact import redact
 from space.page import render, strings
+from space.proofread.classifiers.tone import LABELS
 from space.proofread.edits import Edit
 from space.proofread.pipeline import Proofread
 from tests.browser.actions import DONE, draft, proofread, result, status
@@ -87,11 +88,11 @@ def test_the_tone_of_the_draft_shows_at_once_and_that_of_the_result_after_the_ru
     draft(page).fill(EXAMPLES["Try: blunt"])
     meters = page.locator("#draft-tone [role=meter]")
     expect(meters).to_have_count(2)
-    expect(meters.nth(1)).to_have_attribute("aria-valuetext", re.compile(r"impolite, \d+ percent"))
+    expect(meters.nth(1)).to_have_attribute("aria-valuetext", re.compile("^(rude|blunt)$"))
     expect(page.locator("#result-tone")).to_contain_text(strings.TONE_RESULT_EMPTY)
     page.locator("#run").click()
     expect(page.locator("#result-tone [role=meter]")).to_have_count(2)
-    expect(page.locator("#result-tone")).to_contain_text("draft: impolite")
+    expect(page.locator("#result-tone")).to_contain_text(re.compile("draft: (rude|blunt)"))
 
 
 def test_a_clean_email_comes_back_as_it_was_and_the_page_says_so(page: Page) -> None:
@@ -156,7 +157,7 @@ def test_a_suggestion_is_taken_by_key_and_by_click_and_is_not_made_by_itself(pag
     expect(card).to_contain_text(strings.SUGGESTION)
     expect(card.get_by_role("button", name=strings.REJECT)).to_have_attribute("aria-pressed", "false")
     page.locator("#result .pr-change").first.focus()
-    for key in "nna":
+    for key in "na":
         page.keyboard.press(key)
     expect(mark).to_have_attribute("aria-pressed", "true")
     assert result(page) == "It has come on Monday."
@@ -172,7 +173,7 @@ def test_changes_are_walked_and_chosen_with_the_keyboard(page: Page) -> None:
     proofread(page, MISTAKES)
     marks = page.locator("#result .pr-change")
     marks.first.focus()
-    for key in "nnr":
+    for key in "nr":
         page.keyboard.press(key)
     expect(marks.nth(1)).to_have_class(re.compile("pr-now"))
     expect(marks.nth(1)).to_have_attribute("aria-pressed", "false")
@@ -217,6 +218,7 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     assert "recieve" in result(page)
     page.reload()
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
+    page.locator("#advanced").get_by_text(strings.ADVANCED).first.click()
     expect(page.locator("#terms textarea")).to_have_value("recieve")
     set_setting(page.get_by_label(strings.SAMPLING["top_k"][0]), "5")
     page.get_by_role("button", name=strings.RESET).click()
@@ -332,7 +334,7 @@ def test_an_eml_is_opened_proofread_and_saved_with_its_headers(page: Page) -> No
         page.locator("#open").click()
     chooser.value.set_files({"name": "offer.eml", "mimeType": "message/rfc822", "buffer": EML})
     expect(draft(page)).to_have_value(re.compile("I has recieve the offer."))
-    expect(page.locator("#file-notes")).to_contain_text("The offer")
+    expect(page.locator("#subject").get_by_role("textbox")).to_have_value("The offer")
     expect(status(page)).to_have_text(strings.OPENED.format(name="offer.eml"))
     page.locator("#run").click()
     expect(status(page)).to_contain_text(DONE)
@@ -489,6 +491,7 @@ def test_what_an_example_or_clear_takes_away_can_be_brought_back(page: Page) -> 
 
 def test_a_setting_out_of_range_is_refused_and_the_page_goes_on(page: Page) -> None:
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
+    page.locator("#advanced").get_by_text(strings.ADVANCED).first.click()
     set_setting(page.get_by_label(strings.SAMPLING["temperature"][0]), "7")
     draft(page).fill("I has recieve it.")
     page.locator("#run").click()
@@ -618,7 +621,7 @@ def test_feedback_is_kept_only_with_consent_and_then_whole(app: Any, page: Page)
     assert record["reasons"] == ["changed meaning"]
     assert record["comment"] == "Half \u00e9 <b>word</b>"
     assert record["consent"] == strings.CONSENT_VERSION
-    assert record["before"]["politeness"]["label"] in strings.POLITENESS_SCALE
+    assert record["before"]["politeness"]["label"] in LABELS["politeness"]
     assert [change["verdict"] for change in record["changes"]][:2] == ["rejected", "accepted"]
     assert record["options"]["mode"] == "proofread"
     assert record["versions"]["gguf_sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()

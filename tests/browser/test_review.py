@@ -207,3 +207,42 @@ def test_targets_are_large_enough_for_a_finger(app: Any, profile: Any) -> None:
     assert small == []
     assert not re.search(r"Ctrl", page.locator("body").inner_text())
     context.close()
+
+
+def test_a_check_can_be_dismissed_for_good(page: Page) -> None:
+    text = "Hi Tom,\n\nWe meet on Monday, 3 March 2026. I will bring the [NAME] folder.\n"
+    proofread(page, text)
+    checks = page.locator("#notes .pr-check")
+    expect(checks).to_have_count(2)
+    page.get_by_role("button", name=strings.DISMISS).first.click()
+    expect(checks.first).to_be_hidden()
+    expect(checks.last).to_be_visible()
+    proofread(page, text + "\nAnna\n")
+    expect(checks.last).to_be_visible()
+    expect(checks.first).to_be_hidden()
+    page.evaluate("localStorage.removeItem('proofreader.dismissed')")
+
+
+def test_the_sentences_that_make_an_email_blunt_are_named(page: Page) -> None:
+    draft(page).fill("Hi Tom,\n\nFix this now, you idiot.\n")
+    expect(page.locator("#draft-tone")).to_contain_text("because of: “Fix this now, you idiot.”")
+
+
+def test_a_blunt_sentence_is_one_edit_with_wordings_to_choose_from(page: Page) -> None:
+    draft(page).fill("Send me the signed form today.")
+    page.locator("#mode").get_by_text(strings.MODES["polish"]).click()
+    page.locator("#run").click()
+    mark = page.locator("#result .pr-change")
+    expect(mark).to_have_count(1)
+    kinder = result(page)
+    mark.click()
+    wordings = page.locator("#popover [data-wording]")
+    assert wordings.count() in (2, 3)
+    wordings.nth(1).click()
+    other = result(page)
+    assert other != kinder and "signed form today" in other
+    mark.click()
+    page.locator("#popover").get_by_role("button", name=strings.REJECT).click()
+    assert result(page) == "Send me the signed form today."
+    page.keyboard.press("Control+z")
+    assert result(page) == other

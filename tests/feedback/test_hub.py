@@ -257,7 +257,7 @@ def test_what_only_a_person_can_correct_stops_it_and_is_shown(
     worker = sync(tmp_path, dataset).start()
     assert not worker.flush(30)
     assert f"answered {status}" in worker.problem and "HF_TOKEN" in worker.problem
-    assert worker.problem in worker.where and str(tmp_path) in worker.where
+    assert worker.problem in worker.where
     assert str(tmp_path) in caplog.text
     assert worker._thread is not None
     worker._thread.join(30)
@@ -676,7 +676,7 @@ def test_a_commit_in_between_makes_forgetting_start_again(
 def test_without_a_dataset_it_stays_here_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FEEDBACK_DATASET", raising=False)
     worker = Sync.from_env(tmp_path).start()
-    assert worker.where == f"in {tmp_path} on the machine that runs this page, and nowhere else"
+    assert worker.where == "on the machine that runs this page, and nowhere else"
     assert worker.flush(1) and worker.close() and worker.step() == 0
 
 

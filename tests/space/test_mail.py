@@ -6,6 +6,7 @@ import ast
 import random
 import subprocess
 import sys
+from datetime import date
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -15,8 +16,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from space.errors import UserError
-from space.mail import MAX_BYTES, MAX_FILE_BYTES, SAVED_HEADERS, Mail, open_mail, save_eml
+from space.mail import (
+    MAX_BYTES,
+    MAX_FILE_BYTES,
+    SAVED_HEADERS,
+    Mail,
+    headers_of,
+    open_mail,
+    save_eml,
+    with_subject,
+    without_subject,
+)
 from space.proofread.email import split
+from space.proofread.headers import Headers
 
 HEAD = b"From: Ann <ann@a.example>\r\nTo: Tom <tom@b.example>\r\nSubject: Plan\r\n"
 
@@ -645,6 +657,73 @@ def test_damaged_mail_never_ends_in_anything_but_a_user_error(pieces: list[bytes
             continue
         assert mail.body.strip() and "\0" not in mail.body
         assert save_eml(mail, mail.body).isascii()
+
+
+# ---- the subject, and what else the headers say ----
+
+
+def test_a_subject_is_proofread_and_saved_with_its_body() -> None:
+    subject = "=?utf-8?q?Urgent_questoin_for_M=C3=BCller?="
+    mail = open_mail("a.eml", f"To: Tom <tom@b.example>\nSubject: {subject}\n\nHi Tom,\n".encode())
+    draft = with_subject(mail.subject, mail.body)
+    assert [(part.kind, part.text) for part in split(draft) if part.kind != "gap"] == [
+        ("header", "Subject:"),
+        ("subject", "Urgent questoin for Müller"),
+        ("greeting", "Hi Tom,"),
+    ]
+    right, body = without_subject(draft.replace("questoin", "question"))
+    saved = save_eml(mail, body, right)
+    assert b"Subject: =?utf-8?q?Urgent_question_for_M=C3=BCller?=" in saved
+    again = open_mail("b.eml", saved)
+    assert (again.subject, again.body) == ("Urgent question for Müller", "Hi Tom,\n")
+    assert dict(again.fields)["To"] == "Tom <tom@b.example>"
+
+
+@given(st.none() | st.text(), st.text())
+@example("", "Hi")
+@example(None, "Subject: Plan\n\nHi")
+@example("a\nb\u2028c", "\n\nHi")
+def test_a_subject_and_its_body_come_apart_as_they_went_together(subject: str | None, body: str) -> None:
+    if subject is not None:
+        assert without_subject(with_subject(subject, body)) == (" ".join(subject.split()), body)
+    else:
+        assert with_subject(None, body) == body
+    assert "".join(part.text for part in split(with_subject(subject, body))) == with_subject(subject, body)
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "",
+        "Hi Tom,\n\nSubject: Plan",
+        "Subject: Plan\nHi Tom,\n\nit is done.",
+        "Subject: Plan",
+        "subject: Plan\n\nHi",
+    ],
+)
+def test_a_draft_without_a_subject_above_a_blank_line_is_all_body(draft: str) -> None:
+    assert without_subject(draft) == (None, draft)
+
+
+def test_headers_say_who_it_is_to_when_it_was_written_and_what_hangs_on_it() -> None:
+    built = message("Hi", "<p>Hi</p>")
+    del built["To"]
+    built["To"] = 'Jürgen Müller <jm@b.example>, "Weber, Eva" <ew@b.example>'
+    built["Cc"], built["Date"] = "ann@c.example", "Mon, 03 Jun 2019 23:30:00 -0700"
+    built.add_attachment(b"%PDF-", maintype="application", subtype="pdf", filename="a.pdf")
+    to = (("Jürgen Müller", "jm@b.example"), ("Weber, Eva", "ew@b.example"), ("", "ann@c.example"))
+    found = headers_of(open_mail("a.eml", built.as_bytes()))
+    assert found == Headers("Plan", to, 1, date(2019, 6, 3))
+
+
+@pytest.mark.parametrize("sent", ["", "soon", "Mon, 99 Jun 2019 10:00", "3 Jun 99999999999999999999 10:00"])
+def test_a_date_that_is_none_is_left_out(sent: str) -> None:
+    found = headers_of(open_mail("a.eml", f"To: {'(' * 1_500}\nDate: {sent}\n\nHi".encode()))
+    assert found == Headers(None, (), 0, None)
+
+
+def test_a_text_has_no_headers() -> None:
+    assert headers_of(open_mail("a.txt", b"Subject: Plan\n\nHi")) is None
 
 
 def test_nothing_heavy_is_imported() -> None:

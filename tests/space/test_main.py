@@ -32,7 +32,13 @@ def test_json_holds_offsets_and_scores() -> None:
     assert value["changed"] and value["text"] == "I received it. Thank you!"
     assert all(draft[c["start"] : c["end"]] == c["before"] for c in value["changes"])
     assert sum(value["after"]["politeness"]["scores"].values()) == pytest.approx(1, abs=0.01)
-    assert {"kept", "model", "timings", "before"} <= value.keys()
+    assert {"kept", "model", "timings", "before", "checks"} <= value.keys()
+
+
+def test_checks_are_lines_on_stderr() -> None:
+    data = b"Dear [NAME],\n\nAll is well.\n"
+    ran = space("proofread", text=data, PYTHONIOENCODING="utf-8")
+    assert (ran.stdout, ran.stderr.decode()) == (data, "“[NAME]” still has to be filled in.\n")
 
 
 def test_lines_stay_in_order() -> None:

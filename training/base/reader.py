@@ -21,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from space.proofread.edits import KINDS, Edit, apply, canonical
+from space.proofread.edits import JUDGED_KINDS, Edit, apply, canonical
 from space.proofread.evidence import Classifiers
 from space.proofread.llm.reading import version_of
 from space.proofread.propose import LEAST, candidates, word_edit
@@ -96,7 +96,7 @@ def _reading(base: LlamaForCausalLM, lora_r: int) -> Any:
             self.lm = get_peft_model(base, config)
             self.trunk = base.model
             self.log_scale = torch.nn.Parameter(torch.tensor(-1.0))
-            self.bias = torch.nn.Parameter(torch.full((len(KINDS),), -1.0))
+            self.bias = torch.nn.Parameter(torch.full((len(JUDGED_KINDS),), -1.0))
 
         def forward(
             self, input_ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, *read: torch.Tensor
@@ -218,7 +218,7 @@ class Pools:
         if not versions:
             return None
         tokens, edits, right = (list(each) for each in zip(*versions, strict=True))
-        row = row_of(text, tokens, right, [KINDS.index(edit.kind) for edit in edits])
+        row = row_of(text, tokens, right, [JUDGED_KINDS.index(edit.kind) for edit in edits])
         return row if len(row.ids) <= _MAX_TOKENS else None
 
     def _tokens(self, text: str) -> list[int]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from space.proofread.edits import KINDS, Edit, canonical, diff
+from space.proofread.edits import JUDGED_KINDS, Edit, canonical, diff
 from space.proofread.evidence import Classifiers, Evidence
 from space.proofread.judge import PARTS, Judge, Odds, is_open, posterior_features, reading_features
 from space.proofread.llm.engine import Engine, Expected, Sampling
@@ -89,7 +89,7 @@ def _probability(given: str) -> tuple[str, float]:
     """The kind of edits, "default" if none is named, and its probability."""
     kind, _, value = given.rpartition("=")
     try:
-        if kind and kind not in (*KINDS, *_APPLY):
+        if kind and kind not in (*JUDGED_KINDS, *_APPLY):
             raise ValueError
         return kind or "default", float(value)
     except ValueError:

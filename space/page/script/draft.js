@@ -3,7 +3,7 @@
   const area = () => one("#draft textarea");
   const subject = () => one("#subject :is(input, textarea)")?.value ?? "";
   // What is proofread: the subject is its first line, as in a mail.
-  const whole = () => (subject().trim() ? fill(words.WITH_SUBJECT, { subject: subject().trim(), body: area().value }) : area().value);
+  const whole = () => (subject().trim() ? fill(words.WITH_SUBJECT, { subject: subject().trim().replace(/\s+/g, " "), body: area().value }) : area().value);
 
   // A file dropped on the draft goes the way of the button that opens one; beside it, it must not replace the page.
   const isFile = (event) => event.dataTransfer?.types.includes("Files");

@@ -1,6 +1,6 @@
   // ---- keys ----
 
-  const inField = (each) => each.matches?.("input, textarea, [contenteditable]");
+  const inField = (each) => each.matches?.("input, textarea") || each.isContentEditable;
 
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
@@ -30,6 +30,11 @@
         closePopover(true);
       }
     }
+  });
+
+  // A mark that is reached by Tab is the one that the keys are for.
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches(".pr-change[data-side]")) go(event.target);
   });
 
   // Gradio takes Shift+Enter for "submit" and swallows the new line; in an email it is one.
@@ -93,6 +98,7 @@
         listHistory();
         if (marks().some((mark) => mark.dataset.side !== fresh[numberOf(mark)].dataset.side) || old?.items) ask("#rescore", 0);
       }
+      hideDismissed();
       follow();
       judge();
       if (email() && !old) bring("#result");
@@ -109,7 +115,10 @@
     recall() {
       const { terms = "", dialect = "" } = remembered("settings", {});
       const { draft = "", subject: line = "" } = remembered("draft", {}, "sessionStorage");
-      for (const [box, value] of [[area(), draft], [one("#subject :is(input, textarea)"), line]]) {
+      // A bookmarklet hands over its selection behind the "#", which no browser sends to a server (docs/clients.md).
+      const given = new URLSearchParams(location.hash.slice(1)).get("draft");
+      if (given) history.replaceState(null, "", location.pathname + location.search);
+      for (const [box, value] of [[area(), given || draft], [one("#subject :is(input, textarea)"), line]]) {
         if (!value || !box || box.value) continue;
         box.value = value;
         box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -156,6 +165,18 @@
       save(new Blob([bytes], { type: "message/rfc822" }), `${words.FILE_NAME}.eml`);
     },
   };
+
+  // A check that was dismissed is not shown again in this browser.
+  function hideDismissed() {
+    const dismissed = remembered("dismissed", []);
+    for (const each of all("#notes .pr-check")) each.hidden = dismissed.includes(each.dataset.check);
+  }
+  document.addEventListener("click", (event) => {
+    const check = event.target.closest("[data-dismiss]")?.closest(".pr-check");
+    if (!check) return;
+    remember("dismissed", [...remembered("dismissed", []), check.dataset.check].slice(-500));
+    hideDismissed();
+  });
 
   const hasTyped = (entry) => (entry.items ?? []).some((item) => typeof item === "string");
 

@@ -47,6 +47,11 @@ class ModelSwitcher:
         self._files: dict[str, ModelFile] = {}  # found since the start: the Hub is asked for each once
 
     @property
+    def proofreader(self) -> Proofreader:
+        """As it is now, to ask what it knows; who runs it takes it from `switch`."""
+        return self._proofreader
+
+    @property
     def server(self) -> str:
         """The name of the server that rewrites; empty if this machine does."""
         return self._settings.server.name if self._settings.server else ""

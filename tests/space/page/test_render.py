@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from feedback.record import REASONS, VERDICTS
 from space.page import render, strings
 from space.page.choices import chosen_text, offered
-from space.proofread.classifiers.tone import LABELS, Score, Tone
+from space.proofread.causes import Cause
+from space.proofread.checks import Check
+from space.proofread.classifiers.tone import LABELS, SCALES, Score, Tone
 from space.proofread.edits import SOURCES, STATUSES, Edit, apply, diff
 from space.proofread.pipeline import Proofread, Skipped
 
@@ -289,26 +291,39 @@ def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
     assert strings.WHY_NOT_ASKED in Shown(render.why(proofread("Hi"))).text
 
 
-def test_gauges_name_the_label_with_its_emoji_and_number() -> None:
+def test_gauges_say_one_thing_in_word_face_and_place() -> None:
     html = render.gauges(strings.DRAFT_TONE, RUDE)
     shown = Shown(html)
-    for part in ("🙁", "negative 70%", "😠", "impolite 80%", strings.SENTIMENT, strings.POLITENESS):
+    for part in ("🙁", "very negative", "😠", "rude", strings.SENTIMENT, strings.POLITENESS):
         assert part in shown.text
     assert re.findall(r'aria-valuenow="(\d+)" aria-valuetext="([^"]+)"', html) == [
-        ("20", "negative, 70 percent"),
-        ("12", "impolite, 80 percent"),
+        ("20", "very negative"),
+        ("12", "rude"),
     ]
+
+
+def test_gauges_name_the_sentences_that_make_it_so() -> None:
+    text = "Hi Tom,\n\nFix <b>this</b>\nnow."
+    cause = Cause(9, len(text), ("rude", "negative"), -0.9)
+    shown = Shown(render.gauges("Tone", RUDE, causes=[cause], text=text))
+    assert "Sounds rude and negative because of: “Fix <b>this</b> now.”" in shown.text
 
 
 def test_gauges_of_a_result_show_where_the_draft_was() -> None:
     html = render.gauges(strings.RESULT_TONE, KIND, RUDE)
-    assert "draft: impolite 80%" in Shown(html).text
+    assert "draft: rude" in Shown(html).text
     assert 'class="pr-was" style="left:12%"' in html
     assert 'style="left:95%"' in html
 
 
 def test_gauges_without_a_measurement_say_so() -> None:
     assert strings.TONE_MISSING in Shown(render.gauges("Tone", None, empty=strings.TONE_MISSING)).text
+
+
+def test_a_check_is_shown_with_a_way_to_dismiss_it() -> None:
+    html = render.checks([Check(0, 3, "placeholder", 'XXX is "left" & <b>')])
+    assert 'XXX is "left" & <b>' in Shown(html).text and strings.DISMISS in Shown(html).text
+    assert html.count("data-dismiss") == 1 and not {"b"} & Shown(html).tags
 
 
 def test_an_error_is_announced_and_progress_has_a_bar() -> None:
@@ -325,8 +340,7 @@ def test_what_was_left_alone_is_shown_by_its_beginning() -> None:
 
 
 def test_every_label_verdict_reason_source_and_status_has_a_text() -> None:
-    assert tuple(strings.SENTIMENT_SCALE) == LABELS["sentiment"]
-    assert tuple(strings.POLITENESS_SCALE) == LABELS["politeness"]
+    assert set(strings.FACES) == {word for scale in SCALES.values() for _, word in scale}
     assert tuple(strings.REASONS) == REASONS
     assert tuple(strings.VERDICTS) == VERDICTS
     assert tuple(strings.SOURCES) == SOURCES

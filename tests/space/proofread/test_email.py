@@ -309,12 +309,46 @@ def test_indented_prose_is_prose() -> None:
 
 
 def test_headers_on_top() -> None:
-    draft = "From: Tom\nTo: Priya\nSubject: Lunch tomorow\n\nHi Priya,\n\nlets eat.\n"
+    draft = "From: Tom\nTo: Priya\nSubject: Lunch tomorow\nCc: Ann\n\nHi Priya,\n\nlets eat.\n"
     assert kinds(draft) == [
-        ("header", "From: Tom\nTo: Priya\nSubject: Lunch tomorow"),
+        ("header", "From: Tom\nTo: Priya\nSubject:"),
+        ("subject", "Lunch tomorow"),
+        ("header", "Cc: Ann"),
         ("greeting", "Hi Priya,"),
         ("sentence", "lets eat."),
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "subject"),
+    [
+        ("Subject: Lunch", "Subject:", "Lunch"),
+        ("subject : Lunch", "subject :", "Lunch"),
+        ("**Subject:** Lunch", "**Subject:**", "Lunch"),
+        ("Subject: Re: AW: Fwd: RE[2]: Lunch", "Subject: Re: AW: Fwd: RE[2]:", "Lunch"),
+        ("Subject: Lunch with the people\n of Oslo", "Subject:", "Lunch with the people\n of Oslo"),
+        ("Subject: Lunch\nSubject: Dinner", "Subject:", "Lunch"),
+        ("Subject: Report: Lunch", "Subject:", "Report: Lunch"),
+    ],
+)
+def test_a_subject_is_what_stands_behind_its_word(line: str, word: str, subject: str) -> None:
+    found = kinds(f"{line}\n\nHi Priya,\n\nlets eat.\n")
+    assert found[:2] == [("header", word), ("subject", subject)]
+    assert [kind for kind, _ in found].count("subject") == 1
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "Subject:\n\nHi Priya,\n\nlets eat.",
+        "Subject: Re: \n\nHi Priya,\n\nlets eat.",
+        "Hi Priya,\n\nlets eat.\n\nSubject: Lunch",
+        "Hi Priya,\n\nlets eat.\n\nFrom: Tom\nTo: Priya\nSubject: Lunch\n\nAre you hungry?",
+        "> Subject: Lunch\n\nlets eat.",
+    ],
+)
+def test_no_subject_where_nobody_wrote_one(draft: str) -> None:
+    assert "subject" not in [kind for kind, _ in kinds(draft)]
 
 
 @pytest.mark.parametrize("path", EMAILS, ids=lambda path: path.stem)
@@ -325,7 +359,7 @@ def test_whole_emails(path: Path, line_break: str) -> None:
     assert join(parts) == draft
     found = [p.kind for p in parts if p.kind != "gap"]
     assert "sentence" in found and found[-1] in ("signature", "quote")
-    assert found.count("greeting") == 1 and found.index("greeting") <= 1
+    assert found.count("greeting") == 1 and found.index("greeting") <= 2
 
 
 @pytest.mark.parametrize(

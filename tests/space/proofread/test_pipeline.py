@@ -13,17 +13,27 @@ import pytest
 
 from conversion.__main__ import main as convert
 from space.errors import UserError
+from space.proofread import voice
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apply
+from space.proofread.headers import Headers
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.llama_cpp import LlamaCpp
-from space.proofread.pipeline import Progress, Proofread, Proofreader, load_proofreader
+from space.proofread.pipeline import (
+    ACCIDENTS,
+    CUT_OFF,
+    Progress,
+    Proofread,
+    Proofreader,
+    load_proofreader,
+)  # fmt: skip
+from space.proofread.policy import BEYOND
 from space.proofread.prompt import GOALS, MODES, Message
 from space.proofread.propose import chosen
-from space.proofread.protect import facts
-from space.proofread.units import MAX_WORDS
+from space.proofread.protect import UNKNOWN, facts
+from space.proofread.units import MAX_WORDS, Email
 from space.proofread.words import WORDS
 from space.settings import Settings
 
@@ -504,3 +514,91 @@ def test_a_stop_in_the_last_sentence_is_noted(proofreader: Proofreader) -> None:
     reader = Proofreader(Interrupted(), proofreader.classifiers)
     result = reader.proofread("We has recieved it on monday.", stop=lambda: bool(pressed))
     assert pressed and result.stopped and result.notes and not result.changed
+
+
+# ---- the subject, and what the whole email is checked for ----
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Urgent questoin", "Urgent question"),
+        ("Shedule For Lindqvist", "Schedule For Lindqvist"),
+        ("Re: Lunch tomorow\n with Okafor Ltd", "Re: Lunch tomorrow\n with Okafor Ltd"),
+        ("Meeting Notes For The Team", "Meeting Notes For The Team"),
+        ("meeting on monday", "meeting on monday"),
+        ("Dinner With Shephard And Petterson", "Dinner With Shephard And Petterson"),
+    ],
+)
+def test_a_subject_is_spelt_right_and_is_no_sentence(
+    proofreader: Proofreader, result: Proofread, subject: str, expected: str
+) -> None:
+    before, after = "X-Sender: recieved\nSubject: ", "\nCc: mesage\n\n"
+    found = proofreader.proofread(f"{before}{subject}{after}{WRONG}")
+    assert found.text == f"{before}{expected}{after}{result.text}"
+    # The body is read, and sounds, as it does without a subject.
+    moved = len(found.draft) - len(WRONG)
+    body = [replace(e, start=e.start - moved, end=e.end - moved) for e in found.edits if e.start >= moved]
+    assert (tuple(body), found.before, found.after) == (result.edits, result.before, result.after)
+
+
+def test_an_order_in_a_subject_is_not_polished(proofreader: Proofreader) -> None:
+    draft = "Subject: Send me the form now!\n\nHi Tom,\n\nThank you for your kind help.\n"
+    assert proofreader.proofread(draft, "polish").text == draft
+
+
+def test_a_model_that_is_given_whole_emails_is_given_the_subject_by_itself(proofreader: Proofreader) -> None:
+    email = Email.read(f"Subject: Plan\n\n{WRONG}", proofreader.classifiers.lexicon, unit="email")
+    assert [(unit.kind, unit.text[:6]) for unit in email.units] == [
+        ("subject", "Plan"),
+        ("sentence", "Hi Tom"),
+    ]
+
+
+def test_checks_stand_beside_the_edits(proofreader: Proofreader) -> None:
+    draft = "Hi Tom,\n\nI recieved the form. See you on Monday, 3 March 2026.\n\nBest,\nAnna\n"
+    found = proofreader.proofread(draft, headers=Headers("Plan", (("Eva Stein", "eva@x.example"),)))
+    assert found.text == draft.replace("recieved", "received")
+    assert found.to_dict()["checks"] == [
+        {"start": 3, "end": 6, "name": "greeting", "message": "The greeting names Tom, but the email goes to Eva Stein."},
+        {"start": 41, "end": 61, "name": "weekday", "message": "3 March 2026 is a Tuesday, not a Monday."},
+    ]  # fmt: skip
+    assert json.loads(json.dumps(found.to_dict()))["checks"] == found.to_dict()["checks"]
+    assert [each.name for each in proofreader.proofread(draft).checks] == ["weekday"]
+
+
+# ---- what the user reads ----
+
+
+def test_the_kind_and_the_reason_that_are_read_decide_nothing(
+    proofreader: Proofreader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = "Its late, and I dont know weather he have recieved your mail.\n"
+    shown = proofreader.proofread(draft)
+    monkeypatch.setattr("space.proofread.pipeline.shown_kind", lambda kind, *_: kind)
+    monkeypatch.setattr("space.proofread.pipeline.reason", lambda *_: "")
+    bare = proofreader.proofread(draft)
+
+    def decisions(result: Proofread) -> list[Edit]:
+        return [replace(edit, kind="", reason="") for edit in result.edits]
+
+    assert decisions(shown) == decisions(bare) and shown.prompts == bare.prompts
+    kinds = {edit.after: edit.kind for edit in shown.applied}
+    assert kinds["whether"] == "confused word" and "confused word" not in {edit.kind for edit in bare.edits}
+
+
+def test_what_the_model_got_wrong_is_told_apart_from_what_was_protected(result: Proofread) -> None:
+    text = "Please send the list to us today."
+    rewrites = (
+        "Please send the list. Please send the list.",
+        "",
+        "Sure, here is it: " + text,
+        "list " * 40,
+        "Send.",
+    )
+    accidents = [voice.objection(text, rewrite) for rewrite in rewrites] + [CUT_OFF, BEYOND, UNKNOWN]
+    reasons = [*accidents, "a number would change: 5", "a kinder wording would have changed the meaning"]
+    edits = tuple(Edit(0, 2, "Hi", "Hi", status="refused", reason=str(why)) for why in reasons)
+    value = replace(result, edits=edits)
+    assert len(value.refused) == 10 and [edit.reason for edit in value.left_alone] == reasons[-2:]
+    assert set(accidents) <= ACCIDENTS
