@@ -232,7 +232,7 @@ class Proofreader:
         for measured in measure(email, self.classifiers, options):
             if stop():
                 return None
-            found += [*measured.refused, *self._with_reasons(self._unit(measured, run), email.draft)]
+            found += self._for_the_user([*measured.refused, *self._unit(measured, run)], email.draft)
         return None if stop() else found
 
     def doubts(
