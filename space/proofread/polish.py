@@ -39,7 +39,6 @@ _CONTEMPT = re.compile(
 )  # fmt: skip
 INSULTS = "This sentence insults; no wording of it is polite: consider leaving it out."
 ACCUSES = "This sentence accuses or belittles; no kinder opening changes that: consider leaving it out, or saying only what happened."
-
 NOT_FOUND = "No wording was found that is clearly kinder and says the same."
 
 
@@ -65,12 +64,11 @@ _EPITHET = re.compile(
 # ---- other wordings ----
 
 _VERBS = word_set("tone", "requests")
-_NOUNS_TOO = word_set(
-    "tone", "nouns_too"
-)  # "Order 4711 is late": such a word opens an order only before an object or a place
+# "Order 4711 is late": such a word opens an order only before an object or a place.
+_NOUNS_TOO = word_set("tone", "nouns_too")
 _BEFORE_OBJECT = (
-    rf"(?= (?:{'|'.join(sorted(word_set('grammar', 'numbers')))}|me|us|him|her|them|it|the|an?|this|that|these|those|my|our|your|his|their|all|both|each|every|some|somebody|someone|"
-    r"to|at|in|into|for|from|as|back|with|by|up|out|on|over|down|here|about|again|now|today|tonight|tomorrow|immediately|asap)\b)"
+    rf"(?= (?:{'|'.join(sorted(word_set('grammar', 'numbers')))}|me|us|him|her|them|it|the|an?|this|that|these|those|my|our|your|his|"
+    r"their|all|both|each|every|some|somebody|someone|to|at|in|into|for|from|as|back|with|by|up|out|on|over|down|here|about|again|now|today|tonight|tomorrow|immediately|asap)\b)"
 )
 _VERB = (
     rf"(?:(?:{'|'.join(sorted(_VERBS - _NOUNS_TOO))})\b(?! (?:is|are|was|were|of|has|have|will)\b)"
@@ -181,7 +179,7 @@ def _wishes(match: re.Match[str]) -> Iterator[Wording]:
 
 
 def _questions(match: re.Match[str]) -> Iterator[Wording]:
-    """ "Why is the order late?" as an indirect question; where its subject ends is tried out, for the language model to tell."""
+    """An indirect question ("Why is the order late?"); where its subject ends is tried out, for the language model to tell."""
     how, verb, rest = match["how"].lower(), match["verb"].lower(), match["rest"].split(" ")
     if verb in ("does", "did") or verb == "do" and len(rest) == 1:
         return  # its verb would have to be inflected
@@ -228,7 +226,7 @@ _SORTS = (
     (re.compile(rf"{_LEAD}(?P<deed>{_VERB}.*)$", re.IGNORECASE), _requests),
     (re.compile(rf"(?P<lead>)(?P<next>)(?:just|simply) (?P<deed>(?:{'|'.join(sorted(_VERBS))})\b.*)$", re.IGNORECASE), _requests),
     (_ABILITY, _requests),
-    (re.compile(r"(?P<lead>(?:and |but |so )?)(?P<who>I|we) (?:want|demand|expect) (?P<thing>(?!you |him |her |them |it )\S.*)$", re.IGNORECASE), _wishes),
+    (re.compile(r"(?P<lead>(?:and |but |so )?)(?P<who>I|we) (?:want|demand|expect) (?P<thing>(?!you |him |her |them |it |that )\S.*)$", re.IGNORECASE), _wishes),
     (re.compile(r"(?P<lead>(?:and |but |so )?)(?P<who>I|we) need (?P<thing>(?:the|an?|your|this|that|these|those|my|our|all|both)\b.*)$", re.IGNORECASE), _wishes),
     (re.compile(r"(?P<how>why|where|when|how) (?P<verb>is|are|was|were|has|have|can|will|do|does|did|isn't|aren't|wasn't|weren't|hasn't|haven't|didn't|don't) (?P<rest>.+)$", re.IGNORECASE), _questions),
     (re.compile(r"you (?P<said>(?:(?:still|again) )?(?:forgot|missed|overlooked|have not|haven't|did not|didn't|have forgotten|have missed|sent (?:me |us )?the wrong)\b.+)$", re.IGNORECASE), _beliefs),
@@ -250,20 +248,24 @@ def _half(text: str, bad_news: bool) -> list[Wording]:
     match = _HALVES.match(text)
     if not match:
         return []
-    for kept, dropped in ((match["one"], match["two"]), (match["two"], match["one"])):
-        if (
-            contempt(dropped)
-            and not contempt(kept)
-            and len(kept.split()) > 1
-            and not re.search(r"\d", dropped)
-        ):
-            note, found = _LEAVES_OUT.format(words=dropped), _of(_sentence(kept) + ".", bad_news)
-            return [
-                Wording(each.text, f"{each.reason} {note}", dropped, kept == match["one"]) for each in found
-            ]
-    return []
+    one, two = match["one"], match["two"]
+    if contempt(two) and not contempt(one) and _is_aside(two):
+        kept, dropped = one, two
+    elif contempt(one) and not contempt(two) and _is_aside(one):
+        kept, dropped = two, one
+    else:
+        return []
+    note, found = _LEAVES_OUT.format(words=dropped), _of(_sentence(kept) + ".", bad_news)
+    # What comes last is said in passing; what comes first is a claim, and its writer's to leave out.
+    return [Wording(each.text, f"{each.reason} {note}", dropped, safe=kept == one) for each in found]
 
 
+def _is_aside(text: str) -> bool:
+    """Whether half a sentence holds nothing but its insult: no figure, no third part, and few words."""
+    return len(text.split()) <= _ASIDE and not re.search(r"\d", text) and not _HALVES.match(text)
+
+
+_ASIDE = 7  # words
 _HALVES = re.compile(r"(?P<one>.+?)(?:,? (?:and|so|but|or) (?:this time,? )?|, (?=you ))(?P<two>.+?)[.!?]*$")
 
 
@@ -278,8 +280,6 @@ def _lower(text: str) -> str:
 # ---- what the model may add ----
 
 _NO_VERB = re.compile(r"(?:ed|ing|ly|s|tion|ment)$")
-
-
 _REQUEST = re.compile(
     r"(?:please|kindly|(?:could|would|can) you(?: please| kindly)?|I would (?:be grateful|appreciate it) if you (?:could|would)) ", re.IGNORECASE
 )  # fmt: skip

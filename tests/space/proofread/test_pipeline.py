@@ -371,7 +371,8 @@ def test_friendly_is_kind_to_blunt_sentences_too(proofreader: Proofreader) -> No
 
 
 @pytest.mark.parametrize(
-    ("path", "mode"), zip([path for path in EMAILS if path.stem.startswith("clean")], GOALS, strict=False)
+    ("path", "mode"),
+    list(zip([path for path in EMAILS if path.stem.startswith("clean")], GOALS, strict=False)),
 )
 def test_a_goal_keeps_the_facts_of_an_email(proofreader: Proofreader, path: Path, mode: str) -> None:
     draft, lexicon = read(path), proofreader.classifiers.lexicon

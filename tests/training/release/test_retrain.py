@@ -267,10 +267,12 @@ def test_mode_and_spelling_of_the_flag_count(tmp_path: Path) -> None:
         draft="Hi Tom,\n\nThe color of it are nice.", rewrite="Hi Tom,\n\nThe colour of it are nice.", verdict="bad",
         corrected="Hi Tom,\n\nThe colour of it is nice.", consent="1", options={"dialect": "british"},
     )  # fmt: skip
-    _, folder = rows_of(tmp_path, [polish, british], "--held_out_share=0")
+    formal = flag(4, options={"mode": "formal"})  # what lists change is nothing for a model to learn
+    _, folder = rows_of(tmp_path, [polish, british, formal], "--held_out_share=0")
     rows = {row["draft"]: row for row in read(folder / "train" / "completions.jsonl")}
     assert rows["The color of it are nice."]["corrected"] == "The color of it is nice."
     assert {row["mode"] for row in rows.values() if row["ids"] == [polish.id]} == {"polish"}
+    assert not any(formal.id in row["ids"] for row in rows.values())
 
 
 def test_what_is_forgotten_is_forgotten_here_too(
