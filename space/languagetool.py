@@ -66,6 +66,7 @@ _KINDS = {
     "agreement": Kind("AGREEMENT", "GRAMMAR", "grammar", "Agreement"),
     "verb form": Kind("VERB_FORM", "GRAMMAR", "grammar", "Verb form"),
     "word choice": Kind("WORD_CHOICE", "CONFUSED_WORDS", "grammar", "Word choice"),
+    "confused word": Kind("CONFUSED_WORD", "CONFUSED_WORDS", "misspelling", "Confused word"),
     "word order": Kind("WORD_ORDER", "GRAMMAR", "grammar", "Word order"),
     "tone": Kind("TONE", "STYLE", "style", "Tone"),
     "other": Kind("OTHER", "MISC", "uncategorized", "Wording"),

@@ -1,4 +1,4 @@
-"""How fast the page is in Chromium: its first paint, a choice, and how far things jump when a result comes.
+"""How fast the page is in Chromium: its first paint, underlines, a choice, and how far things jump when a result comes.
 
 python -m tests.browser.speed        (needs the tools of `make test`)
 """
@@ -13,12 +13,23 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from space.page import strings
+from tests.bench import EMAIL
 from tests.browser.conftest import ARGUMENTS, running
 
 SHIFT = """() => {
   window.shift = 0;
   new PerformanceObserver((list) => { for (const each of list.getEntries()) window.shift += each.value; })
     .observe({ type: "layout-shift" });
+}"""
+# From a letter typed at the end of the draft, in front of the last word, until the lines under it are drawn anew.
+UNDERLINE = """async () => {
+  const area = document.querySelector("#draft textarea");
+  const began = performance.now();
+  area.value = `${area.value} Please sent it`;
+  area.dispatchEvent(new Event("input", { bubbles: true }));
+  const drawn = () => document.querySelector("#underlined")?.textContent === `${area.value}\\n`;
+  while (!drawn()) await new Promise((later) => setTimeout(later, 5));
+  return performance.now() - began;
 }"""
 CHOICE = """async () => {
   const began = performance.now();
@@ -45,6 +56,12 @@ def main() -> None:
             paints.append(
                 page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
             )
+        page.fill("#draft textarea", EMAIL)
+        page.wait_for_selector("#underlined u")
+        page.wait_for_timeout(2000)
+        typed = sorted(page.evaluate(UNDERLINE) for _ in range(5))
+        print(f"| {len(EMAIL.split())} words, a sentence typed: until doubtful words are underlined, median (slowest) | "
+              f"{typed[2]:.0f} ms ({typed[-1]:.0f} ms) |")  # fmt: skip
         page.evaluate(SHIFT)
         page.fill("#draft textarea", list(strings.EXAMPLE_EMAILS.values())[0] * 4)
         page.click("#run")

@@ -58,7 +58,7 @@
       remember("draft", { draft, subject: subject() }, "sessionStorage");
       judge();
       lift();
-      ask("#live", 300);
+      ask("#live", 200);
       ask("#measure", 500);
       const count = (draft.match(/\S+/g) || []).length;
       const form = count > words.MAX_WORDS ? words.COUNT_OVER : words.COUNT;

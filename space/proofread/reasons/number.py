@@ -71,7 +71,9 @@ def _auxiliary(place: Context) -> str | None:
         return f"What is only imagined takes 'were': '{place.phrase(back=2, on=0)}'." if imagined else None
     several = verb in _ONE_OF
     one, many = (_ONE_OF[verb], verb) if several else (verb, _MANY[verb])
-    general = f"'{many}' goes with 'you', 'we', 'they' or several things, '{one}' with one."
+    first = "'I', " if many in ("have", "do", "haven't", "don't") else ""
+    alone = "'I' or " if many.startswith("were") else ""
+    general = f"'{many}' goes with {first}'you', 'we', 'they' or several things, '{one}' with {alone}one."
     return _agreement(place, several, place.after) or general
 
 

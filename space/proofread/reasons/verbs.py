@@ -182,7 +182,7 @@ def helper(place: Context, lexicon: Lexicon) -> str | None:
         return f"What is done to something takes 'been' before the past participle: '{place.phrase(back=1)}'."
     if new in ("have", "has", "had") and PARTICIPLE in parts:
         return f"'{place.after}' and the past participle go together: '{place.phrase()}'."
-    if new == "be" and last in MODALS | {"to"}:
+    if new == "be" and not (MODALS | {"to"}).isdisjoint(without_adverbs(place.behind)[-1:]):
         return f"After '{place.left[-1]}' a verb is needed: '{place.phrase(back=1)}'."
     if new in ("do", "does", "did") and following == "not":
         return f"A verb with 'not' takes a form of 'do': '{place.phrase()}'."
