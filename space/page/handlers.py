@@ -178,11 +178,7 @@ class Handlers:
             view.result: render.result(value),
             view.notes: render.notes([*([note] if note else []), *value.notes]) + render.checks(value.checks),
             view.draft_tone: render.gauges(
-                strings.DRAFT_TONE,
-                value.before,
-                empty=strings.TONE_MISSING,
-                causes=value.causes,
-                text=value.draft,
+                strings.DRAFT_TONE, value.before, empty=strings.TONE_MISSING, causes=value.causes, text=value.draft
             ),
             view.result_tone: render.gauges(
                 strings.RESULT_TONE, value.after, value.before, causes=value.causes_after, text=value.text

@@ -132,9 +132,7 @@ class Layout:
             self.count = gr.HTML(strings.COUNT.format(characters=0, words=0), elem_id="count")
         self.file_notes = gr.HTML(elem_id="file-notes")
         modes = [(label, name) for name, label in strings.MODES.items()]
-        self.mode = gr.Radio(
-            modes, value="proofread", label=strings.MODE, info=strings.MODES_NOTE, elem_id="mode"
-        )
+        self.mode = gr.Radio(modes, value="proofread", label=strings.MODE, info=strings.MODES_NOTE, elem_id="mode")
         with gr.Row(elem_id="buttons"):
             self.run = gr.Button(strings.RUN, variant="primary", scale=3, min_width=180, elem_id="run")
             self.stop = gr.Button(strings.STOP, interactive=False, scale=0, min_width=80, elem_id="stop")

@@ -265,11 +265,7 @@ def why(value: Proofread) -> str:
     count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
     sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
     by_source: dict[str, list[str]] = {}
-    for edit in (
-        *value.applied,
-        *value.suggested,
-        *(each for each in value.left_alone if each.before != each.after),
-    ):
+    for edit in (*value.applied, *value.suggested, *(each for each in value.left_alone if each.before != each.after)):
         by_source.setdefault(strings.SOURCES.get(edit.source, edit.source), []).append(_proposal(edit))
     lines = [f"{measured} {sent}"]
     lines += [
