@@ -212,12 +212,12 @@ class Proofreader:
             stopped = stop()  # then this unit may not have been read to its end
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
-        blunt, still = clock.call(
+        first, last = clock.call(
             "rescore", partial(self._causes, draft, before, applied, after, email, stopped)
         )
         yield Proofread(
             draft, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))), before, after, email.skipped,
-            (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, blunt, still,
+            (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, first, last,
             check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
 
@@ -234,7 +234,7 @@ class Proofreader:
         for measured in measure(email, self.classifiers, options):
             if stop():
                 return None
-            found += [*measured.refused, *self._for_the_user(self._unit(measured, run), email.draft)]
+            found += self._for_the_user([*measured.refused, *self._unit(measured, run)], email.draft)
         return None if stop() else found
 
     def doubts(

@@ -36,7 +36,7 @@ def best(
 
     `values` are their politeness; `gains` says how much likelier than the text the language model finds each, in nats, or None
     if it cannot tell; `used` are openings that the email has had: another one is better.
-    """  # fmt: skip
+    """
     polite = [(value, wording) for value, wording in zip(values, found, strict=True) if value >= least]
     polite = sorted(polite, key=lambda pair: _step(pair[0]))[:_READ]
     read = gains([wording.text for _, wording in polite]) if polite else []

@@ -284,7 +284,7 @@ def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
     ]
     prompts = ("system: Proofread. Check: ; = ,; cat = dog.\nuser: Hi", "system: Proofread.\nuser: Hi")
     line = Shown(render.why(proofread("; teh s on 5", *edits, prompts=prompts))).text
-    assert "sentiment negative 70%, politeness impolite 80%" in line and "2 sentences" in line
+    assert "measured: very negative, and rude." in line and "2 sentences" in line
     assert "Proposed by the tagger: ; → , (91%); on → at (60%, suggested)." in line
     assert "Proposed by the language model: teh → the; 5 → 6 (30%, refused)." in line
     assert "cat" not in line and "''" not in line
@@ -321,8 +321,8 @@ def test_gauges_without_a_measurement_say_so() -> None:
 
 
 def test_a_check_is_shown_with_a_way_to_dismiss_it() -> None:
-    html = render.checks([Check(0, 3, "placeholder", 'XXX is "left" & <b>')])
-    assert 'XXX is "left" & <b>' in Shown(html).text and strings.DISMISS in Shown(html).text
+    html = render.checks([Check(0, 3, "placeholder", 'TBC is "left" & <b>')])
+    assert 'TBC is "left" & <b>' in Shown(html).text and strings.DISMISS in Shown(html).text
     assert html.count("data-dismiss") == 1 and not {"b"} & Shown(html).tags
 
 
