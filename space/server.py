@@ -115,7 +115,7 @@ def drop_unread(
     """A lifespan of the app in which an event that nobody listens to loses its place, its run and its result.
 
     `reading` has the sessions and calls on whose streams somebody listens. A flag stays: it is kept whether its answer is read
-    or not. Of `calls` that have ended the session is dropped.
+    or not. Of `calls` that have ended the session is dropped, and what the queue holds of a session without events.
     """
     unread: dict[str, float] = {}  # session -> since when
 
@@ -138,6 +138,14 @@ def drop_unread(
                     await queue.clean_events(event_id=event._id)
                     ids.discard(event._id)
             if not ids or seconds >= RESULT_SECONDS:
+                queue.pending_event_ids_session.pop(session, None)
+                queue.pending_messages_per_session.pop(session, None)
+        # Of each session that ever was Gradio (6.31) keeps an empty set and its last 2,000 queues of messages.
+        for session in {
+            *queue.pending_event_ids_session,
+            *queue.pending_messages_per_session,
+        } - reading.keys():
+            if not queue.pending_event_ids_session.get(session):
                 queue.pending_event_ids_session.pop(session, None)
                 queue.pending_messages_per_session.pop(session, None)
         for call in calls - queue.event_ids_to_events.keys():
