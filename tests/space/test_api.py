@@ -316,6 +316,19 @@ def test_a_call_that_was_read_leaves_nothing_in_the_queue(served: Served, http: 
     assert len(queue.event_analytics) == 1, "what Gradio's monitoring would show of each event"
 
 
+def test_a_page_that_was_closed_leaves_no_session_behind(
+    served: Served, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = served.page.state_holder.session_data
+    answer = http.post("/gradio_api/call/tone", json={"data": ["Thank you."], "session_hash": "a page"})
+    events(http, f"/gradio_api/call/tone/{answer.json()['event_id']}")
+    with http.stream("GET", "/gradio_api/heartbeat/a page") as stream:
+        next(stream.iter_lines())
+    until(lambda: sessions["a page"].is_closed)
+    monkeypatch.setattr(server, "CLOSED_SECONDS", 0)
+    until(lambda: "a page" not in sessions)
+
+
 # ---- what is refused ----
 
 
