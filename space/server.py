@@ -141,14 +141,11 @@ def drop_unread(
                 if event.concurrency_id != FLAG:
                     await queue.clean_events(event_id=event._id)
                     ids.discard(event._id)
-            if not ids or seconds >= RESULT_SECONDS:
-                queue.pending_event_ids_session.pop(session, None)
-                queue.pending_messages_per_session.pop(session, None)
-        # Of each session that ever was Gradio (6.31) keeps an empty set and its last 2,000 queues of messages.
-        for session in {
-            *queue.pending_event_ids_session,
-            *queue.pending_messages_per_session,
-        } - reading.keys():
+            if seconds >= RESULT_SECONDS:
+                ids.clear()
+        # Gradio (6.31) keeps an empty set of each session that ever was, and the messages of the last 2,000.
+        kept = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
+        for session in kept - reading.keys():
             if not queue.pending_event_ids_session.get(session):
                 queue.pending_event_ids_session.pop(session, None)
                 queue.pending_messages_per_session.pop(session, None)

@@ -59,7 +59,8 @@ def served(folder: Path, hub: HubServer, tally: Tally) -> Iterator[tuple[subproc
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "space/app.py"], cwd=ROOT, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=log)  # fmt: skip
     try:
-        if not until(lambda: is_up(url), START_SECONDS):
+        until(lambda: process.poll() is not None or is_up(url), START_SECONDS)
+        if not is_up(url):
             raise SystemExit(f"the app did not start: {(folder / 'log').read_text()[-2000:]}")
         yield process, url
     finally:
