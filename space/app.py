@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Before gradio is imported: it reads this once, and an email proofreader tells nobody that it was started.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# It also keeps the last 10,000 events for its monitoring page, which is off here, and after each puts them all into a pandas table.
+os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
 
 
 def main() -> int:
@@ -50,8 +52,10 @@ def serve() -> None:
     from feedback.hub import Sync, flush_on_sigterm
     from space.errors import UserError
     from space.page import strings
+    from space.proofread.llm.memory import share_arena
     from space.settings import Settings
 
+    share_arena()
     settings = Settings.from_env()
     require_free(settings.port)
     try:

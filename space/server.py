@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -37,8 +38,10 @@ RESULT_SECONDS = 600
 SWEEP_SECONDS = 1
 LOOK_SECONDS = 0.25  # between two looks whether who waits for a turn is still there
 # Gradio keeps a copy of the page of each session, about 0.1 MB, for its last 10,000. A call is a session of its own: it is dropped
-# with its last event. These are pages, and clients that name their session.
+# with its last event, and that of a closed page once it would not find its state again. These are open pages, and clients that
+# name their session.
 MAX_SESSIONS = 1_000
+CLOSED_SECONDS = 3600  # for which Gradio keeps its state
 
 BUSY = "{count} requests are waiting already: try again in half a minute."
 TOO_OFTEN = "Too many requests from this address: try again in {seconds} seconds."
@@ -150,7 +153,8 @@ def drop_unread(
     """A lifespan of the app in which an event that nobody listens to loses its place, its run and its result.
 
     `reading` has the sessions and calls on whose streams somebody listens. A flag stays: it is kept whether its answer is read
-    or not. Of `calls` that have ended the session is dropped.
+    or not. The sessions of `calls` that have ended and of pages that were closed are dropped, and what the queue holds of others
+    that have no events.
     """
     unread: dict[str, float] = {}  # session -> since when
 
@@ -172,13 +176,22 @@ def drop_unread(
                 if event.concurrency_id != FLAG:
                     await queue.clean_events(event_id=event._id)
                     ids.discard(event._id)
-            if not ids or seconds >= RESULT_SECONDS:
+            if seconds >= RESULT_SECONDS:
+                ids.clear()
+        # Gradio (6.31) keeps an empty set of each session that ever was, and the messages of the last 2,000.
+        kept = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
+        for session in kept - reading.keys():
+            if not queue.pending_event_ids_session.get(session):
                 queue.pending_event_ids_session.pop(session, None)
                 queue.pending_messages_per_session.pop(session, None)
-        for call in calls - queue.event_ids_to_events.keys():
-            calls.discard(call)
-            page.state_holder.session_data.pop(call, None)
-            page.state_holder.time_last_used.pop(call, None)
+        holder = page.state_holder
+        ended = calls - queue.event_ids_to_events.keys()
+        calls.difference_update(ended)
+        long_ago = datetime.now() - timedelta(seconds=CLOSED_SECONDS)
+        for session, state in list(holder.session_data.items()):
+            if session in ended or (state.is_closed and holder.time_last_used[session] < long_ago):
+                holder.session_data.pop(session, None)
+                holder.time_last_used.pop(session, None)
 
     async def for_ever() -> None:
         while True:

@@ -4,7 +4,8 @@ Starts `python space/app.py` with its own models, of which a user takes another 
 flags, or walk away. An error is a 500, a traceback or an unforeseen error in the log, a known mistake that comes back,
 bad input that is taken, a /health that takes over two seconds, an app that ends. Afterwards the journal and the dataset hold
 each flag that was answered once. One line of JSON; exit code 1 for an error, a flag lost or doubled, or memory that grew by
-over 5 % between minutes 3 to 8 and the last five (in a run of 13 minutes or more).
+over 5 % between the first five minutes in which each model had been loaded and the last five (in a run that has both). That is
+the app's own memory, without the pages of the model files, which the system takes back when it needs them: Linux tells them apart.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import httpx
-import psutil
 
 from feedback import journal
 from tests.feedback.hub_server import CUT, DROP, HANG, Fault, HubServer
@@ -40,7 +41,7 @@ SAMPLE_SECONDS = 10.0
 HEALTH_SECONDS = 2.0  # for an answer
 START_SECONDS = 600.0
 END_SECONDS = 60.0  # after SIGTERM; the app gives the last flush 20
-WARM_UP, LAST = (3, 8), 5  # minutes whose memory is compared
+COMPARED = 5.0  # minutes after the start and at the end whose memory is compared
 MAX_GROWTH = 5.0  # %
 FAULTS: tuple[Fault, ...] = (429, 500, DROP, CUT, HANG)
 FAULT_RATE = 0.04  # of each, of the Hub's answers
@@ -58,7 +59,8 @@ def served(folder: Path, hub: HubServer, tally: Tally) -> Iterator[tuple[subproc
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([sys.executable, "space/app.py"], cwd=ROOT, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=log)  # fmt: skip
     try:
-        if not until(lambda: is_up(url), START_SECONDS):
+        until(lambda: process.poll() is not None or is_up(url), START_SECONDS)
+        if not is_up(url):
             raise SystemExit(f"the app did not start: {(folder / 'log').read_text()[-2000:]}")
         yield process, url
     finally:
@@ -85,19 +87,29 @@ def is_up(url: str) -> bool:
         return False
 
 
-def watch(process: subprocess.Popen[bytes], url: str, seconds: float, tally: Tally) -> list[tuple[float, float, int]]:  # fmt: skip
-    """Every ten seconds minutes since the start, MB in memory and emails that wait; and does /health answer in time?"""
+@dataclass(frozen=True)
+class Sample:
+    """The app at a moment: minutes since the start, MB of its own and with mapped files, emails that wait, switches so far."""
+
+    minute: float
+    own: float
+    resident: float
+    waiting: int
+    switches: int
+
+
+def watch(process: subprocess.Popen[bytes], url: str, seconds: float, tally: Tally) -> list[Sample]:
+    """A sample every ten seconds; and does /health answer in time?"""
     samples, began = [], time.monotonic()
     while (now := time.monotonic() - began) < seconds:
         if process.poll() is not None:
             tally.error("the app ended by itself")
             break
-        each = psutil.Process(process.pid)
-        rss = sum(one.memory_info().rss for one in [each, *each.children(recursive=True)])
+        own, resident = megabytes(process.pid)
         asked = time.monotonic()
         try:
             health = httpx.get(f"{url}/health", timeout=30).raise_for_status().json()
-            samples.append((now / 60, rss / 1e6, health.get("waiting", 0)))
+            samples.append(Sample(now / 60, own, resident, health.get("waiting", 0), tally.calls["switch"]))
         except httpx.HTTPError as error:
             tally.error(f"/health: {type(error).__name__}: {error}")
         took = time.monotonic() - asked
@@ -106,6 +118,13 @@ def watch(process: subprocess.Popen[bytes], url: str, seconds: float, tally: Tal
             tally.error(f"/health took {took:.1f} s")
         time.sleep(SAMPLE_SECONDS)
     return samples
+
+
+def megabytes(pid: int) -> tuple[float, float]:
+    """What a process holds of its own (pages of no file), and with the files that it has mapped."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+    return kilobytes["Anonymous"] * 1024 / 1e6, kilobytes["Rss"] * 1024 / 1e6
 
 
 def soak(folder: Path, minutes: float, users: int) -> dict[str, Any]:
@@ -138,7 +157,7 @@ def soak(folder: Path, minutes: float, users: int) -> dict[str, Any]:
         with served(folder, hub, tally):  # sends what the end was too near for
             until(lambda: not missing(tally.flags, hub.rows(REPO_ID)), END_SECONDS)
         stored = hub.rows(REPO_ID)
-    counts = [count for _, _, count in samples]
+    counts = [sample.waiting for sample in samples]
     kept = list(journal.records(folder / "feedback_dir"))
     log = (folder / "log").read_text()
     for line in re.findall(rf"Traceback.*|.*\w+ at \S+\.py:\d+.*|.*{MARK.pattern}.*", log):
@@ -176,13 +195,19 @@ def surplus(rows: Iterable[Mapping[str, Any]]) -> int:
     return sum(count - 1 if MARK.search(draft) else count for draft, count in counts.items())
 
 
-def memory(samples: Sequence[tuple[float, float, int]], minutes: float) -> dict[str, float]:
-    """Medians after the start and at the end, and the growth in %; nothing of a run that is too short for both."""
-    if minutes < WARM_UP[1] + LAST:
+def memory(samples: Sequence[Sample], minutes: float) -> dict[str, Any]:
+    """Medians once each model had been loaded and at the end, and the growth in %; nothing of a run that is too short."""
+    loaded = next((sample.minute for sample in samples if sample.switches >= len(MODELS)), minutes)
+    if minutes < loaded + 2 * COMPARED:
         return {}
-    warm = median(mb for minute, mb, _ in samples if WARM_UP[0] <= minute < WARM_UP[1])
-    end = median(mb for minute, mb, _ in samples if minute >= minutes - LAST)
-    return {"warm": round(warm), "end": round(end), "growth_percent": round(100 * (end / warm - 1), 2)}
+    warm = [sample for sample in samples if loaded <= sample.minute < loaded + COMPARED]
+    end = [sample for sample in samples if sample.minute >= minutes - COMPARED]
+    own, resident = (
+        [round(median(getattr(sample, name) for sample in each)) for each in (warm, end)]
+        for name in ("own", "resident")
+    )
+    growth = round(100 * (own[1] / own[0] - 1), 2)
+    return {"warm_at": round(loaded, 1), "own": own, "resident": resident, "growth_percent": growth}
 
 
 def main(argv: list[str] | None = None) -> int:

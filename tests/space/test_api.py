@@ -305,6 +305,30 @@ def test_a_call_that_is_done_leaves_no_session_behind(served: Served, http: http
     assert events(http, path)[-1][0] == "complete"
 
 
+def test_a_call_that_was_read_leaves_nothing_in_the_queue(served: Served, http: httpx.Client) -> None:
+    """Each left an empty set for ever, and its queue of messages until there were 2,000."""
+    queue = served.page._queue
+    path = join(http, "tone", text="Thank you.")
+    call = path.rpartition("/")[2]
+    assert call in queue.pending_event_ids_session
+    assert events(http, path)[-1][0] == "complete"
+    until(lambda: call not in {*queue.pending_event_ids_session, *queue.pending_messages_per_session})
+    assert len(queue.event_analytics) == 1, "what Gradio's monitoring would show of each event"
+
+
+def test_a_page_that_was_closed_leaves_no_session_behind(
+    served: Served, http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = served.page.state_holder.session_data
+    answer = http.post("/gradio_api/call/tone", json={"data": ["Thank you."], "session_hash": "a page"})
+    events(http, f"/gradio_api/call/tone/{answer.json()['event_id']}")
+    with http.stream("GET", "/gradio_api/heartbeat/a page") as stream:
+        next(stream.iter_lines())
+    until(lambda: sessions["a page"].is_closed)
+    monkeypatch.setattr(server, "CLOSED_SECONDS", 0)
+    until(lambda: "a page" not in sessions)
+
+
 # ---- what is refused ----
 
 

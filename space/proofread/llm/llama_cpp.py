@@ -22,7 +22,7 @@ from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.llm.hub import ModelFile
-from space.proofread.llm.memory import check, estimated
+from space.proofread.llm.memory import check, estimated, give_back
 from space.proofread.llm.reading import Reader
 from space.proofread.llm.trial import try_model
 from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
@@ -160,6 +160,7 @@ class LlamaCpp:
                 # The logits of a whole context: the binding is in a cycle with itself (0.3.36), so it stays for a while.
                 self._llama.scores = None
                 del self._llama
+                give_back()
 
     def _draft(self, input_ids: Any, **_: Any) -> Any:
         """What the answer is expected to go on with: llama.cpp checks those tokens in one batch."""

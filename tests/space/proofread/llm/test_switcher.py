@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -73,6 +75,30 @@ def test_two_models_by_turns_are_loaded_once_each_and_a_third_takes_the_place_of
         assert models.switch("proofreader").proofread("Thank you.").text == "Thank you."
     finally:
         third.unlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what a process holds")
+def test_a_model_that_was_closed_leaves_nothing_behind_in_whichever_thread_it_was_loaded() -> None:
+    """27 MB stayed in each. In a process of its own, as what other tests' threads allocated would count too."""
+    ran = subprocess.run([sys.executable, "-c", LOADS], cwd=ROOT.parent, capture_output=True, text=True)
+    first, second = map(float, ran.stdout.split())
+    assert second - first < 5, ran.stderr
+
+
+LOADS = f"""
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from space.proofread.llm.llama_cpp import LlamaCpp
+from space.proofread.llm.memory import share_arena
+from tests.soak import megabytes
+
+share_arena()
+pools = [ThreadPoolExecutor(1), ThreadPoolExecutor(1)]
+for pool in pools:
+    pool.submit(lambda: LlamaCpp(Path({str(MODEL)!r}), n_ctx=512, n_threads=1).close()).result()
+    print(megabytes(os.getpid())[0])
+"""
 
 
 def test_a_file_that_was_replaced_is_loaded_again(models: ModelSwitcher, settings: Settings) -> None:
