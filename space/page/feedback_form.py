@@ -50,9 +50,7 @@ class FeedbackForm:
                 label=strings.COMMENT, placeholder=strings.COMMENT_PLACEHOLDER, lines=2, elem_id="comment"
             )
             with gr.Accordion(strings.PREVIEW, open=False, elem_id="preview"):
-                self.shown = gr.Code(
-                    language="json", interactive=False, show_label=False, max_lines=24, wrap_lines=True
-                )
+                self.shown = gr.HTML()
             self.consent = gr.Checkbox(
                 label=self._consent_label(), info=strings.CONSENT_NOTE, elem_id="consent"
             )
@@ -86,14 +84,14 @@ class FeedbackForm:
     def _preview(
         self, value: Proofread | None, origin: Origin, verdict: str | None, request: gr.Request, *answers: Any
     ) -> tuple[Record | None, str]:
-        """The record that would be kept, as a value and as the JSON that the user sees."""
+        """The record that would be kept, as a value and as what the user sees of it."""
         if value is None or verdict is None:
             return None, ""
         try:
             found = self._redacted(record(value, origin, verdict, *answers), request)
         except UserError as error:
-            return None, str(error)
-        return found, json.dumps(found.to_dict(), indent=2, ensure_ascii=False)
+            return None, render.notes([str(error)])
+        return found, render.record(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
 
     def _send(
         self, agreed: bool, seen: Record | None, value: Proofread | None, origin: Origin, verdict: str | None,

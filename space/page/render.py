@@ -318,6 +318,11 @@ def checks(found: Sequence[Check]) -> str:
     )
 
 
+def record(content: str) -> str:
+    """A feedback record, as JSON, word for word."""
+    return f'<pre class="pr-prompt" tabindex="0" aria-label="{strings.PREVIEW}">{escaped(content)}</pre>'
+
+
 def prompts(values: Sequence[str]) -> str:
     """The prompts word for word."""
     if not values:

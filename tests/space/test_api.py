@@ -618,7 +618,7 @@ def said(result: CallToolResult) -> str:
 def test_an_assistant_is_offered_what_programs_are_with_what_it_does(served: Served) -> None:
     tools = {tool.name: tool for tool in with_mcp(served, lambda session: session.list_tools()).tools}
     assert set(tools) == {"proofread", "tone", "flag"}
-    ends = ("and why", "all labels", "can be deleted")
+    ends = ('to look at again ("checks")', "all labels", "can be deleted")
     assert all((tool.description or "").endswith(ends) for tool in tools.values())
     schema = tools["proofread"].inputSchema
     assert schema["required"] == ["text"]

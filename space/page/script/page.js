@@ -49,6 +49,9 @@
     one(selector).scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
 
+  // The email without the subject that was given beside it.
+  const body = () => (shown?.subject?.trim() ? text().replace(/^.*\n\n/, "") : text());
+
   window.proofreader = {
     text,
 
