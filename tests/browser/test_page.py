@@ -345,7 +345,9 @@ def test_an_eml_is_opened_proofread_and_saved_with_its_headers(page: Page) -> No
     saved = email.message_from_bytes(download.value.path().read_bytes(), policy=email.policy.default)
     assert (saved["To"], saved["Subject"]) == ("Tom <tom@example.com>", "The offer")
     body = saved.get_body()
-    assert body is not None and body.get_content().split() == result(page).split()
+    assert (
+        body is not None and body.get_content().split() == result(page).split()[3:]
+    )  # its subject is a header
     with page.expect_download() as download:
         page.locator("#save-txt").click()
     assert download.value.path().read_text("utf-8") == result(page)
@@ -380,7 +382,9 @@ def test_nothing_moves_by_itself(app: Any, open_page: Open, width: int) -> None:
         window.moved = [];
         new PerformanceObserver((list) => {
           for (const each of list.getEntries()) {
-            if (!each.hadRecentInput && each.value > 0.0005) window.moved.push(each.sources.map((s) => s.node?.outerHTML));
+            // The result may be read as it is written: its own lines move when more of it comes.
+            const moved = each.sources.map((s) => s.node).filter((node) => !node?.parentElement?.closest("#result .pr-email"));
+            if (!each.hadRecentInput && each.value > 0.0005 && moved.length) window.moved.push(moved.map((node) => node?.outerHTML));
           }
         }).observe({ type: "layout-shift", buffered: true });
         }"""
