@@ -114,5 +114,6 @@
       popover.append(never);
     }
     one("main").append(popover);
-    place(popover, word.getBoundingClientRect());
+    anchor = word;
+    place();
   }

@@ -2,6 +2,7 @@
 
   let popover = null;
   let opener = null; // the mark that it belongs to
+  let anchor = null; // what it stands at
   let ignored = ""; // a word that is never to be changed again
 
   function openPopover(mark) {
@@ -9,7 +10,7 @@
     const card = cardOf(number);
     if (!card) return;
     closePopover(false);
-    opener = mark;
+    opener = anchor = mark;
     popover = element("div", { id: "popover", tabIndex: -1 });
     popover.setAttribute("role", "dialog");
     popover.setAttribute("aria-label", words.CHANGE);
@@ -24,7 +25,7 @@
     popover.append(element("span", { className: "pr-moves" }, ...moves(number)));
     one("main").append(popover);
     press(popover, mark);
-    place(popover, mark.getClientRects()[0] ?? mark.getBoundingClientRect());
+    place();
     popover.focus({ preventScroll: true });
   }
 
@@ -44,8 +45,10 @@
   }
 
   // Under its word, or over it where there is no room; inside the window.
-  function place(box, word) {
+  function place() {
     const gap = 6;
+    const box = popover;
+    const word = anchor.getClientRects()[0] ?? anchor.getBoundingClientRect();
     const { width, height } = box.getBoundingClientRect();
     const below = word.bottom + gap;
     const top = below + height > innerHeight && word.top > height + gap ? word.top - height - gap : below;
@@ -68,6 +71,7 @@
     if (popover?.contains(event.target) && event.relatedTarget && !popover.contains(event.relatedTarget)) closePopover(false);
   });
   document.addEventListener("scroll", (event) => {
-    const isSheet = popover && getComputedStyle(popover).bottom === "0px";
-    if (popover && !isSheet && !popover.contains(event.target)) closePopover(false);
+    if (!popover || popover.contains(event.target)) return;
+    if (anchor.isConnected) place();
+    else closePopover(false);
   }, true);

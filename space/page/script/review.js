@@ -20,21 +20,31 @@
     /[\0-\x08\x0b-\x1f\x7f]/g, (each) => (each === "\x7f" ? "\u2421" : String.fromCharCode(0x2400 + each.charCodeAt(0))),
   );
 
+  // What was typed into a stretch, with what no screen can show of it as it was.
+  function undrawn(typed, piece) {
+    const lines = piece.includes("\r\n") ? typed.replace(/\n/g, "\r\n") : typed;
+    return lines.replace(/[\u2400-\u241f\u2421]/g, (picture) => {
+      const control = picture === "\u2421" ? "\x7f" : String.fromCharCode(picture.charCodeAt(0) - 0x2400);
+      return piece.includes(control) ? control : picture;
+    });
+  }
+
   // What stands in the editor: of each stretch the number of its piece, what was typed as a string, of a mark [number, side].
   function standing() {
     const known = pieces();
     return [...(email()?.childNodes ?? [])].map((node) => {
       if (node.nodeName === "BR") return "\n";
       if (node.dataset?.side !== undefined) return [numberOf(node), node.dataset.side];
-      const piece = Number(node.dataset?.piece ?? NaN);
-      return node.textContent === drawn(known[piece] ?? "") && !Number.isNaN(piece) ? piece : node.textContent;
+      if (node.dataset?.piece === undefined) return node.textContent;
+      const piece = Number(node.dataset.piece);
+      return node.textContent === drawn(known[piece]) ? piece : undrawn(node.textContent, known[piece]);
     });
   }
 
   function put(items) {
     const known = pieces();
     email().replaceChildren(...items.map((item) => {
-      if (typeof item === "string") return document.createTextNode(item);
+      if (typeof item === "string") return document.createTextNode(drawn(item));
       if (typeof item === "number") {
         const span = element("span", { textContent: drawn(known[item] ?? "") });
         span.dataset.piece = item;
