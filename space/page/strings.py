@@ -230,9 +230,9 @@ CORRECTED = "How it should read (optional)"
 CORRECTED_PLACEHOLDER = "The email as you would send it. What you write here teaches the next model most."
 COMMENT = "Comment (optional)"
 COMMENT_PLACEHOLDER = "What should it have done?"
-CONSENT_VERSION = "3"  # raise it whenever the meaning of CONSENT changes: records carry it
+CONSENT_VERSION = "4"  # raise it whenever the meaning of CONSENT changes: records carry it
 CONSENT = (
-    "I agree that the record that opens above (my draft, the proofread email, its scores, which changes I took and this feedback, "
+    "I agree that the record that opens above (my draft, the proofread email, its scores, which changes I took, what I typed in it and this feedback, "
     "with personal data replaced by placeholders) is kept {where}, to improve the proofreader."
 )
 CONSENT_NOTE = (
