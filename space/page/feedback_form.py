@@ -99,8 +99,10 @@ class FeedbackForm:
     ) -> Updates:  # fmt: skip
         """Keeps the record; what was typed is cleared only when it is on the disk."""
         try:
-            if value is None or verdict is None:
+            if verdict is None:
                 raise UserError(strings.NEED_VERDICT)
+            if value is None:
+                raise UserError(strings.GONE)
             if not agreed:
                 raise UserError(strings.NEED_CONSENT)
             sent = self._redacted(record(value, origin, verdict, *answers), request)

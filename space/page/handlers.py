@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -85,7 +86,7 @@ class Handlers:
         """Gives the buttons back when the queue was full and no run has begun."""
         self._stops.pop(_session(request), None)
         line = render.status(strings.NOT_BEGUN, "error")
-        return self._busy(False) | {self._view.status: line, self._view.details: gr.update(visible=False)}
+        return self._blank() | self._busy(False) | {self._view.status: line}
 
     def stop(self, request: gr.Request) -> None:
         if event := self._stops.get(_session(request)):
@@ -278,7 +279,8 @@ class Handlers:
             mail = open_mail(file.name, file.read_bytes())
             check_text(mail.body, file.name)
             line = render.status(strings.OPENED.format(name=file.name), "done")
-            new = Draft(mail.subject or "", mail.body, mail)
+            # As a text area has it; with other line ends the draft would not be the one that the result is of.
+            new = Draft(mail.subject or "", re.sub(r"\r\n?", "\n", mail.body), mail)
             return self.replace(subject, text, old, new) | {self._view.status: line}
         except Exception as error:  # noqa: BLE001  no traceback ever reaches the screen
             return {self._view.status: render.status(error_line(error, strings.UNEXPECTED), "error")}

@@ -23,7 +23,7 @@ SCRIPTS = [
     for name in ("store", "draft", "review", "popover", "history", "page")
 ]
 _SCRIPT_WORDS = (
-    "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "STALE", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
+    "LANGUAGE", "COUNT", "COUNT_OVER", "HIDE_MARKS", "SHOW_MARKS", "COPY", "COPIED", "STALE", "GONE", "CHOSEN", "HISTORY_OPEN", "FILE_NAME",
     "IGNORE", "CHANGE", "REMOVE", "PREVIOUS", "NEXT", "PLACE",
 )  # fmt: skip
 # System fonts only: the page must look the same on a machine with no network.

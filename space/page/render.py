@@ -217,8 +217,8 @@ def changes(value: Proofread) -> str:
         f'<section>{title}<div class="pr-bar"><b>{counted(len(value.applied))}</b><span id="chosen" role="status"></span>'
         f'<button type="button" data-all="true">{strings.ACCEPT_ALL}</button>'
         f'<button type="button" data-all="false">{strings.REJECT_ALL}</button>'
-        f'<button type="button" data-undo="true" disabled>↶ {strings.UNDO}</button>'
-        f'<button type="button" data-undo="false" disabled>↷ {strings.REDO}</button>'
+        f'<button type="button" data-undo="true" aria-disabled="true">↶ {strings.UNDO}</button>'
+        f'<button type="button" data-undo="false" aria-disabled="true">↷ {strings.REDO}</button>'
         f'<span class="pr-kinds" role="group" aria-label="{strings.BY_KIND}">{chips}</span>'
         f'<small>{strings.KEYS}</small></div><ol class="pr-cards">{cards}</ol></section>'
     )
@@ -241,17 +241,17 @@ def _card(number: int, edit: Edit) -> str:
     return (
         f'<li class="pr-card{" pr-suggestion pr-left" if suggestion else ""}" data-change="{number}" data-of="{escaped(_group(edit))}">'
         f'<div><span class="pr-both">{_both(edit)}</span><span class="pr-kind">{escaped(label)}</span>'
-        f'<p>{escaped(edit.reason)}</p>{_wordings(edit)}</div><span class="pr-choice">{buttons}</span></li>'
+        f'<p>{escaped(edit.reason)}</p>{_wordings(number, edit)}</div><span class="pr-choice">{buttons}</span></li>'
     )
 
 
-def _wordings(edit: Edit) -> str:
+def _wordings(number: int, edit: Edit) -> str:
     """What may stand there, to choose from, if it is more than one text."""
     if not edit.alternatives:
         return ""
     buttons = "".join(
-        f'<button type="button" data-wording="{side}" aria-pressed="false">{_both(replace(edit, after=text))}</button>'
-        for side, text in enumerate(wordings(edit)[1:], 1)
+        f'<button type="button" data-wording="{side}" aria-pressed="false" aria-label="{_named(number, each)}">{_both(each)}</button>'
+        for side, each in enumerate((replace(edit, after=text) for text in wordings(edit)[1:]), 1)
     )
     return f'<span class="pr-wordings" role="group" aria-label="{strings.WORDINGS}">{buttons}</span>'
 

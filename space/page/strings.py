@@ -81,6 +81,7 @@ RESULT = "Proofread email"
 RESULT_PLACEHOLDER = (
     "The proofread email appears here, each change marked: click one to see why, or type to change the rest."
 )
+GONE = "This page was away for too long: proofread the email again."
 STALE = "Your draft has changed since: proofread it again."
 COPY = "Copy the email"
 COPIED = "Copied ✓"

@@ -63,6 +63,7 @@ def _connect_run(view: Layout, handlers: Handlers) -> None:
     # One run at a time: the model is one, and two at once would only share the same two cores.
     one = {"concurrency_limit": 1, "concurrency_id": MODEL}
     begun = view.run.click(handlers.begin, None, outputs, **_AT_ONCE)
+    begun.then(None, None, None, js="proofreader.judge")
     ended = begun.then(handlers.run, inputs, outputs, **one, **_QUIET)
     ended.failure(handlers.not_begun, None, outputs, **_AT_ONCE)
     ended.then(None, view.saved, None, js="proofreader.arrived")
@@ -102,9 +103,8 @@ def _connect_draft(view: Layout, handlers: Handlers) -> None:
         handlers.pick, picked, [*changed, *_results(view)], js="proofreader.withPicked", **_QUIET
     )
     again.then(None, view.saved, None, js="proofreader.arrived")
-    view.clear.click(handlers.clear, old, [*changed, *_results(view)], **_QUIET).then(
-        None, None, None, js="proofreader.forget"
-    )
+    cleared = view.clear.click(handlers.clear, old, [*changed, *_results(view)], **_QUIET)
+    cleared.then(None, view.saved, None, js="proofreader.arrived")
 
 
 def _connect_result(view: Layout) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from space.page import strings
-from tests.browser.actions import draft, proofread, result, status
+from tests.browser.actions import DONE, draft, proofread, result, status
 
 pytestmark = pytest.mark.browser
 
@@ -92,7 +93,8 @@ def test_what_was_rejected_stays_rejected_in_the_next_run(page: Page) -> None:
     page.locator("#popover").get_by_role("button", name=strings.REJECT).click()
     draft(page).fill(DRAFT + "\nHe have three.")
     page.locator("#run").click()
-    expect(page.locator("#result .pr-change", has_text="has").last).to_be_visible()
+    expect(page.locator("#result")).to_contain_text("three")
+    expect(status(page)).to_contain_text(DONE)
     expect(page.locator("#result .pr-change", has_text="recieved")).to_have_attribute("aria-pressed", "false")
     assert "recieved" in result(page) and "He has three" in result(page)
 
@@ -246,3 +248,33 @@ def test_a_blunt_sentence_is_one_edit_with_wordings_to_choose_from(page: Page) -
     assert result(page) == "Send me the signed form today."
     page.keyboard.press("Control+z")
     assert result(page) == other
+
+
+def test_a_file_with_windows_line_ends_is_no_other_draft_than_its_result(page: Page) -> None:
+    file = {"name": "note.txt", "mimeType": "text/plain", "buffer": b"Hi Tom,\r\n\r\nI has recieved it.\r\n"}
+    with page.expect_file_chooser() as chooser:
+        page.locator("#open").click()
+    chooser.value.set_files(file)
+    expect(page.locator("#underlined u").first).to_have_text("has")
+    page.locator("#run").click()
+    expect(page.locator("#result .pr-change").first).to_be_visible()
+    expect(page.locator("#stale")).to_have_text("")
+
+
+def test_what_is_deleted_is_gone_from_what_is_kept_too(page: Page) -> None:
+    """A stretch between two changes that goes as a whole leaves no typed text behind."""
+    proofread(page, "I has recieved it, and he go home")
+    page.evaluate("""() => document.querySelector("#result [data-piece='4']").remove()""")
+    sent = json.loads(page.evaluate("proofreader.withChoices('')")[-1])
+    assert sent["text"] == result(page) and ", and" not in result(page)
+
+
+def test_the_correction_of_an_underlined_word_is_within_reach_of_the_keyboard(page: Page) -> None:
+    draft(page).fill("I has recieved it.")
+    expect(page.locator("#underlined u")).to_have_count(2)
+    draft(page).evaluate("(area) => area.setSelectionRange(8, 8)")
+    draft(page).press("Alt+Enter")
+    expect(page.locator("#popover")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(draft(page)).to_have_value("I has received it.")

@@ -66,25 +66,35 @@
     if (event.target === area() && mirror) mirror.scrollTop = event.target.scrollTop;
   }, true);
 
-  // Letters typed before an underlined word move it: what is underlined is kept in step until it is read again.
+  // Letters typed before an underlined word move it: the lines go until the draft is read again.
   function lift() {
     if (!mirror?.isConnected) return;
-    if (mirror.textContent !== `${area().value}\n`) mirror.replaceChildren();
+    if (mirror.textContent === `${area().value}\n`) return;
+    mirror.replaceChildren();
+    if (!opener) closePopover(false);
   }
 
   document.addEventListener("click", (event) => {
-    if (event.target !== area() || !mirror?.isConnected || area().selectionStart !== area().selectionEnd) return;
+    if (event.target === area()) offerAtCaret();
+  });
+
+  // Whether there is an underlined word at the caret, whose correction it then shows.
+  function offerAtCaret() {
+    if (!mirror?.isConnected || area().selectionStart !== area().selectionEnd) return false;
     let at = 0;
     let number = 0;
     for (const node of mirror.childNodes) {
-      const end = at + node.textContent.replace("\u200b", "").length;
-      if (node.nodeName === "U") {
-        if (at <= area().selectionStart && area().selectionStart <= end) return offer(node, doubts[number], at, end);
-        number += 1;
+      const isWord = node.nodeName === "U";
+      const end = at + (isWord ? doubts[number][0] : node.data).length;
+      if (isWord && at <= area().selectionStart && area().selectionStart <= end) {
+        offer(node, doubts[number], at, end);
+        return true;
       }
+      number += isWord;
       at = end;
     }
-  });
+    return false;
+  }
 
   // The correction of an underlined word, at the word.
   function offer(word, [before, after, reason], start, end) {
@@ -98,6 +108,7 @@
       event.stopPropagation();
       closePopover(false);
       area().focus();
+      if (area().value.slice(start, end) !== before) return; // typed on since
       area().setSelectionRange(start, end);
       document.execCommand(after ? "insertText" : "delete", false, after); // the one way that Ctrl+Z can undo
     });

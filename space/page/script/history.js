@@ -18,8 +18,9 @@
 
   // A result with what was chosen and typed in it, for a reload and for the history.
   function keepResult() {
-    if (!shown) return;
+    if (!shown || !email()) return;
     shown.items = standing();
+    shown.typed = isTyped();
     remember("result", shown, "sessionStorage");
     store(remembered("history", []).map((entry) => (entry.time === shown.time ? shown : entry)));
   }
@@ -30,7 +31,8 @@
     list.replaceChildren(...remembered("history", []).map((entry) => {
       const button = element("button", { type: "button", textContent: words.HISTORY_OPEN });
       button.addEventListener("click", () => {
-        picked = coming = entry;
+        keepResult();
+        picked = coming = remembered("history", []).find((each) => each.time === entry.time) ?? entry;
         one("#pick").click();
         one("#draft").scrollIntoView({ block: "nearest" });
       });
@@ -42,6 +44,18 @@
     }));
     one("#history p").hidden = list.children.length > 0;
   }
+
+  // What was typed a moment ago is kept before anything takes its place.
+  let asked = {}; // the draft and subject of the run that was begun last
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#run, #clear")) return;
+    keepResult();
+    asked = { subject: subject(), draft: area().value };
+    if (!event.target.closest("#clear")) return;
+    shown = null;
+    remember("result", null, "sessionStorage"); // for a reload too
+  }, true);
+  addEventListener("pagehide", keepResult);
 
   document.addEventListener("click", (event) => {
     if (event.target.closest("#history")) setTimeout(listHistory, 50); // its content is made when it is opened

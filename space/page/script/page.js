@@ -14,6 +14,8 @@
     } else if (command && ["z", "y"].includes(key.toLowerCase()) && (reviewing || (email() && !inField(target)))) {
       event.preventDefault();
       undo(key.toLowerCase() === "z" && !event.shiftKey);
+    } else if (key === "Enter" && event.altKey && target === area()) {
+      if (offerAtCaret()) popover.focus();
     } else if (key === "Escape") {
       closePopover(true);
     } else if (target.matches(".pr-change[role=button]") && ["Enter", " "].includes(key)) {
@@ -50,7 +52,7 @@
   }
 
   // The email without the subject that was given beside it.
-  const body = () => (shown?.subject?.trim() ? text().replace(/^.*\n\n/, "") : text());
+  const body = () => (shown?.subject?.trim() ? text().replace(/^Subject: .*\n\n/, "") : text());
 
   window.proofreader = {
     text,
@@ -81,21 +83,24 @@
     // The values of a handler, with what was picked out of the history as the last three.
     withPicked: (...values) => [...values.slice(0, -3), picked.subject ?? "", picked.draft, picked.saved ?? ""],
 
-    withIgnored: (terms) => [...new Set([...terms.split("\n"), ignored])].filter((term) => term.trim()).join("\n"),
+    // Another tab may have added words since this one was opened.
+    withIgnored: (terms) => [...new Set([...terms.split("\n"), ...(remembered("settings", {}).terms ?? "").split("\n"), ignored])].filter((term) => term.trim()).join("\n"),
 
     // A result has come, new or again: puts choices that were made before in their place, and a new one on top of the history.
     arrived(saved) {
       const old = coming?.saved && coming.saved === saved ? coming : null;
       coming = null;
-      fresh = marks().map((mark) => mark.cloneNode(true));
+      // Gradio leaves what is on screen as it is when the same result comes again.
+      if (!saved || saved !== shown?.saved) fresh = marks().map((mark) => mark.cloneNode(true));
       past = [];
       future = [];
       shown = null;
+      if (!saved) remember("result", null, "sessionStorage");
       if (email() && saved) {
         if (old?.items) put(old.items);
         else for (const mark of marks()) if (decided[keyOf(numberOf(mark))] !== undefined) show(numberOf(mark), decided[keyOf(numberOf(mark))]);
-        shown = old ?? { time: Date.now(), subject: subject(), draft: area().value, saved };
-        const others = remembered("history", []).filter((entry) => entry.time !== shown.time && (entry.draft !== shown.draft || hasTyped(entry)));
+        shown = old ?? { time: Date.now(), ...asked, saved };
+        const others = remembered("history", []).filter((entry) => entry.time !== shown.time && (entry.draft !== shown.draft || entry.typed));
         store([shown, ...others]);
         keepResult();
         listHistory();
@@ -131,11 +136,7 @@
       return [terms, dialect, coming?.saved ?? ""];
     },
 
-    // Clear takes the result away, for a reload too.
-    forget() {
-      shown = null;
-      remember("result", null, "sessionStorage");
-    },
+    judge,
 
     hideMarks: () => (one("#result").classList.toggle("pr-clean-view") ? words.SHOW_MARKS : words.HIDE_MARKS),
 
@@ -163,7 +164,7 @@
 
     // `data` is base64, as bytes travel in JSON.
     saveMail(data) {
-      if (!data) return;
+      if (!data) return void (one("#stale p").textContent = words.GONE);
       const bytes = Uint8Array.from(atob(data), (each) => each.charCodeAt(0));
       save(new Blob([bytes], { type: "message/rfc822" }), `${words.FILE_NAME}.eml`);
     },
@@ -180,8 +181,6 @@
     remember("dismissed", [...remembered("dismissed", []), check.dataset.check].slice(-500));
     hideDismissed();
   });
-
-  const hasTyped = (entry) => (entry.items ?? []).some((item) => typeof item === "string");
 
   function save(blob, name) {
     const link = element("a", { href: URL.createObjectURL(blob), download: name });

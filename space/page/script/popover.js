@@ -13,7 +13,7 @@
     opener = anchor = mark;
     popover = element("div", { id: "popover", tabIndex: -1 });
     popover.setAttribute("role", "dialog");
-    popover.setAttribute("aria-label", words.CHANGE);
+    popover.setAttribute("aria-label", mark.getAttribute("aria-label"));
     popover.dataset.change = number;
     popover.append(...[...card.cloneNode(true).childNodes]);
     const [before] = pieces()[2 * number + 1];

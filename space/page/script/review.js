@@ -33,7 +33,7 @@
   function standing() {
     const known = pieces();
     return [...(email()?.childNodes ?? [])].map((node) => {
-      if (node.nodeName === "BR") return "\n";
+      if (node.nodeName === "BR") return node.nextSibling ? "\n" : ""; // one at the end only holds the line open
       if (node.dataset?.side !== undefined) return [numberOf(node), node.dataset.side];
       if (node.dataset?.piece === undefined) return node.textContent;
       const piece = Number(node.dataset.piece);
@@ -42,6 +42,7 @@
   }
 
   function put(items) {
+    closePopover(false);
     const known = pieces();
     email().replaceChildren(...items.map((item) => {
       if (typeof item === "string") return document.createTextNode(drawn(item));
@@ -64,7 +65,10 @@
     }).join("");
   }
 
-  const isTyped = () => standing().some((item) => typeof item === "string") || marks().length !== fresh.length;
+  // Whether it is more than a choice of sides.
+  const isTyped = () => text() !== pieces().map((piece, at) => (
+    typeof piece === "string" ? piece : piece[Number(markOf((at - 1) / 2)?.dataset.side ?? 0)]
+  )).join("");
 
   // ---- choices ----
 
@@ -74,12 +78,15 @@
     if (!mark) return; // deleted by hand
     mark.dataset.side = side;
     mark.setAttribute("aria-pressed", Number(side) > 0);
-    const wording = one(`.pr-wordings [data-wording="${Math.max(1, Number(side))}"]`, cardOf(number) ?? undefined);
-    if (wording && cardOf(number)) mark.replaceChildren(...[...wording.childNodes].map((node) => node.cloneNode(true)));
+    const wording = cardOf(number) && one(`.pr-wordings [data-wording="${Math.max(1, Number(side))}"]`, cardOf(number));
+    if (!wording) return;
+    mark.replaceChildren(...[...wording.childNodes].map((node) => node.cloneNode(true)));
+    mark.setAttribute("aria-label", wording.getAttribute("aria-label"));
   }
 
   function choose(numbers, side) {
     step();
+    typedAt = 0;
     for (const number of numbers) {
       const mark = markOf(number);
       if (!mark) continue;
@@ -93,10 +100,9 @@
   // The same edit in a later run: its words between the same neighbours.
   function keyOf(number) {
     const known = pieces();
-    const [before, after] = known[2 * number + 1];
-    const left = known[2 * number].match(/\S*\s*$/)[0];
-    const right = known[2 * number + 2].match(/^\s*\S*/)[0];
-    return JSON.stringify([left, before, after, right]);
+    const left = known[2 * number].slice(-100).match(/\S*\s*$/)[0];
+    const right = known[2 * number + 2].slice(0, 100).match(/^\s*\S*/)[0];
+    return JSON.stringify([left, ...known[2 * number + 1], right]);
   }
   let decided = remembered("decided", {}, "sessionStorage");
 
@@ -120,7 +126,8 @@
       kinds[card.dataset.of] = (kinds[card.dataset.of] ?? false) || side > 0;
     }
     for (const button of all("#changes [data-kind]")) button.setAttribute("aria-pressed", kinds[button.dataset.kind] ?? false);
-    for (const button of all("#changes [data-undo]")) button.disabled = !(button.dataset.undo === "true" ? past : future).length;
+    // Not `disabled`, which would take the focus away from the one that was pressed last.
+    for (const button of all("#changes [data-undo]")) button.setAttribute("aria-disabled", !(button.dataset.undo === "true" ? past : future).length);
     const accepted = marks().filter((mark) => sideOf(mark) > 0).length;
     const rejected = marks().filter((mark) => mark.dataset.side === "0").length;
     const line = one("#chosen");
@@ -164,6 +171,7 @@
 
   // ---- undo, of choices and of what was typed ----
 
+  let typedAt = 0; // when a letter was typed last
   let past = [];
   let future = [];
 
@@ -177,7 +185,8 @@
 
   function undo(back) {
     const [from, to] = back ? [past, future] : [future, past];
-    if (!from.length) return;
+    if (!from.length || !email()) return;
+    typedAt = 0;
     to.push(state());
     const { items, caret: at } = from.pop();
     const held = document.activeElement?.closest("#result .pr-change");
@@ -206,7 +215,6 @@
     }
   }
 
-  let typedAt = 0;
   document.addEventListener("beforeinput", (event) => {
     if (!event.target.closest?.("#result .pr-email")) return;
     if (event.inputType.startsWith("history")) {
