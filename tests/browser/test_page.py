@@ -723,6 +723,7 @@ def test_no_screen_scrolls_sideways(app: Any, open_page: Open, width: int, dark:
 
 def test_every_control_has_a_name_for_a_screen_reader(page: Page) -> None:
     proofread(page, MISTAKES)
+    expect(page.locator("#changes .pr-card").first).to_be_visible()
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll("main :is(button, input, textarea)")]
           .filter((each) => each.offsetParent && !each.innerText?.trim() && !each.ariaLabel)

@@ -40,7 +40,7 @@
     if (of !== box.value) return; // typed on since
     if (!mirror?.isConnected) {
       mirror = element("div", { id: "underlined", ariaHidden: "true" });
-      box.parentElement.append(mirror);
+      one("#draft").append(mirror); // not into the label, whose text is the name of the text area
     }
     doubts = found.filter((piece) => typeof piece !== "string");
     mirror.replaceChildren(...found.map((piece) => (
@@ -55,8 +55,10 @@
     const box = area();
     const style = getComputedStyle(box);
     for (const name of ["font", "letterSpacing", "lineHeight", "padding", "textAlign", "unicodeBidi", "tabSize"]) mirror.style[name] = style[name];
+    const [inner, outer] = [box, one("#draft")].map((each) => each.getBoundingClientRect());
     Object.assign(mirror.style, {
-      left: `${box.offsetLeft + box.clientLeft}px`, top: `${box.offsetTop + box.clientTop}px`,
+      left: `${inner.left - outer.left - one("#draft").clientLeft + box.clientLeft}px`,
+      top: `${inner.top - outer.top - one("#draft").clientTop + box.clientTop}px`,
       width: `${box.clientWidth}px`, height: `${box.clientHeight}px`,
     });
     mirror.scrollTop = box.scrollTop;

@@ -284,7 +284,7 @@ def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
     ]
     prompts = ("system: Proofread. Check: ; = ,; cat = dog.\nuser: Hi", "system: Proofread.\nuser: Hi")
     line = Shown(render.why(proofread("; teh s on 5", *edits, prompts=prompts))).text
-    assert "measured: very negative, and rude." in line and "2 sentences" in line
+    assert "measured: negative, and rude." in line and "2 sentences" in line
     assert "Proposed by the tagger: ; → , (91%); on → at (60%, suggested)." in line
     assert "Proposed by the language model: teh → the; 5 → 6 (30%, refused)." in line
     assert "cat" not in line and "''" not in line
@@ -294,10 +294,10 @@ def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
 def test_gauges_say_one_thing_in_word_face_and_place() -> None:
     html = render.gauges(strings.DRAFT_TONE, RUDE)
     shown = Shown(html)
-    for part in ("🙁", "very negative", "😠", "rude", strings.SENTIMENT, strings.POLITENESS):
+    for part in ("🙁", "negative", "😠", "rude", strings.SENTIMENT, strings.POLITENESS):
         assert part in shown.text
     assert re.findall(r'aria-valuenow="(\d+)" aria-valuetext="([^"]+)"', html) == [
-        ("20", "very negative"),
+        ("20", "negative"),
         ("12", "rude"),
     ]
 

@@ -111,7 +111,7 @@ def test_the_writers_words_are_respelt_with_their_capitals(text: str, expected: 
         "Open colour.txt for more.", "Open files/colour/grey for more.", "Set fill_colour there.", "Tag it #colour now.",
         "We flew over Pearl Harbour.", "Ask the World Health Organisation.", "Harbour Street is closed.",
         "Grey will call you.", "The PEARL HARBOUR memo is here.", "Use myColour or colourMap.", "Honour,\n\nplease call.",
-        "> the colour of it\n> is grey", "```\ncolour = grey\n```", "Subject: the colour\n\nHello there.",
+        "> the colour of it\n> is grey", "```\ncolour = grey\n```",
         "It is done.\n\nKind regards,\nAnna Grey\nHead of colour",
     ],
 )  # fmt: skip

@@ -135,7 +135,7 @@ def test_drafts_carry_measured_evidence(load: Load, tmp_path: Path) -> None:
     rows = load(path, task="proofread")
     systems = [row["prompt"][0]["content"] for row in rows.train]
     assert systems[0].startswith("Proofread. Sentiment ") and "Check" not in systems[0]
-    assert systems[1].startswith("Polish. Sentiment ") and "Check: Send = Could you please send" in systems[1]
+    assert systems[1].startswith("Polish. Sentiment ") and "Check" not in systems[1]
     assert asked(rows.train) == [row["draft"] for row in drafts[:2]]
     assert rows.dropped == [(str(path), 2, "unknown mode 'translate'")]
 

@@ -109,12 +109,12 @@ def test_what_is_kept_is_json(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["proofread", "polish"])
 def test_a_row_is_asked_byte_for_byte_as_serving_asks(mode: str) -> None:
-    """Joint tagging, names of the whole email, hints to put it kindly: all as in the app."""
+    """Joint tagging, names of the whole email: all as in the app, whose polite wordings are not the model's own."""
     email = (
         "Hi Marek,\n\nMarek have sent the invoise on monday. You must send me the list now!\n"
         "Your team is too slow. He go home to to early.\n\nBest regards,\nAnna\n"
     )
     served = load_proofreader(Settings.from_env()).proofread(email, mode).prompts
-    rows = [Draft(text, mode, email) for (text,) in units(email, ())]
+    rows = [Draft(text, "proofread", email) for (text,) in units(email, ())]
     asked = ["\n".join(f"{m['role']}: {m['content']}" for m in chat) for chat in prompts(rows)]
     assert len(served) >= 2 and set(served) <= set(asked)

@@ -294,7 +294,7 @@ def test_a_run_that_goes_on_measures_no_draft_again(
 
 def test_early_stopping_keeps_the_best(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
     given = options(
-        tiny_llama, questions, tmp_path, max_steps=40, early_stopping_patience=2, learning_rate=0.3
+        tiny_llama, questions, tmp_path, max_steps=40, early_stopping_patience=2, learning_rate=3.0
     )  # so high that it soon gets worse
     first = sft.fine_tune(recipes.arguments(given))
     held_out = [value for _, value in experiments.curve(tmp_path, "eval_loss")]
