@@ -103,7 +103,7 @@
         const others = remembered("history", []).filter((entry) => entry.time !== shown.time && (entry.draft !== shown.draft || entry.typed));
         store([shown, ...others]);
         keepResult();
-        listHistory();
+        if (!old) listHistory(); // else a click on the list that is being made anew would be lost
         if (marks().some((mark) => mark.dataset.side !== fresh[numberOf(mark)].dataset.side) || old?.items) ask("#rescore", 0);
       }
       hideDismissed();
