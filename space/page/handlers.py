@@ -216,7 +216,9 @@ class Handlers:
         try:
             check_text(text, strings.DRAFT)
             how = Options(dialect=dialect, terms=terms).arguments()
-            found = self._models.doubts(text, protected_terms=how["protected_terms"], dialect=how["dialect"])
+            found = self._models.proofreader.doubts(
+                text, protected_terms=how["protected_terms"], dialect=how["dialect"]
+            )
         except UserError:
             return "[]"
         parts = render.pieces(text, found)

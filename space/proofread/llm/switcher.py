@@ -12,11 +12,9 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from space import __version__
 from space.errors import UserError
-from space.proofread.edits import Edit
 from space.proofread.llm.engine import Engine
 from space.proofread.llm.hub import ModelFile
 from space.proofread.llm.memory import NotEnoughMemory
@@ -79,10 +77,6 @@ class ModelSwitcher:
         known = {"gguf_sha256": held.digest if held else "", "revision": self.revision}
         versions = {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION}
         return versions | {name: value for name, value in known.items() if value}
-
-    def doubts(self, draft: str, **options: Any) -> tuple[Edit, ...]:
-        """`Proofreader.doubts`, which needs no model and waits for none."""
-        return self._proofreader.doubts(draft, **options)
 
     def out_of_time(self) -> Callable[[], bool]:
         """Says True once a run that begins now has had the time that one may take."""
