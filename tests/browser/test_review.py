@@ -49,7 +49,6 @@ def test_a_word_that_is_ignored_for_good_is_a_protected_one(page: Page) -> None:
     proofread(page, DRAFT + " Thank you.")
     assert "recieved" in result(page)
     expect(page.locator("#result .pr-change", has_text="recieved")).to_have_count(0)
-    page.evaluate("localStorage.removeItem('proofreader.settings')")
 
 
 def test_choices_and_typing_can_be_undone_and_redone(page: Page) -> None:
@@ -222,7 +221,6 @@ def test_a_check_can_be_dismissed_for_good(page: Page) -> None:
     proofread(page, text + "\nAnna\n")
     expect(checks.last).to_be_visible()
     expect(checks.first).to_be_hidden()
-    page.evaluate("localStorage.removeItem('proofreader.dismissed')")
 
 
 def test_the_sentences_that_make_an_email_blunt_are_named(page: Page) -> None:

@@ -390,6 +390,6 @@ def test_whole_emails(path: Path, line_break: str) -> None:
     ids=lambda draft: repr(draft[:12]),
 )
 def test_hostile_drafts_take_no_longer(draft: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     assert join(split(draft)) == draft
-    assert time.process_time() - began < 2.0  # measured: 0.2 s of processor time at most
+    assert time.thread_time() - began < 10  # measured: 0.2 s at most; a minute and more if each line looks at all others
