@@ -1,7 +1,7 @@
 """LanguageTool's HTTP protocol as values: what a client asks, and edits as the matches of an answer.
 
 request = Request.read({"text": "I has recieved it.", "language": "en-US"})
-answer(request, passages.read(proofreader, request.text.plain, request.dialect))     # JSON
+answer(request, proofreader.edits(request.text.plain, dialect=request.dialect))     # JSON
 
 The fields are those of https://languagetool.org/http-api/, as its server reads and writes them: offsets count UTF-16 code
 units of the text that the client has, markup included. What such a server has and this one has not is ignored.

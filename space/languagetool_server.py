@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from space.api import UNEXPECTED, check_text, error_line
 from space.clients import Buckets, client_key
 from space.errors import UserError
 from space.languagetool import Request, answer, languages
-from space.proofread.passages import Passages, Reading
+from space.proofread.passages import Reading
 from space.server import OTHERS, TOO_OFTEN
 from space.turns import Turn
 from space.web import CHECKS
@@ -50,7 +49,7 @@ def routes(
     Clients ask at every pause of their writer. A text whose passages were all read before is answered beside the queue and
     takes nothing of its client's emails; what is new in one waits like an email, for as long as the client does.
     """
-    passages, asks = Passages(), Buckets(OTHERS * rate_limit)
+    asks = Buckets(OTHERS * rate_limit)
 
     async def check(request: HttpRequest) -> Response:
         fields = dict(request.query_params) | _form(await request.body())
@@ -62,9 +61,9 @@ def routes(
             raise HTTPException(429, TOO_OFTEN.format(seconds=seconds), {"Retry-After": str(seconds)})
         if models is None or models.problem:
             raise HTTPException(503, problem if models is None else models.problem)
-        reading = await run_in_threadpool(_recalled, models, passages, asked)
+        reading = await run_in_threadpool(_recalled, models, asked)
         if reading.unread_words:
-            turn = Turn(lambda is_over: _read(models, passages, asked, is_over), reading.unread_words)
+            turn = Turn(lambda is_over: _read(models, asked, is_over), reading.unread_words)
             reading = await in_turn(request, turn)
         return JSONResponse(await run_in_threadpool(answer, asked, reading))
 
@@ -92,19 +91,13 @@ def _form(body: bytes) -> dict[str, str]:
         raise UserError(f"This form has more than {MAX_FIELDS} fields: send fewer.") from None
 
 
-def _recalled(models: ModelSwitcher, passages: Passages, asked: Request) -> Reading:
-    return passages.recall(models.proofreader, asked.text.plain, asked.dialect, _version(models))
+def _recalled(models: ModelSwitcher, asked: Request) -> Reading:
+    return models.proofreader.edits(asked.text.plain, dialect=asked.dialect, stop=lambda: True)
 
 
-def _read(models: ModelSwitcher, passages: Passages, asked: Request, is_over: Callable[[], bool]) -> Reading:
+def _read(models: ModelSwitcher, asked: Request, is_over: Callable[[], bool]) -> Reading:
     proofreader, late = models.switch(), models.out_of_time()
-    return passages.read(
-        proofreader, asked.text.plain, asked.dialect, _version(models), lambda: is_over() or late()
-    )
-
-
-def _version(models: ModelSwitcher) -> str:
-    return json.dumps(models.versions())
+    return proofreader.edits(asked.text.plain, dialect=asked.dialect, stop=lambda: is_over() or late())
 
 
 def _in_one_line(

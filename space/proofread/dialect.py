@@ -113,6 +113,17 @@ def _read(name: str, path: Path) -> dict[str, str]:
     return found
 
 
+def is_respelling(before: str, after: str) -> bool:
+    """Whether one word became the other only as it is spelt elsewhere: neither is wrong, unless a dialect was asked for.
+
+    >>> is_respelling("licence", "license"), is_respelling("Color", "Colour"), is_respelling("recieve", "receive")
+    (True, True, False)
+    """
+    dialects = [Dialect.load(name) for name in DIALECTS]
+    ways = ((before, after), (after, before))
+    return any(dialect.spelling(wrong) == right for dialect in dialects for wrong, right in ways)
+
+
 # --- beside a model -------------------------------------------------------------------------------
 
 

@@ -25,7 +25,6 @@ from space.proofread.units import Email, Unit
 from space.proofread.words import WORD
 
 MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
-AT_A_TIME = 8  # units that are measured together: fast, and soon enough over to be stopped
 _LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
 KINDER = ("polish", "friendly")  # modes in which a blunt sentence is put more kindly
 _SHORT = 4  # words; fewer are rarely a sentence, unless the first is a subject ("They was late.")
@@ -114,13 +113,13 @@ class Measured:
 
 
 def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterator[Measured]:
-    """Each unit of the email with its evidence, measured a few at a time, joint context included."""
+    """Each unit of the email with its evidence, measured a passage at a time, joint context included."""
     respellings = options.dialect.respellings(email.draft, email.parts) if options.dialect else []
-    for units in _batches(email.units):
-        texts = [unit.text for unit in units]
-        tones = classifiers.tone.score(texts, email.people)
-        tags = classifiers.tagger.tag_run(texts, email.people)
-        for unit, tone, tagged in zip(units, tones, tags, strict=True):
+    for passage in email.passages():
+        texts = [unit.text for unit in passage.units]
+        tones = classifiers.tone.score(texts, passage.people)
+        tags = classifiers.tagger.tag_run(texts, passage.people)
+        for unit, tone, tagged in zip(passage.units, tones, tags, strict=True):
             proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.judge)
             if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
                 proposals = [e for e in proposals if not classifiers.lexicon.knows(e.before.strip())]
@@ -136,14 +135,6 @@ def rewords(edit: Edit) -> bool:
     old, new = (WORD.findall(text.lower()) for text in (before, after))
     capital = before[:1].isupper() == after[:1].isupper()
     return bool(old and new) and old != new and capital and before[-1].isalpha() == after[-1].isalpha()
-
-
-def _batches(units: Sequence[Unit]) -> Iterator[Sequence[Unit]]:
-    """The units as they are measured: a subject by itself, so that the body is read as it is without one."""
-    subjects = [unit for unit in units if unit.kind == "subject"]
-    body = units[len(subjects) :]
-    yield from ([unit] for unit in subjects)
-    yield from (body[first : first + AT_A_TIME] for first in range(0, len(body), AT_A_TIME))
 
 
 def _measured(

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from space.errors import UserError
 from space.proofread import voice
@@ -23,15 +24,16 @@ from space.proofread.checks import Check, check
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
-from space.proofread.dialect import Dialect, merged
+from space.proofread.dialect import Dialect, is_respelling, merged
 from space.proofread.edits import Edit, apply, canonical, diff
-from space.proofread.evidence import AT_A_TIME, Classifiers, Measured, Options, measure, rewords
+from space.proofread.evidence import KINDER, Classifiers, Measured, Options, measure, rewords
 from space.proofread.headers import Headers
 from space.proofread.judge import Judge, Odds, is_open
 from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
+from space.proofread.passages import Passages, Read, Reading, key_of
 from space.proofread.policy import BEYOND, UNLIKELY, Thresholds, says_something_else
 from space.proofread.polish import NOT_FOUND, Wording, asked, contempt, may_order, wordings
 from space.proofread.prompt import GOALS, Message, messages
@@ -40,8 +42,8 @@ from space.proofread.protect import UNKNOWN, refusal
 from space.proofread.reasons import reason
 from space.proofread.rewording import as_one, best, by_sentence, opening
 from space.proofread.style import restyled
+from space.proofread.units import AT_A_TIME, EDITABLE, Email, Skipped, Unit
 from space.proofread.units import MAX_WORDS as MAX_WORDS
-from space.proofread.units import Email, Skipped, Unit
 from space.proofread.units import spoken as spoken
 from space.proofread.words import WORD
 from space.settings import Settings, require_models
@@ -154,12 +156,18 @@ class _Run:
     prompts: list[str] = field(default_factory=list)
     openings: list[str] = field(default_factory=list)  # of sentences that were put more kindly
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the same passage is answered the same again."""
+        return self.sampling.temperature == 0
+
 
 class Proofreader:
     """Proofreads with one engine and one set of classifiers; both are safe to share between threads."""
 
     def __init__(self, engine: Engine, classifiers: Classifiers, dialects: Path | None = None) -> None:
         self.engine, self.classifiers, self._dialects = engine, classifiers, dialects
+        self._memory: WeakKeyDictionary[Engine, Passages] = WeakKeyDictionary()  # goes with its engine
 
     @property
     def tone(self) -> ToneClassifier:
@@ -198,44 +206,57 @@ class Proofreader:
         run = _Run(email, options, sampling, stop)
         before = self._tone(email, ())
         edits: list[Edit] = []
-        stopped = False
-        for done, measured in enumerate(clock.timed("scores", measure(email, self.classifiers, options))):
-            if stopped := stop():
+        applied: tuple[Edit, ...] = ()
+        done = toned = 0
+        if email.units:
+            yield Progress(0, len(email.units), ())
+        for count, found in self._found(run, clock):
+            edits += found
+            if stop():  # then this unit may not have been read to its end
                 break
+            done += count
             applied = tuple(edit for edit in edits if edit.status == "applied")
-            yield Progress(done, len(email.units), applied)
-            if applied and done % AT_A_TIME == 0:
+            if done < len(email.units):
+                yield Progress(done, len(email.units), applied)
+            if applied and done - toned >= AT_A_TIME:
                 # Read bit by bit, the tone of the result is soon known when the run ends or is stopped.
                 clock.call("scores", partial(self._tone, email, applied))
-            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
-            edits += self._for_the_user(own, draft)
-            stopped = stop()  # then this unit may not have been read to its end
+                toned = done
+        stopped = done < len(email.units)
         applied = tuple(edit for edit in edits if edit.status == "applied")
         after = clock.call("rescore", partial(self._tone, email, applied)) if applied else before
         first, last = clock.call(
             "rescore", partial(self._causes, draft, before, applied, after, email, stopped)
         )
         yield Proofread(
-            draft, tuple(sorted(edits, key=lambda edit: (edit.start, edit.end))), before, after, email.skipped,
+            draft, tuple(sorted(edits, key=_place)), before, after, email.skipped,
             (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, first, last,
             check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
 
     def edits(
-        self, email: Email, *, dialect: str | None = None, stop: Callable[[], bool] = lambda: False
-    ) -> list[Edit] | None:
-        """The corrections of an email's units, of every status, without its tone; None if `stop` said True before the end.
-
-        Of an email that has only some of its units those alone are read, with what is known of the whole.
-        """
+        self, draft: str, *, dialect: str | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> Reading:
+        """The corrections of a draft, without its tone. Once `stop` says True only what is remembered is given, and no model asked."""
         options = Options("proofread", self._dialect(dialect), self.engine.general)
-        run = _Run(email, options, Sampling(), stop)
-        found: list[Edit] = []
-        for measured in measure(email, self.classifiers, options):
-            if stop():
-                return None
-            found += self._for_the_user([*measured.refused, *self._unit(measured, run)], email.draft)
-        return None if stop() else found
+        email = Email.read(draft, self.classifiers.lexicon, unit=self.engine.unit)
+        run, clock = _Run(email, options, Sampling(), stop), _Clock()
+        edits: list[Edit] = []
+        unread = 0
+        for passage in email.passages():
+            known = self._recalled(passage, run)
+            found = (
+                known.edits if known else [edit for some in self._read(passage, run, clock) for edit in some]
+            )
+            if known or not stop():
+                edits += found
+            else:
+                unread += sum(len(unit.text.split()) for unit in passage.units)
+        sentences = [
+            (each.start, each.start + len(each.text)) for each in email.parts if each.kind in EDITABLE
+        ]
+        notes = (*email.notes, *([STOPPED] if unread else []))
+        return Reading(tuple(sorted(edits, key=_place)), tuple(sentences), notes, unread)
 
     def doubts(
         self, draft: str, *, protected_terms: Iterable[str] = (), dialect: str | None = None
@@ -248,12 +269,22 @@ class Proofreader:
         email = Email.read(draft, self.classifiers.lexicon, unit=self.engine.unit, terms=protected_terms)
         run = _Run(email, options, Sampling(), lambda: False)
         found: list[Edit] = []
-        for measured in measure(email, self.classifiers, options):
-            possible, _ = self._possible(measured, run)
+        for passage in email.passages():
+            key, start = key_of(passage, "doubts", dialect), passage.units[0].start
+            known = self._passages.get(key)
+            if known is None:
+                known = Read(tuple(self._doubted(passage, run))).moved(-start)
+                self._passages.put(key, known)
+            found += known.moved(start).edits
+        return tuple(found)
+
+    def _doubted(self, passage: Email, run: _Run) -> Iterator[Edit]:
+        for measured in measure(passage, self.classifiers, run.options):
+            likely = [edit for edit in measured.candidates if edit.score >= _DOUBTED]
+            possible, _ = self._possible(replace(measured, candidates=tuple(likely)), run)
             judged = [self.classifiers.thresholds.decide(edit, proposed=True) for edit in possible]
-            likely = chosen([edit for edit in judged if edit.status == "applied"], _DOUBTED)
-            found += measured.unit.place(likely)
-        return tuple(self._for_the_user(found, draft))
+            applied = chosen([edit for edit in judged if edit.status == "applied"], _DOUBTED)
+            yield from self._for_the_user(list(measured.unit.place(applied)), run.email.draft)
 
     def _dialect(self, name: str | None) -> Dialect | None:
         if name is None:
@@ -277,6 +308,43 @@ class Proofreader:
         for edit in edits:
             why = edit.reason or reason(edit, self.classifiers.lexicon, draft, applied)
             yield replace(edit, kind=shown_kind(edit.kind, edit.before, edit.after), reason=why)
+
+    # ---- one passage ----
+
+    @property
+    def _passages(self) -> Passages:
+        return self._memory.setdefault(self.engine, Passages())
+
+    def _found(self, run: _Run, clock: _Clock) -> Iterator[tuple[int, Sequence[Edit]]]:
+        """The edits of the next units, and of how many; a passage that was read before is there at once."""
+        for passage in run.email.passages():
+            if known := self._recalled(passage, run):
+                yield len(passage.units), known.edits
+            else:
+                yield from ((1, found) for found in self._read(passage, run, clock))
+
+    def _recalled(self, passage: Email, run: _Run) -> Read | None:
+        known = self._passages.get(_key(passage, run)) if run.is_repeatable else None
+        if known is None:
+            return None
+        run.prompts.extend(known.prompts)
+        run.openings.extend(known.openings)
+        return known.moved(passage.units[0].start)
+
+    def _read(self, passage: Email, run: _Run, clock: _Clock) -> Iterator[list[Edit]]:
+        """The edits of a passage, unit by unit, which are then remembered unless the run is to stop."""
+        key, prompts, openings = _key(passage, run), len(run.prompts), len(run.openings)
+        made: list[Edit] = []
+        for measured in clock.timed("scores", measure(passage, self.classifiers, run.options)):
+            if run.stop():
+                return
+            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
+            found = list(self._for_the_user(own, run.email.draft))
+            made += found
+            yield found
+        if run.is_repeatable and not run.stop():
+            read = Read(tuple(made), tuple(run.prompts[prompts:]), tuple(run.openings[openings:]))
+            self._passages.put(key, read.moved(-passage.units[0].start))
 
     # ---- one unit ----
 
@@ -496,10 +564,25 @@ class Proofreader:
         return rewritten.politeness.value - measured.tone.politeness.value
 
 
+def _key(passage: Email, run: _Run) -> bytes:
+    options = run.options
+    # A kinder wording is chosen so that it begins otherwise than the ones before it.
+    before = run.openings if options.mode in KINDER else ()
+    return key_of(passage, options.mode, options.dialect and options.dialect.name, run.sampling, before)
+
+
+def _place(edit: Edit) -> tuple[int, int]:
+    return edit.start, edit.end
+
+
 def _may_change(edit: Edit, measured: Measured) -> bool:
-    """Whether an edit leaves alone what is the writer's own: emoji, and how a greeting, an item or a line begins and ends."""
+    """Whether an edit leaves alone what is the writer's own: spelling by country, emoji, how a greeting, an item or a line begins and ends."""
     text, unit = measured.unit.text, measured.unit
-    if _is_beside_symbol(edit, text) or (unit.kind == "subject" and not rewords(edit)):
+    if (
+        is_respelling(edit.before, edit.after)
+        or _is_beside_symbol(edit, text)
+        or (unit.kind == "subject" and not rewords(edit))
+    ):
         return False
     framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
     return not framed or not _is_frame(edit, text, unit.kind)

@@ -22,10 +22,12 @@ from space.proofread.protect import Span, protected_spans
 from space.proofread.words import WORD
 
 MAX_WORDS = 2000  # of one email; what follows is returned as it is
+AT_A_TIME = 8  # units of a passage at most: measured together, fast, and soon enough over to be stopped
 _COMMON = 2000  # occurrences in the word list of a word that a heading surely means
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")  # control characters, lone surrogates
 _LATIN = re.compile(r"[A-Za-z]")  # without one there is no English word
 BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\r?\n|\r[^\S\r\n]*\r")  # between two of them
 _NEVER_READ = {
     "quote": ("a quoted reply", "quoted replies"),
     "code": ("code or a table", "pieces of code or tables"),
@@ -133,6 +135,37 @@ class Email:
     def within(self, unit: Unit) -> list[Span]:
         """The protected spans of a unit."""
         return [span for span in self.spans if span.start < unit.end and unit.start < span.end]
+
+    def passages(self) -> Iterator[Email]:
+        """The email again and again, each time with the next units alone and what is known of them: of one paragraph, or a subject.
+
+        A passage is read by itself, so that what was made of it holds as long as its own letters do not change.
+        """
+        run: list[Unit] = []
+        for unit in self.units:
+            if run and (
+                len(run) == AT_A_TIME
+                or run[-1].kind == "subject"
+                or _PARAGRAPH.search(self.draft, run[-1].end, unit.start)
+            ):
+                yield self._alone(run)
+                run = []
+            run.append(unit)
+        if run:
+            yield self._alone(run)
+
+    def _alone(self, units: Sequence[Unit]) -> Email:
+        start, end = units[0].start, units[-1].end
+        text = self.draft[start:end]
+        return replace(
+            self,
+            units=tuple(units),
+            parts=tuple(
+                each for each in self.parts if each.start < end and start < each.start + len(each.text)
+            ),
+            spans=tuple(span for span in self.spans if span.start < end and start < span.end),
+            names=frozenset(name for name in self.names if name in text),
+        )
 
     def spoken(self, edits: Sequence[Edit] = ()) -> str:
         """What the writer says in the body, after these edits: that is what has a tone."""

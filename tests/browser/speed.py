@@ -21,11 +21,11 @@ SHIFT = """() => {
   new PerformanceObserver((list) => { for (const each of list.getEntries()) window.shift += each.value; })
     .observe({ type: "layout-shift" });
 }"""
-# From a letter typed at the end of the draft, in front of the last word, until the lines under it are drawn anew.
+# From the last letter of a sentence that is typed before the closing until the lines under it are drawn.
 UNDERLINE = """async () => {
   const area = document.querySelector("#draft textarea");
   const began = performance.now();
-  area.value = `${area.value} Please sent it`;
+  area.value = area.value.replace("\\n\\nKind regards", " Please sent it to Petr.$&");
   area.dispatchEvent(new Event("input", { bubbles: true }));
   const drawn = () => document.querySelector("#underlined")?.textContent === `${area.value}\\n`;
   while (!drawn()) await new Promise((later) => setTimeout(later, 5));

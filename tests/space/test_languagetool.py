@@ -24,8 +24,7 @@ from space import languagetool, languagetool_server, turns, web
 from space.errors import UserError
 from space.languagetool import Annotated, Request, answer, rule_id
 from space.proofread.edits import KINDS, SOURCES, Edit
-from space.proofread.passages import Passages, Reading
-from space.proofread.pipeline import STOPPED
+from space.proofread.passages import Reading
 from tests.space.test_api import LONG, ROOT, WAIT_SECONDS, Served, join, served, until
 from tests.space.test_web import began, client_at, limited
 
@@ -229,81 +228,6 @@ def test_a_bad_request_gets_one_line(fields: dict[str, str], line: str) -> None:
     assert str(raised.value).startswith(line) and "\n" not in str(raised.value)
 
 
-# ---- passages that were read before ----
-
-EMAIL = f"Dear Tom,\n\n{WRONG}\n\nHe dont know it yet. It is a answer to you.\n\nBest regards,\nAnna"
-
-
-class Reads:
-    """What a proofreader was asked to read."""
-
-    def __init__(self, served: Served, patch: pytest.MonkeyPatch) -> None:
-        self.texts: list[str] = []
-        original = type(served.proofreader).edits
-
-        def noted(proofreader: Any, email: Any, **options: Any) -> Any:
-            self.texts.append(email.draft[email.units[0].start : email.units[-1].end])
-            return original(proofreader, email, **options)
-
-        patch.setattr(type(served.proofreader), "edits", noted)
-
-
-@pytest.fixture
-def reads(served: Served, monkeypatch: pytest.MonkeyPatch) -> Reads:
-    return Reads(served, monkeypatch)
-
-
-def test_only_the_passage_that_changed_is_read_again(served: Served, reads: Reads) -> None:
-    passages = Passages()
-    first = passages.read(served.proofreader, EMAIL)
-    assert reads.texts == ["Dear Tom,", WRONG, "He dont know it yet. It is a answer to you."]
-    assert {EMAIL[e.start : e.end] for e in first.edits if e.status == "applied"} >= {
-        "have",
-        "recieved",
-        "dont",
-    }
-    assert passages.recall(served.proofreader, EMAIL) == first and not first.unread_words
-    reads.texts.clear()
-    longer = EMAIL.replace("Dear Tom", "Dear Thomas").replace("yet.", "now.")
-    known = passages.recall(served.proofreader, longer)
-    assert known.unread_words == 13 and {longer[e.start : e.end] for e in known.edits} >= {"have", "recieved"}
-    again = passages.read(served.proofreader, longer)
-    assert reads.texts == ["Dear Thomas,", "He dont know it now. It is a answer to you."]
-    assert again == Passages().read(served.proofreader, longer), "memory changes nothing"
-
-
-def test_memory_knows_dialects_and_models_apart(served: Served, reads: Reads) -> None:
-    passages, text = Passages(), "Please organise the colors today."
-    for dialect, version in ((None, "a"), ("american", "a"), ("british", "a"), ("british", "b")):
-        passages.read(served.proofreader, text, dialect, version)
-    assert len(reads.texts) == 4
-    spelt = passages.recall(served.proofreader, text, "american", "a").edits
-    assert [(each.before, each.after) for each in spelt] == [("organise", "organize")]
-
-
-def test_memory_is_bounded_and_forgets_what_was_used_longest_ago(served: Served) -> None:
-    passages = Passages(max_passages=2)
-    texts = ["He have it.", "She have it.", "It have it."]
-    for text in (texts[0], texts[1], texts[0], texts[2]):
-        passages.read(served.proofreader, text)
-    unread = [passages.recall(served.proofreader, text).unread_words for text in texts]
-    assert unread == [0, 3, 0]
-    tight = Passages(max_characters=10)
-    assert (
-        tight.read(served.proofreader, WRONG).edits
-        and tight.recall(served.proofreader, WRONG).unread_words == 5
-    )
-
-
-def test_a_reading_that_is_stopped_says_so_and_keeps_what_it_has(served: Served, reads: Reads) -> None:
-    passages = Passages()
-    stopped = passages.read(served.proofreader, EMAIL, stop=lambda: len(reads.texts) > 2)
-    assert STOPPED in stopped.notes and stopped.unread_words == 11
-    assert {EMAIL[e.start : e.end] for e in stopped.edits} >= {"have", "recieved"}
-    assert passages.read(served.proofreader, EMAIL).unread_words == 0
-    assert reads.texts.count(WRONG) == 1
-
-
 # ---- over HTTP ----
 
 
@@ -407,9 +331,7 @@ def test_what_is_known_is_answered_while_the_model_works_and_the_rest_waits(
         served.gate.set()
 
 
-def test_a_check_that_nobody_waits_for_loses_its_turn(
-    served: Served, http: httpx.Client, reads: Reads
-) -> None:
+def test_a_check_that_nobody_waits_for_loses_its_turn(served: Served, http: httpx.Client) -> None:
     text = "She have gone before it was read."
     served.gate.clear()
     try:
@@ -421,7 +343,7 @@ def test_a_check_that_nobody_waits_for_loses_its_turn(
     finally:
         served.gate.set()
     assert check(http, "It have come.").status_code == 200
-    assert text not in reads.texts and turns.TURNS._turns == {}
+    assert served.proofreader.edits(text, stop=lambda: True).unread_words == 7 and turns.TURNS._turns == {}
 
 
 def test_a_text_that_is_known_costs_nothing_and_a_new_one_by_its_words(
