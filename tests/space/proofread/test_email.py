@@ -392,4 +392,6 @@ def test_whole_emails(path: Path, line_break: str) -> None:
 def test_hostile_drafts_take_no_longer(draft: str) -> None:
     began = time.thread_time()
     assert join(split(draft)) == draft
-    assert time.thread_time() - began < 10  # measured: 0.2 s at most; a minute and more if each line looks at all others
+    assert (
+        time.thread_time() - began < 10
+    )  # measured: 0.2 s at most; a minute and more if each line looks at all others
