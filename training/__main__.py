@@ -21,6 +21,8 @@ COMMANDS = {
     "tagger": ("base", "says of every word what should stand there"),
     "reader": ("base", "how the language model reads: LoRA that tells right edits from wrong ones"),
     "tone": ("base", "sentiment, politeness and correctness classifiers"),
+    "inspect": ("finetune", "what is in a data set: rows left out, lengths, duplicates, overlap"),
+    "forecast": ("finetune", "memory, steps, time and cost of a fine-tuning, before it"),
     "sft": ("finetune", "LoRA fine-tuning of any causal language model"),
     "prefer": ("finetune", "DPO or KTO from rows of preferences"),
     "search": ("finetune", "hyperparameters by successive halving, random search or sweeps"),

@@ -187,11 +187,11 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase, folder: P
     _report(chosen.dropped)
     if not train:
         raise UserError("no row is left to learn from: they were all too long, or held out")
-    parts = [as_rows(train), as_rows(validation)]
+    learnt, held = as_rows(train), as_rows(validation)
     digest = hashlib.sha256()
-    for part in parts:
+    for part in (learnt, held):
         digest.update(json.dumps(part, ensure_ascii=False, sort_keys=True).encode())
-    return Data(*parts, digest.hexdigest(), chosen.dropped, [item.tokens for item in train])
+    return Data(learnt, held, digest.hexdigest(), chosen.dropped, [item.tokens for item in train])
 
 
 def choose(
