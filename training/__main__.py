@@ -21,6 +21,8 @@ COMMANDS = {
     "tagger": ("base", "says of every word what should stand there"),
     "reader": ("base", "how the language model reads: LoRA that tells right edits from wrong ones"),
     "tone": ("base", "sentiment, politeness and correctness classifiers"),
+    "inspect": ("finetune", "what is in a data set: rows left out, lengths, duplicates, overlap"),
+    "forecast": ("finetune", "memory, steps, time and cost of a fine-tuning, before it"),
     "sft": ("finetune", "LoRA fine-tuning of any causal language model"),
     "prefer": ("finetune", "DPO or KTO from rows of preferences"),
     "search": ("finetune", "hyperparameters by successive halving, random search or sweeps"),
@@ -30,6 +32,7 @@ COMMANDS = {
     "judge": ("evaluation", "win rate of one model over another, by a language model"),
     "benchmarks": ("evaluation", "general benchmarks by lm-evaluation-harness"),
     "retrain": ("release", "feedback -> a new model, released only if it is better"),
+    "studio": ("studio", "all of this on a page, without writing code"),
     "bench": ("finetune", "tokens/s, MFU and memory of fine-tuning on this machine"),
 }
 _WRITE_FAILED = (

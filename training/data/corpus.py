@@ -20,8 +20,9 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from space.errors import UserError
 from space.proofread.lexicon import save
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     rng = random.Random(args.seed)
-    excluded = set(_runs(text for path in args.exclude for text in _strings(path)))
+    excluded = set(runs(text for path in args.exclude for text in strings(read_rows(path))))
     args.out.mkdir(parents=True, exist_ok=True)
     known = _spelling_words()
     seen: set[str] = set()
@@ -72,10 +73,10 @@ def run(args: argparse.Namespace) -> None:
             with (args.out / f"{name}.jsonl").open("w", encoding="utf-8") as out:
                 for row in (row for path in paths for row in read_rows(path)):
                     text, source = renumber(row["text"]), row.get("source", "")
-                    if excluded.intersection(_runs([text])):
+                    if excluded.intersection(runs([text])):
                         dropped += 1
                         text = "\n".join(
-                            line for line in text.split("\n") if not excluded.intersection(_runs([line]))
+                            line for line in text.split("\n") if not excluded.intersection(runs([line]))
                         )
                     plain.write(json.dumps({"text": text, "source": source}, ensure_ascii=False) + "\n")
                     words.update(_mid_sentence_words(text))
@@ -206,16 +207,17 @@ def _units(text: str, rng: random.Random) -> Iterator[str]:
             i += n
 
 
-def _runs(texts: Iterable[str]) -> Iterator[int]:
+def runs(texts: Iterable[str]) -> Iterator[int]:
+    """Hashes of every eight words in a row: a text that shares one with an evaluation text is left out."""
     for text in texts:
         words = re.findall(r"[a-z0-9]+", text.lower())
-        for i in range(max(1, len(words) - _EXCLUDE_WORDS + 1)):
-            if len(words) >= _EXCLUDE_WORDS:
-                yield hash(tuple(words[i : i + _EXCLUDE_WORDS]))
+        for i in range(len(words) - _EXCLUDE_WORDS + 1):
+            yield hash(tuple(words[i : i + _EXCLUDE_WORDS]))
 
 
-def _strings(path: Path) -> Iterator[str]:
-    for row in read_rows(path):
+def strings(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """All texts in the rows of an evaluation set."""
+    for row in rows:
         for value in row.values():
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):

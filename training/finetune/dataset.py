@@ -61,8 +61,8 @@ class Data:
 
 
 @dataclass
-class _Item:
-    """One row on its way: `prompt` is a chat, or a draft that has not been rendered yet."""
+class Item:
+    """One row on its way: `prompt` is a chat, or a draft that has no evidence yet."""
 
     source: str
     index: int
@@ -73,6 +73,43 @@ class _Item:
     email: str = ""  # that the draft is a sentence of, if it is known
     tokens: int = 0  # of prompt and completion
     answer: int = 0  # of the completion
+
+    @property
+    def asked(self) -> str:
+        """What the prompt says, without a system message."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return "\n\n".join(each["content"] for each in self.prompt if each["role"] != "system")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set as it was read: its columns, those that were taken, and its usable rows."""
+
+    name: str
+    rows: int
+    columns: list[str]
+    inputs: list[str]
+    output: str | None  # None where `inputs` is a column of messages
+    items: list[Item]
+    dropped: list[Dropped]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Rows before drafts get their evidence."""
+
+    train: list[Item]
+    validation: list[Item]
+    dropped: list[Dropped]
+
+
+class UnknownColumns(UserError):
+    """No name of a data set's columns says what it is for; `columns` are all of its `rows` rows."""
+
+    def __init__(self, message: str, columns: Sequence[str], rows: int = 0) -> None:
+        super().__init__(message)
+        self.columns, self.rows = list(columns), rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,39 +180,71 @@ def load(args: argparse.Namespace, tokenizer: PreTrainedTokenizerBase, folder: P
     corrected text teaches to stop in the middle. What is measured on drafts is stored in `folder`, if there is one, and found
     there again. UserError for data that cannot be read or has no usable row.
     """
-    _check(args)
+    chosen = choose(args, tokenizer)
+    train, validation = with_evidence(
+        (chosen.train, chosen.validation), args, tokenizer, chosen.dropped, folder
+    )
+    _report(chosen.dropped)
+    if not train:
+        raise UserError("no row is left to learn from: they were all too long, or held out")
+    learnt, held = as_rows(train), as_rows(validation)
+    digest = hashlib.sha256()
+    for part in (learnt, held):
+        digest.update(json.dumps(part, ensure_ascii=False, sort_keys=True).encode())
+    return Data(learnt, held, digest.hexdigest(), chosen.dropped, [item.tokens for item in train])
+
+
+def choose(
+    args: argparse.Namespace,
+    tokenizer: PreTrainedTokenizerBase | None,
+    sources: Sequence[Source] | None = None,
+) -> Chosen:
+    """The first half of `load`: all but evidence. `sources` are those of `args.dataset`, if they were read already.
+
+    Without a tokenizer no row is too long or too short, and the longest completions are those with the most characters.
+    """
+    check(args)
     dropped: list[Dropped] = []
-    sets = [_clean(name, args.split, args, tokenizer, dropped) for name in args.dataset]
-    train = _mixed(sets, args.mixture_weights, args.seed)
+    if sources is None:
+        sources = [survey(name, args.split, args) for name in args.dataset]
+    train = _mixed(
+        [_usable(each, args, tokenizer, dropped) for each in sources], args.mixture_weights, args.seed
+    )
     if args.validation:
-        validation = _clean(args.validation, args.validation_split, args, tokenizer, dropped)
+        own = survey(args.validation, args.validation_split, args)
+        validation = _usable(own, args, tokenizer, dropped)
         train = _without(train, {key for item in validation for key in item.keys}, dropped)
     else:
         train, validation = _split(train, args.validation_share, args.seed)
-    train = _selected(train, args)
-    drafts = [item for item in (*train, *validation) if isinstance(item.prompt, str)]
-    if drafts:  # evidence takes time, so only what was selected gets it; it may make a row too long
-        chats = prompts(
-            [Draft(str(item.prompt), item.mode, item.email) for item in drafts], args.tagger, folder
-        )
-        for item, chat in zip(drafts, chats, strict=True):
-            item.prompt = chat
-        train, validation = (_bounded(part, args, tokenizer, dropped) for part in (train, validation))
-    _report(dropped)
-    if not train:
-        raise UserError("no row is left to learn from: they were all too long, or held out")
-    rows = [
+    return Chosen(_selected(train, args), validation, dropped)
+
+
+def with_evidence(
+    parts: Sequence[list[Item]],
+    args: argparse.Namespace,
+    tokenizer: PreTrainedTokenizerBase,
+    dropped: list[Dropped],
+    folder: Path | None = None,
+) -> list[list[Item]]:
+    """The items with evidence for their drafts, without those that it makes too long."""
+    drafts = [item for part in parts for item in part if isinstance(item.prompt, str)]
+    if not drafts:  # evidence takes time, so only what was selected gets it
+        return list(parts)
+    chats = prompts([Draft(str(item.prompt), item.mode, item.email) for item in drafts], args.tagger, folder)
+    for item, chat in zip(drafts, chats, strict=True):
+        item.prompt = chat
+    return [_bounded(part, args, tokenizer, dropped) for part in parts]
+
+
+def as_rows(items: Sequence[Item]) -> list[Row]:
+    return [
         {"prompt": item.prompt, "completion": [{"role": "assistant", "content": item.completion}]}
-        for item in (*train, *validation)
+        for item in items
     ]
-    cut = len(train)
-    digest = hashlib.sha256()
-    for part in (rows[:cut], rows[cut:]):
-        digest.update(json.dumps(part, ensure_ascii=False, sort_keys=True).encode())
-    return Data(rows[:cut], rows[cut:], digest.hexdigest(), dropped, [item.tokens for item in train])
 
 
-def _check(args: argparse.Namespace) -> None:
+def check(args: argparse.Namespace) -> None:
+    """UserError for options out of their range, before anything is read."""
     if not args.dataset:
         raise UserError("no data: name a file or a Hub repo id with --dataset")
     weights = args.mixture_weights
@@ -193,31 +262,43 @@ def _check(args: argparse.Namespace) -> None:
 # ---- from a data set to clean items ----
 
 
-def _clean(
-    name: str,
-    split: str,
-    args: argparse.Namespace,
-    tokenizer: PreTrainedTokenizerBase,
-    dropped: list[Dropped],
-) -> list[_Item]:
-    """The usable rows of one data set, with their lengths; what is not usable goes to `dropped`."""
+def survey(name: str, split: str, args: argparse.Namespace) -> Source:
+    """Reads one data set and finds its columns. UserError if it cannot be read, UnknownColumns if none is found."""
     rows = read(name, split)
     if not rows:
         raise UserError(f"{name} has no row")
     # csv puts what is beyond the last column under None
     columns = list(dict.fromkeys(column for row in rows for column in row if column is not None))
-    inputs, output = _columns(name, columns, args)
-    items, before = [], len(dropped)
+    try:
+        inputs, output = _columns(name, columns, args)
+    except UnknownColumns as error:
+        error.rows = len(rows)
+        raise
+    items: list[Item] = []
+    dropped: list[Dropped] = []
     for index, row in enumerate(rows):
         made = _item(name, index, row, inputs, output, args.task)
-        if isinstance(made, _Item):
+        if isinstance(made, Item):
             items.append(made)
         else:
             dropped.append((name, index, made))
-    items = _bounded(items, args, tokenizer, dropped)
+    return Source(name, len(rows), columns, inputs, output, items, dropped)
+
+
+def _usable(
+    source: Source,
+    args: argparse.Namespace,
+    tokenizer: PreTrainedTokenizerBase | None,
+    dropped: list[Dropped],
+) -> list[Item]:
+    """The usable rows of one data set, with their lengths; what is not usable goes to `dropped`."""
+    before = len(dropped)
+    dropped += source.dropped
+    items = _bounded(source.items, args, tokenizer, dropped)
     if not items:
         _report(dropped[before:])
-        raise UserError(f"{name} has no usable row: {len(rows):,} read, {len(dropped) - before:,} left out")
+        left_out = len(dropped) - before
+        raise UserError(f"{source.name} has no usable row: {source.rows:,} read, {left_out:,} left out")
     return items
 
 
@@ -283,13 +364,15 @@ def _columns(name: str, columns: Sequence[str], args: argparse.Namespace) -> tup
     output = args.output_column or (outputs[0] if outputs else None)
     for option, found in (("input_column", inputs), ("output_column", output)):
         if not found:
-            raise UserError(f"{name}: say with --{option} which column it is; its columns are: {listed}")
+            raise UnknownColumns(
+                f"{name}: say with --{option} which column it is; its columns are: {listed}", columns
+            )
     return inputs, output
 
 
 def _item(
     name: str, index: int, row: Mapping[str, Any], inputs: Sequence[str], output: str | None, task: str
-) -> _Item | str:
+) -> Item | str:
     """The row, or why it is left out."""
     if output is None:
         chat = chat_of(row.get(inputs[0]))
@@ -312,12 +395,12 @@ def _item(
     mode = _text(row.get("mode")) or MODES[0]
     if mode not in MODES:
         return f"unknown mode {mode!r}"
-    return _Item(name, index, draft, completion, mode, (draft, completion), _text(row.get("email")))
+    return Item(name, index, draft, completion, mode, (draft, completion), _text(row.get("email")))
 
 
-def _chat_item(name: str, index: int, chat: list[dict[str, str]], completion: str, task: str) -> _Item:
+def _chat_item(name: str, index: int, chat: list[dict[str, str]], completion: str, task: str) -> Item:
     keys = (chat[-1]["content"], completion) if task == "proofread" else (json.dumps(chat),)
-    return _Item(name, index, chat, completion, "", keys)
+    return Item(name, index, chat, completion, "", keys)
 
 
 def _text(value: Any) -> str:
@@ -337,14 +420,18 @@ def chat_of(value: Any) -> list[dict[str, str]]:
 
 
 def _bounded(
-    items: Sequence[_Item],
+    items: Sequence[Item],
     args: argparse.Namespace,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
     dropped: list[Dropped],
-) -> list[_Item]:
+) -> list[Item]:
     """Counts the tokens of each item (of a draft still without evidence) and leaves out the too long and too short."""
     from jinja2 import TemplateError
 
+    if tokenizer is None:
+        for item in items:
+            item.answer = len(item.completion)
+        return list(items)
     limit = getattr(args, "max_length", None)
     longest = min(filter(None, [args.max_tokens, limit if args.task == "proofread" else None]), default=None)
     usable = []
@@ -390,7 +477,7 @@ def _report(dropped: Sequence[Dropped]) -> None:
 # ---- mixing, splitting, selecting ----
 
 
-def _mixed(sets: Sequence[list[_Item]], weights: Sequence[float] | None, seed: int) -> list[_Item]:
+def _mixed(sets: Sequence[list[Item]], weights: Sequence[float] | None, seed: int) -> list[Item]:
     """All rows, or of each data set its share: as many as there are without taking a row twice."""
     if not weights:
         return [item for items in sets for item in items]
@@ -403,7 +490,7 @@ def _mixed(sets: Sequence[list[_Item]], weights: Sequence[float] | None, seed: i
     ]
 
 
-def _split(items: list[_Item], share: float, seed: int) -> tuple[list[_Item], list[_Item]]:
+def _split(items: list[Item], share: float, seed: int) -> tuple[list[Item], list[Item]]:
     """Training rows and held-out rows, `share` of all; what belongs together stays on one side."""
     groups = _groups(items)
     random.Random(seed).shuffle(groups)
@@ -412,13 +499,13 @@ def _split(items: list[_Item], share: float, seed: int) -> tuple[list[_Item], li
     for group in groups:
         if len(held) + len(group) <= size:
             held.update(group)
-    sides: tuple[list[_Item], list[_Item]] = ([], [])
+    sides: tuple[list[Item], list[Item]] = ([], [])
     for i, item in enumerate(items):
         sides[i in held].append(item)
     return sides
 
 
-def _groups(items: Sequence[_Item]) -> list[list[int]]:
+def _groups(items: Sequence[Item]) -> list[list[int]]:
     """Indices of items that share a key, be it by way of others."""
     import networkx  # type: ignore[import-untyped]
 
@@ -426,7 +513,7 @@ def _groups(items: Sequence[_Item]) -> list[list[int]]:
     return [sorted(i for i in group if isinstance(i, int)) for group in networkx.connected_components(graph)]
 
 
-def _without(items: Sequence[_Item], held: set[str], dropped: list[Dropped]) -> list[_Item]:
+def _without(items: Sequence[Item], held: set[str], dropped: list[Dropped]) -> list[Item]:
     usable = []
     for item in items:
         if held.isdisjoint(item.keys):
@@ -436,7 +523,7 @@ def _without(items: Sequence[_Item], held: set[str], dropped: list[Dropped]) -> 
     return usable
 
 
-def _selected(items: list[_Item], args: argparse.Namespace) -> list[_Item]:
+def _selected(items: list[Item], args: argparse.Namespace) -> list[Item]:
     """The rows with the longest answers, a random choice, or all, in the order that they had."""
     chosen = range(len(items))
     if args.top_k_longest:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
+from training.finetune import memory
 from training.runs import checkpoints, experiments, trackers
 
 ADAPTER = "adapter"  # its folder in that of the run
@@ -237,7 +238,13 @@ def progress(
             if not state.is_world_process_zero or not figures.keys() & printed.keys():
                 return
             tokens, seconds = state.num_input_tokens_seen, max(time.monotonic() - self.began, 1e-9)
-            experiment.log(state.global_step, figures | ({"tokens": tokens} if tokens else {}))
+            counted = {"tokens": tokens} if tokens else {}
+            experiment.log(
+                state.global_step,
+                figures
+                | counted
+                | {"max_steps": state.max_steps, "memory_gb": round(memory.peak() / 1e9, 2)},
+            )
             left = (state.max_steps - state.global_step) * seconds / max(state.global_step - self.first, 1)
             said = [
                 f"step {state.global_step:,}/{state.max_steps:,}",

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +109,18 @@ def needed(
         activations = layer * _ACTIVATION_BYTES * (text.num_hidden_layers + (1 if preferences else 0))
     copy = trained * _COPY_BYTES if preferences and preferences.copy else 0
     return weights + trained * _ADAPTER_BYTES + copy + activations
+
+
+def peak() -> float:
+    """Bytes that this process has taken at most so far: of the GPU, or of the machine."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_reserved())
+    import resource
+
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(kilobytes if sys.platform == "darwin" else 1024 * kilobytes)  # macOS counts bytes
 
 
 def free() -> float:

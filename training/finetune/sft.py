@@ -6,7 +6,7 @@
     torchrun --standalone --nproc_per_node 2 --module training sft ...      in several processes on a CPU
 
 BASE is a folder or a Hub repo id of a model with a chat template. DIR gets the adapter, checkpoints, the record of the run
-(run.json, log.jsonl) and its pictures. The same command goes on from the newest complete checkpoint after any kill.
+(run.json, log.jsonl) and its pictures; with --samples N also what the model answers meanwhile. The same command goes on from the newest complete checkpoint after any kill.
 DIR may be hub:owner/name: then the run is in runs/name, and checkpoints and adapter are pushed to that repo.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 
 from space.errors import UserError
 from training.base import hardware
-from training.finetune import dataset, lora, memory, prompts, sft_trainer
+from training.finetune import dataset, lora, memory, prompts, samples, sft_trainer
 from training.runs import atomic_write, checkpoints, experiments, pictures
 
 _HUB = "hub:"
@@ -74,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=100,
         help="between evaluations on held-out rows (default 100)",
     )
+    training.add_argument(
+        "--samples", type=int, default=0, metavar="N",
+        help="held-out rows that are answered at each evaluation, in samples.jsonl (default 0)",
+    )  # fmt: skip
     experiments.add_arguments(parser)
 
 
@@ -90,15 +94,17 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
     (None without held-out rows), `tokens` without padding, `seconds` with those before a kill. `args.max_steps` may be more
     than the stopped run had. UserError for bad input, checkpoints.Stopped when SIGTERM ended it.
     """
-    _check(args)
-    if args.bf16 is None:
-        args.bf16 = hardware.is_bf16(hardware.device())
+    if not args.output_dir:
+        raise UserError("--output_dir is missing: name a folder, or hub:owner/name")
+    check(args)
     folder, hub = _place(args.output_dir)
     config, tokenizer = config_and_tokenizer(args)
     adapter = lora.new_adapter(args)
     memory.check(args.model, config, adapter, args, tokens=1)  # before any work: the weights alone
     rows = dataset.load(args, tokenizer, folder)
-    memory.check(args.model, config, adapter, args, min(args.max_length, max(rows.lengths)))
+    if args.samples and not rows.validation:
+        raise UserError("--samples needs held-out rows, and there are too few rows to hold any out")
+    memory.check(args.model, config, adapter, args, longest(args, rows.lengths))
     if experiments.is_first():
         _say_what_was_dropped(folder, rows.dropped)
     settings = sft_trainer.settings(args, folder, bool(rows.validation))
@@ -114,10 +120,16 @@ def fine_tune(args: argparse.Namespace, callbacks: Sequence[Any] = ()) -> dict[s
         tracker=args.tracker, resumed=newest is not None, name=args.run_name,
     )  # fmt: skip
     trainer.add_callback(lora.progress(experiment, _PRINTED, _LOGGED))
+    asked = None
+    if args.samples:
+        asked = samples.callback(trainer, tokenizer, rows.validation, args.samples, folder)
+        trainer.add_callback(asked)
     try:
         with experiment.ending():
             lora.train(trainer, newest)
             eval_loss = _eval_loss(trainer) if rows.validation else None
+            if asked:
+                asked.write()
             path = lora.save(trainer, folder, proofreads=args.task == "proofread")
     finally:
         if hub:
@@ -147,17 +159,19 @@ def _finished(
     return {"adapter": str(adapter), **figures, "seconds": seconds}
 
 
-def _check(args: argparse.Namespace) -> None:
-    for name, what in (("model", "a folder or a Hub repo id"), ("output_dir", "a folder, or hub:owner/name")):
-        if not getattr(args, name):
-            raise UserError(f"--{name} is missing: name {what}")
+def check(args: argparse.Namespace) -> None:
+    """UserError for options that cannot be; says whether this machine computes in bfloat16, where nobody said."""
+    if not args.model:
+        raise UserError("--model is missing: name a folder or a Hub repo id")
     if args.load_in_4bit and args.load_in_8bit:
         raise UserError("--load_in_4bit and --load_in_8bit: choose one")
     lora.require_packages(args)
     above_zero = ("lora_r", "lora_alpha", "per_device_train_batch_size", "gradient_accumulation_steps", "max_length",
                   "logging_steps", "eval_steps", "save_steps", "learning_rate", "per_device_eval_batch_size",
                   "early_stopping_patience")  # fmt: skip
-    lora.check_numbers(args, above_zero, ("weight_decay", "warmup_steps", "seed"))
+    lora.check_numbers(args, above_zero, ("weight_decay", "warmup_steps", "seed", "samples"))
+    if args.samples and not args.validation and not args.validation_share:
+        raise UserError("--samples needs held-out rows: --validation or --validation_share")
     if args.early_stopping_patience is not None:
         if not args.validation and not args.validation_share:
             raise UserError(
@@ -167,6 +181,13 @@ def _check(args: argparse.Namespace) -> None:
             raise UserError(
                 "--early_stopping_patience keeps the best checkpoint: --save_steps must be a multiple of --eval_steps"
             )
+    if args.bf16 is None:
+        args.bf16 = hardware.is_bf16(hardware.device())
+
+
+def longest(args: argparse.Namespace, lengths: Sequence[int]) -> int:
+    """Tokens of the longest row of a batch."""
+    return args.max_length if args.packing else min(args.max_length, max(lengths))
 
 
 def _place(output_dir: str) -> tuple[Path, checkpoints.HubFolder | None]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from space.errors import UserError
 from training.finetune import recipes
+from training.finetune.samples import answers
 from training.runs import atomic_write, checkpoints
 
 Figures = Mapping[str, Any]  # of a trial after a rung, by FIGURES; of one that failed `error` alone
@@ -197,9 +198,7 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
 
     from training.data.gleu import gleu, gleu_counts, tokenize
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        adapter, padding_side="left"
-    )  # with the template that it learnt
+    tokenizer = AutoTokenizer.from_pretrained(adapter)  # with the template that it learnt
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     device, dtype = ("cuda", torch.bfloat16) if torch.cuda.is_available() else ("cpu", torch.float32)
     base = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, use_safetensors=True)
@@ -208,19 +207,8 @@ def written(model: str, adapter: str, rows: Sequence[Mapping[str, Any]]) -> dict
     texts: list[str] = []
     for start in range(0, len(ordered), _GENERATED_AT_ONCE):
         part = ordered[start : start + _GENERATED_AT_ONCE]
-        prompts = [
-            tokenizer.apply_chat_template(row["prompt"], tokenize=False, add_generation_prompt=True)
-            for row in part
-        ]
-        batch = tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False).to(device)
-        width = batch["input_ids"].shape[1]
         longest = max(len(tokenizer(draft(row))["input_ids"]) for row in part)
-        with torch.inference_mode():
-            made = tuned.generate(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], do_sample=False,
-                max_new_tokens=longest + 16, pad_token_id=tokenizer.pad_token_id,
-            )  # fmt: skip
-        texts += [text.strip() for text in tokenizer.batch_decode(made[:, width:], skip_special_tokens=True)]
+        texts += answers(tuned, tokenizer, [row["prompt"] for row in part], longest + 16)
     pairs = list(zip(ordered, texts, strict=True))
     counts = [
         [gleu_counts(*map(tokenize, (draft(row), row["completion"][0]["content"], text)))]
