@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="YAML with any of these options, or a name in training/finetune/recipes",
     )
     parser.add_argument("--model", "--model_path", help="base: a folder or a Hub repo id")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of splits, order and new adapters (default 0)")
 
 
 # ---- before ----

@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output_dir", type=Path, required=True, help="folder for trials and results")
     parser.add_argument("--seed", type=int, default=0, help="of splits, draws and trainings")
     search = parser.add_argument_group("search")
-    search.add_argument("--method", choices=METHODS, default=METHODS[0])
+    search.add_argument("--method", choices=METHODS, default=METHODS[0], help="how trials are found")
     search.add_argument(
         "--recipes", type=Path, nargs="+", default=[], metavar="FILE",
         help="YAML as `sft` takes it: each a trial of halving, one the base of random and factor; rows and length"
