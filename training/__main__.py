@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": ("evaluation", "runs and models side by side"),
     "judge": ("evaluation", "win rate of one model over another, by a language model"),
     "benchmarks": ("evaluation", "general benchmarks by lm-evaluation-harness"),
+    "release": ("release", "a fine-tune -> a GGUF, put in the place of the served one if it is not worse"),
     "retrain": ("release", "feedback -> a new model, released only if it is better"),
     "studio": ("studio", "all of this on a page, without writing code"),
     "bench": ("finetune", "tokens/s, MFU and memory of fine-tuning on this machine"),

@@ -147,10 +147,7 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
     """
     if figures.get("same"):
         return ["it is what is served already: it was released before, and no other feedback has come since"]
-    why = []
-    if not figures["verify"]["passed"]:
-        failed = ", ".join(figures["verify"]["failed"])
-        why.append(f"the file does not say what the trained model says ({failed}): see conversion verify")
+    why = not_verified(figures["verify"])
     why += _not_better(figures["held_out"], figures["net"])
     for each, does, what in (
         (figures["accepted"], "loses what was accepted: it makes", "the changes in {} texts"),
@@ -164,9 +161,17 @@ def reasons(figures: Row, margin: float = 0.0) -> list[str]:
         if each["verdict"] == "worse" and abs(_grown(each)) > margin:
             why.append(
                 f"{does} {each['candidate']} % of {what.format(each['rows'])}, the served model {each['served']} %; "
-                f"difference {_with_interval(each['difference'])}"
+                f"difference {with_interval(each['difference'])}"
             )
     return why
+
+
+def not_verified(verified: Row) -> list[str]:
+    """The reason that a file gives which failed a comparison with its folder."""
+    if verified["passed"]:
+        return []
+    failed = ", ".join(verified["failed"])
+    return [f"the file does not say what the trained model says ({failed}): see conversion verify"]
 
 
 def _grown(sides: Row) -> float:
@@ -185,18 +190,18 @@ def _not_better(held_out: Row, net: Row) -> list[str]:
     what = "worse" if held_out["verdict"] == "worse" else "not surely better"
     return [
         f"{what} on {held_out['rows']} held-out rows: F0.5 {held_out['candidate']}, the served model "
-        f"{held_out['served']}; difference {_with_interval(difference)}"
+        f"{held_out['served']}; difference {with_interval(difference)}"
     ]
 
 
 def _not_more_right(net: Row) -> str:
     return (
         f"better on {net['rows']} held-out rows by making more changes, not surely by more right ones: right less wrong ones in 100 rows "
-        f"{net['candidate']}, the served model {net['served']}; difference {_with_interval(net['difference'])}"
+        f"{net['candidate']}, the served model {net['served']}; difference {with_interval(net['difference'])}"
     )
 
 
-def _with_interval(difference: Row) -> str:
+def with_interval(difference: Row) -> str:
     return f"{difference['value']} ({difference['low']} to {difference['high']})"
 
 

@@ -22,23 +22,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from space.errors import UserError
-from training.release import gate
+from training.release import candidate, gate
+from training.release.candidate import Candidate
 from training.release.feedback_rows import clean_texts, evaluation, held_out_rows, make_rows
 from training.release.swap import release, roll_back
 from training.runs import experiments
 from training.runs.steps import Steps, fingerprint, write_json
 
 RESULT = "result.json"
-_COPIES = 3  # of the base's weights in --output_dir
-_MIN_AGREEMENT = 0.5  # of greedy tokens between a quantised file and its folder, as `conversion verify` asks
+_COPIES = 3  # of the base's weights in --output_dir: the merged model, its GGUF of 16 bits and a smaller one
 
 Row = dict[str, Any]
 
@@ -114,7 +112,8 @@ def retrain(args: argparse.Namespace) -> Row:
     """
     _check(args)
     args.output_dir = args.output_dir.resolve()  # notes of steps name files: they hold in any working folder
-    served, target = _places(args)
+    served, target = candidate.places(args.served, args.models_dir)
+    args.models_dir = target.parent
     roll_back(target)
     steps = Steps(args.output_dir)
     result_path = args.output_dir / RESULT
@@ -127,29 +126,21 @@ def retrain(args: argparse.Namespace) -> Row:
         tracker=args.tracker, resumed=not ended, name=args.run_name,
     )  # fmt: skip
     with experiment.ending():
-        candidate = _build(args, steps, rows["pairs"] >= args.min_pairs, target.stem)
+        new = _build(args, steps, rows["pairs"] >= args.min_pairs, target)
         held_out = [*held_out_rows(args.output_dir / "rows"), *evaluation(args)]
-        figures = _judged(args, steps, held_out, served, candidate.file) | {"verify": candidate.verified}
+        figures = _judged(args, steps, held_out, served, new.file) | {"verify": new.verified}
         why = gate.reasons(figures, args.margin)
         gate.draw(args.output_dir / "comparison.png", figures)
         if not why:
-            release(candidate.file, target)
-        result = {"released": not why, "why": why, "model": str(candidate.file if why else target)}
+            release(new.file, target)
+        result = {"released": not why, "why": why, "model": str(new.file if why else target)}
         result |= {"rows": rows, "figures": figures}
         write_json(result_path, result)
     experiment.finish({"released": not why, **gate.scores(figures)})
     return result
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """The new model as a file, and whether it says what the trained model says."""
-
-    file: Path
-    verified: Row
-
-
-def _build(args: argparse.Namespace, steps: Steps, prefers: bool, name: str) -> _Candidate:
+def _build(args: argparse.Namespace, steps: Steps, prefers: bool, target: Path) -> Candidate:
     """The steps from rows to a file; each is stamped with what it is made from."""
     rows = args.output_dir / "rows" / "train"
     completions, preferences = (rows / f"{kind}.jsonl" for kind in ("completions", "preferences"))
@@ -169,22 +160,12 @@ def _build(args: argparse.Namespace, steps: Steps, prefers: bool, name: str) -> 
         work = steps.run("prefer", inputs, lambda folder: _prefer(args, first, preferences, folder))
         adapter = Path(work["adapter"])
 
-    inputs = {"base": base, "adapter": fingerprint(adapter)}
-    merged = Path(steps.run("merge", inputs, lambda folder: _merge(args, adapter, folder))["folder"])
-    reader = args.models_dir / "reader" / f"{name}.gguf"  # reads for the served model, and so for this one
-    inputs = {"merged": fingerprint(merged), "type": args.type, "name": name}
-    inputs |= {"reader": fingerprint(reader)} if reader.is_file() else {}
-    files = steps.run("gguf", inputs, lambda folder: _gguf(args, merged, reader, folder))
-    inputs = {kind: fingerprint(Path(path)) for kind, path in files.items()}
-    verified = steps.run("verify", inputs, lambda _: _verify(files, merged))
-    return _Candidate(Path(files["file"]), verified)
+    weights = candidate.merged(steps, args.base, adapter)
+    return candidate.made(steps, weights, target, args.type)
 
 
 def _check(args: argparse.Namespace) -> None:
     """Raises UserError for what would fail hours later."""
-    from conversion import llama_gguf
-    from conversion.checkpoint import Checkpoint
-    from conversion.quantize import FILE_TYPES
     from training.finetune import lora
 
     for name, highest in (("held_out_share", 0.9), ("replay_share", 0.99), ("margin", 100)):
@@ -195,8 +176,7 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("limit", "min_pairs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UserError(f"--{name} {getattr(args, name)}: give 1 or more")
-    if args.type not in FILE_TYPES:
-        raise UserError(f"--type {args.type}: choose one of {', '.join(FILE_TYPES)}")
+    candidate.require_type(args.type)
     if not (args.base / "config.json").is_file():
         raise UserError(f"--base {args.base} is no folder of a transformers model: it has no config.json")
     for path in filter(None, (args.replay, args.clean, *args.evaluation)):
@@ -206,8 +186,8 @@ def _check(args: argparse.Namespace) -> None:
         lora.require_packages(argparse.Namespace(**{"tracker": args.tracker, **_recipe(path)}))
     evaluation(args), clean_texts(args)  # read here, so that a file without their columns is refused
     _require_memory(args)
-    llama_gguf.prepared(Checkpoint.open(args.base), "F16", args.base.name, None)
-    _require_disk(args)
+    candidate.require_convertible(args.base)
+    candidate.require_room(args.output_dir, args.base, _COPIES)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("retrain runs in one process: start it without accelerate launch")
 
@@ -221,31 +201,6 @@ def _require_memory(args: argparse.Namespace) -> None:
     memory.check(str(args.base), config, lora.new_adapter(options), options, tokens=1)
 
 
-def _require_disk(args: argparse.Namespace) -> None:
-    """UserError if what the steps leave will not fit: the merged model, its GGUF of 16 bits and a smaller one."""
-    needed = _COPIES * sum(path.stat().st_size for path in args.base.glob("*.safetensors"))
-    place = next(path for path in (args.output_dir, *args.output_dir.resolve().parents) if path.is_dir())
-    free = shutil.disk_usage(place).free
-    if free < needed:
-        raise UserError(
-            f"{place} has {free / 1e9:.1f} GB free, a new model takes about {needed / 1e9:.1f} GB: make room, or give another --output_dir"
-        )
-
-
-def _places(args: argparse.Namespace) -> tuple[Path, Path]:
-    """The file that is served now, and where the new one goes."""
-    from space.proofread.llm.models import locate
-    from space.settings import Settings
-
-    args.models_dir = args.models_dir or Settings.from_env().models_dir
-    served = locate(args.served, args.models_dir).path
-    if not served.is_file():
-        raise UserError(
-            f"{served}: no such model, so there is nothing to beat: give --served and --models_dir"
-        )
-    return served, args.models_dir / f"{served.stem}.gguf"
-
-
 def _settings(args: argparse.Namespace) -> Row:
     """What the rows depend on besides the feedback."""
     names = ("dataset", "folder", "export", "seed", "replay_share", "held_out_share")
@@ -253,7 +208,7 @@ def _settings(args: argparse.Namespace) -> Row:
     return {name: getattr(args, name) for name in names} | {"files": files}
 
 
-# ---- training and conversion -------------------------------------------------------------------------------
+# ---- training ----------------------------------------------------------------------------------------------
 
 
 def _recipe(path: Path | None) -> Row:
@@ -289,49 +244,7 @@ def _own(args: argparse.Namespace, rows: Path, folder: Path) -> dict[str, str]:
     return {name: str(value) for name, value in own.items()}
 
 
-def _merge(args: argparse.Namespace, adapter: Path, folder: Path) -> Row:
-    from conversion.merge import merge
-
-    out = folder / "model"
-    shutil.rmtree(out, ignore_errors=True)
-    _note(merge(args.base, adapter, out))
-    return {"folder": str(out)}
-
-
-def _gguf(args: argparse.Namespace, merged: Path, reader: Path, folder: Path) -> Row:
-    from conversion import llama_gguf
-    from conversion.checkpoint import Checkpoint
-    from conversion.quantize import quantize
-
-    f16, file = folder / "f16.gguf", folder / reader.name
-    _note(llama_gguf.convert(Checkpoint.open(merged), f16, "F16", reader.stem, None))
-    _note(quantize(f16, file, args.type, None))
-    if reader.is_file():
-        (folder / "reader").mkdir(exist_ok=True)
-        shutil.copy(reader, folder / "reader")
-    return {"f16": str(f16), "file": str(file)}
-
-
-def _verify(files: Row, merged: Path) -> Row:
-    """The F16 file must say what the folder says, the smaller one nearly that."""
-    from conversion.verify import verify
-
-    failed = []
-    for path in (files["f16"], files["file"]):
-        report = verify(Path(path), merged, min_agreement=_MIN_AGREEMENT)
-        print(report.table(), file=sys.stderr)
-        failed += [f"{Path(path).name}: {check.name}" for check in report.checks if not check.passed]
-    return {"passed": not failed, "failed": failed}
-
-
-def _note(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(f"note: {line}", file=sys.stderr)
-
-
-def _judged(
-    args: argparse.Namespace, steps: Steps, held_out: Sequence[Row], served: Path, candidate: Path
-) -> Row:
+def _judged(args: argparse.Namespace, steps: Steps, held_out: Sequence[Row], served: Path, file: Path) -> Row:
     """The figures of both models side by side, and the paired interval of the difference on the held-out rows."""
     clean = clean_texts(args)
     inputs = {"held_out": held_out, "clean": clean, "limit": args.limit, "seed": args.seed}
@@ -343,6 +256,6 @@ def _judged(
             lambda _: gate.scored(model, held_out, clean, args.limit, args.seed),
         )
 
-    new = score("candidate", candidate)
-    same = fingerprint(served) == fingerprint(candidate)
+    new = score("candidate", file)
+    same = fingerprint(served) == fingerprint(file)
     return gate.figures_of(new if same else score("served", served), new) | {"same": same}

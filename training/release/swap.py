@@ -1,7 +1,8 @@
 """A new model in the place of the one that is served: at every moment a complete one stands there.
 
 roll_back(target)  # what a release that was cut short has left
-release(Path("new.gguf"), target)
+release(Path("new.gguf"), target, keep=True)
+restore(target)  # the one before
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ def roll_back(target: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def release(file: Path, target: Path) -> None:
-    """Puts the file in the place of the served one, which stays as a backup until the new one has been opened there.
+def release(file: Path, target: Path, keep: bool = False) -> None:
+    """Puts the file in the place of the served one, which stays as a backup until the new one has been opened there, and with
+    `keep` beyond that: `restore` puts it back.
 
     At every moment there is a complete model under the served name. Raises UserError, with the old file back in its place,
     when the new one cannot be written or opened.
@@ -47,7 +49,25 @@ def release(file: Path, target: Path) -> None:
     except UserError:
         roll_back(target)
         raise
-    _backup(target).unlink(missing_ok=True)
+    with write_errors(target):
+        if keep and _backup(target).exists():
+            _backup(target).replace(_replaced(target))
+        else:  # an older one is not what this release has replaced
+            for left in (_backup(target), _replaced(target)):
+                left.unlink(missing_ok=True)
+
+
+def restore(target: Path) -> None:
+    """Puts the file back that was replaced last. UserError if there is none, or it does not open."""
+    from space.proofread.llm.llama_cpp import LlamaCpp
+
+    if _backup(target).exists():  # the last release was cut short
+        return roll_back(target)
+    if not _replaced(target).is_file():
+        raise UserError(f"{_replaced(target)} is not there: no file was kept that {target.name} has replaced")
+    LlamaCpp(_replaced(target), n_ctx=128).close()
+    with write_errors(target):
+        _replaced(target).replace(target)
 
 
 def _back_up(target: Path) -> None:
@@ -64,6 +84,10 @@ def _back_up(target: Path) -> None:
 
 def _backup(target: Path) -> Path:
     return target.with_name(f"{target.name}.old")  # not .gguf, or it would be offered as a model
+
+
+def _replaced(target: Path) -> Path:
+    return target.with_name(f"{target.name}.replaced")
 
 
 def _part(path: Path) -> Path:
