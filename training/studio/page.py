@@ -1,0 +1,55 @@
+"""The page of the studio: six screens, which share a folder and a queue of commands."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from training.studio.jobs import Queue
+from training.studio.screens import compare, data, experiment, release, runs, search, shared
+from training.studio.workspace import Workspace
+
+TITLE = "Proofreader studio"
+MAX_FILE_BYTES = 500_000_000
+THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+CSS = """
+main.contain { max-width: 1280px; margin: auto; }
+.st-status { font-weight: 600; }
+.st-bar { height: 10px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; }
+.st-bar > span { display: block; height: 100%; background: var(--color-accent); }
+.st-table { overflow-x: auto; }
+.st-table table { border-collapse: collapse; font-size: 14px; }
+.st-table td, .st-table th { padding: 4px 10px; border-bottom: 1px solid var(--border-color-primary); text-align: left; vertical-align: top; }
+.st-better { color: var(--st-good); } .st-worse { color: var(--st-bad); }
+:root { --st-good: #166534; --st-bad: #b91c1c; } .dark { --st-good: #86efac; --st-bad: #fca5a5; }
+.gradio-container { --block-info-text-color: var(--neutral-600); }
+.dark .gradio-container, .gradio-container.dark { --block-info-text-color: var(--neutral-300); }
+.gradio-container [data-testid="block-info"] { white-space: normal; overflow-wrap: anywhere; }
+@media (max-width: 640px) { .gradio-container { padding: 8px !important; } button { min-height: 44px; } }
+"""
+
+
+def build(workspace: Workspace, queue: Queue) -> gr.Blocks:
+    """The page; everything that it shows is read from the folder, so that any number of pages show the same."""
+    studio = shared.Studio(workspace, queue)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
+        gr.Markdown(
+            f"# {TITLE}\nFrom rows to a model that the proofreader serves. Each step shows its command."
+        )
+        with gr.Tabs():
+            with gr.Tab("1 Data", id="data"):
+                rows = data.Screen(studio)
+            with gr.Tab("2 Experiment", id="experiment"):
+                trained = experiment.Screen(studio)
+            with gr.Tab("3 Runs", id="runs"):
+                watched = runs.Screen(studio)
+            with gr.Tab("4 Search", id="search"):
+                searched = search.Screen(studio)
+            with gr.Tab("5 Compare", id="compare"):
+                compared = compare.Screen(studio)
+            with gr.Tab("6 Release", id="release"):
+                released = release.Screen(studio)
+        trained.connect(rows)
+        searched.connect(rows, trained)
+        for screen in (rows, trained, watched, searched, compared, released):
+            blocks.load(screen.refreshed, None, screen.listed, **shared.HIDDEN)
+    return blocks

@@ -1,0 +1,1 @@
+"""A screen each: data, experiment, runs, search, comparison, release."""

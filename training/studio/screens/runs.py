@@ -1,0 +1,150 @@
+"""What runs, what waits and what has ended: curves, answers of now, log; stop and resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from space.errors import UserError
+from training.studio import views
+from training.studio.jobs import Job
+from training.studio.screens.shared import HIDDEN, QUIET, Studio, command_box, shown, told
+
+_EVERY = 2  # seconds between looks at the folder
+_LOSSES = {"loss": "training", "eval_loss": "held out"}
+_OTHERS = {
+    "learning_rate": "learning rate",
+    views.SPEED: "tokens/s",
+    "memory_gb": "memory, GB",
+    "grad_norm": "gradient norm",
+}
+
+
+class Screen:
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        timer = gr.Timer(_EVERY)
+        self._jobs = gr.Dataframe(
+            headers=["number", "what", "how it is", "since (UTC)"], value=[], interactive=False, label="Queue: one at a time, the newest on top"
+        )  # fmt: skip
+        with gr.Row():
+            self._job = gr.Dropdown(
+                [], value=None, label="job", info="whose figures are shown; without, the one that runs"
+            )
+            stop = gr.Button("Stop (a checkpoint is saved)", variant="stop")
+            resume = gr.Button("Resume")
+        self._status = gr.HTML("")
+        with gr.Row():
+            self._loss = gr.LinePlot(
+                x="step", y="value", color="line", title="Loss", y_title="nats per token", height=260
+            )
+            self._other = gr.LinePlot(x="step", y="value", title="", height=260)
+        self._which = gr.Dropdown(
+            [(title, name) for name, title in _OTHERS.items()], value="learning_rate", label="second picture"
+        )
+        self._samples = gr.HTML("")
+        with gr.Accordion("Commands and log", open=False):
+            self._command = command_box()
+            self._log = gr.Textbox(
+                "", label="log", lines=12, max_lines=12, interactive=False, autoscroll=True
+            )
+        self._last = gr.State("")
+        self.listed = [self._jobs, self._job]
+        outputs = [
+            self._jobs,
+            self._job,
+            self._status,
+            self._loss,
+            self._other,
+            self._samples,
+            self._command,
+            self._log,
+            self._last,
+        ]
+        asked = [self._job, self._which, self._last]
+        timer.tick(self._look, asked, outputs, **HIDDEN)
+        for each in (self._job, self._which):
+            each.change(self._look_anew, asked, outputs, **HIDDEN)
+        stop.click(told(self._stop), self._job, self._status, **QUIET)
+        resume.click(told(self._resume), self._job, [self._status, self._job], **QUIET)
+
+    def refreshed(self) -> list[Any]:
+        found = self._studio.queue.jobs()
+        return [views.jobs(found), gr.update(choices=self._choices(found))]
+
+    def _choices(self, found: list[Job]) -> list[tuple[str, str]]:
+        return [(f"{job.id} {job.title}", job.id) for job in found]
+
+    def _shown(self, chosen: str | None) -> Job | None:
+        """The chosen job, or the one that runs, or the newest."""
+        found = self._studio.queue.jobs()
+        picked = (
+            [job for job in found if job.id == chosen]
+            or [job for job in found if job.status == "running"]
+            or found
+        )
+        return picked[0] if picked else None
+
+    def _needed(self, chosen: str | None) -> Job:
+        job = self._shown(chosen)
+        if job is None:
+            raise UserError("Nothing was started yet: see 2 Experiment.")
+        return job
+
+    # ---- events ----
+
+    def _look_anew(self, chosen: str | None, which: str, _: str) -> dict[Any, Any]:
+        return self._look(chosen, which, "")
+
+    def _look(self, chosen: str | None, which: str, last: str) -> dict[Any, Any]:
+        """What has changed since the last look; a page that changes nothing does not flicker."""
+        found, job = self._studio.queue.jobs(), self._shown(chosen)
+        if job is None:
+            return {self._last: ""}
+        folder, log = Path(job.folder), self._studio.queue.log(job.id)
+        now = repr((found, job, which, len(log), log[-200:], _size(folder / "log.jsonl")))
+        if now == last:
+            return {self._last: last}
+        is_run = bool(job.folder) and (folder / "log.jsonl").is_file()
+        share, words = views.progress(folder) if is_run else (0.0, "")
+        return {
+            self._jobs: views.jobs(found),
+            self._job: gr.update(choices=self._choices(found)),
+            self._status: _line(job, share, words, log),
+            self._loss: views.points(folder, _LOSSES) if is_run else None,
+            self._other: gr.update(
+                value=views.points(folder, {which: _OTHERS[which]}) if is_run else None, title=_OTHERS[which]
+            ),
+            self._samples: views.samples(folder) if is_run else "",
+            self._command: shown(job.commands),
+            self._log: log,
+            self._last: now,
+        }
+
+    def _stop(self, chosen: str | None) -> str:
+        job = self._needed(chosen)
+        self._studio.queue.stop(job.id)
+        return f"<p>{job.title} is asked to stop; it saves first. Asked again it is ended at once.</p>"
+
+    def _resume(self, chosen: str | None) -> list[Any]:
+        job = self._studio.queue.resume(self._needed(chosen).id)
+        return [f"<p>{job.title} is in the queue again as {job.id}.</p>", gr.update(value=None)]
+
+
+def _line(job: Job, share: float, words: str, log: str) -> str:
+    from html import escape
+
+    said = words or (log.strip().splitlines() or [""])[-1]
+    if job.status == "failed":  # the last line of a command says why
+        said = (log.strip().splitlines() or [f"It ended with code {job.returncode}."])[-1]
+    step = f" ({job.position + 1} of {len(job.commands)})" if len(job.commands) > 1 else ""
+    return (
+        f'<p class="st-status" role="status">{escape(job.title)}{step}: {escape(views.ENDED.get(job.status, job.status))}. {escape(said[:300])}</p>'
+        + (views.bar(share) if job.status == "running" and share else "")
+    )
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
