@@ -113,6 +113,7 @@ def release(args: argparse.Namespace) -> Row:
         if same
         else gate.not_verified(new.verified) + reasons(reports, verdicts)
     )
+    picture = draw(args.out / "comparison.png", reports)
     if args.replace and not why:
         swap.release(new.file, target, keep=True)
     elif not why:
@@ -125,7 +126,7 @@ def release(args: argparse.Namespace) -> Row:
         "verdicts": verdicts,
         "why": why,
         "released": args.replace and not why,
-        "picture": str(draw(args.out / "comparison.png", reports)),
+        "picture": str(picture),
     }
 
 
