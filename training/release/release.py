@@ -111,8 +111,9 @@ def release(args: argparse.Namespace) -> Row:
     why = (
         ["it is what is served already"]
         if same
-        else gate.not_verified(new.verified) + _worse(reports, verdicts)
+        else gate.not_verified(new.verified) + reasons(reports, verdicts)
     )
+    picture = draw(args.out / "comparison.png", reports)
     if args.replace and not why:
         swap.release(new.file, target, keep=True)
     elif not why:
@@ -125,7 +126,7 @@ def release(args: argparse.Namespace) -> Row:
         "verdicts": verdicts,
         "why": why,
         "released": args.replace and not why,
-        "picture": str(_drawn(args.out / "comparison.png", reports)),
+        "picture": str(picture),
     }
 
 
@@ -216,7 +217,9 @@ def _measured(steps: Steps, rows: Mapping[str, Rows], served: Path, new: Path) -
             for suite, found in steps.run(name, inputs, lambda _: _scored(model, rows)).items()
         }
 
-    return {"served": measured("served", served), "new": measured("candidate", new)}
+    found = measured("candidate", new)
+    same = fingerprint(served) == fingerprint(new)
+    return {"served": found if same else measured("served", served), "new": found}
 
 
 def _scored(model: Path, rows: Mapping[str, Rows]) -> Row:
@@ -233,8 +236,8 @@ def _scored(model: Path, rows: Mapping[str, Rows]) -> Row:
     return found
 
 
-def _worse(reports: evaluate.Reports, verdicts: Row) -> list[str]:
-    """A reason for each main figure that is surely worse, or one if no figure could be had."""
+def reasons(reports: evaluate.Reports, verdicts: Row) -> list[str]:
+    """Why not to release it: a line for each main figure that is surely worse, or one if no figure could be had."""
     pairs = [(suite, name, each) for suite, own in verdicts.items() for name, each in own.items()]
     if all(each["difference"]["value"] is None for _, _, each in pairs):
         return ["nothing to judge by: no figure could be had of so few rows"]
@@ -250,7 +253,7 @@ def _figure(report: Report, name: str) -> Mapping[str, Any]:
     return dict(flat(report.figures)).get(name) or metrics.NO_FIGURE
 
 
-def _drawn(path: Path, reports: evaluate.Reports) -> Path:
+def draw(path: Path, reports: evaluate.Reports) -> Path:
     """Every main figure of both models, with its interval."""
     bars: dict[str, pictures.Bar] = {}
     for suite in reports["served"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,42 @@ def test_a_release_that_was_killed_anywhere_is_done_again(at: str, small_gguf: P
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
     swap.release(small_gguf, target)
     assert target.read_bytes() == small_gguf.read_bytes() and list(tmp_path.iterdir()) == [target]
+
+
+def test_what_was_replaced_last_is_put_back(small_gguf: Path, tmp_path: Path) -> None:
+    target = tmp_path / "proofreader.gguf"
+    shutil.copy(small_gguf, target)
+    newer = tmp_path / "newer"
+    newer.write_bytes(small_gguf.read_bytes() + b"\0" * 32)  # llama.cpp reads no further than the last matrix
+    swap.release(newer, target, keep=True)
+    assert target.read_bytes() == newer.read_bytes()
+    swap.restore(target)
+    assert target.read_bytes() == small_gguf.read_bytes() and set(tmp_path.iterdir()) == {target, newer}
+    with pytest.raises(UserError, match="no file was kept that proofreader.gguf has replaced"):
+        swap.restore(target)
+
+    # Of a release that keeps nothing there is no way back, not even to what an earlier one replaced.
+    swap.release(newer, target, keep=True)
+    swap.release(small_gguf, target)
+    with pytest.raises(UserError, match="no file was kept"):
+        swap.restore(target)
+
+
+def test_a_damaged_file_is_not_put_back(tmp_path: Path) -> None:
+    target = tmp_path / "proofreader.gguf"
+    target.write_bytes(b"new")
+    target.with_name("proofreader.gguf.replaced").write_bytes(b"GGUF")
+    with pytest.raises(UserError, match="not a complete GGUF"):
+        swap.restore(target)
+    assert target.read_bytes() == b"new"
+
+
+def test_a_release_that_was_cut_short_is_the_last_one(tmp_path: Path) -> None:
+    target = tmp_path / "proofreader.gguf"
+    for suffix, content in (("", b"new, not opened yet"), (".old", b"old"), (".replaced", b"older")):
+        target.with_name(target.name + suffix).write_bytes(content)
+    swap.restore(target)
+    assert target.read_bytes() == b"old"
 
 
 def test_a_backup_that_was_only_half_copied_is_never_put_back(
