@@ -37,7 +37,6 @@ FOLDER = Path(".studio") / "jobs"
 _EVERY_SECONDS = 0.5  # the queue looks whether a job has ended
 _START_SECONDS = 10.0  # within which a runner is there
 _ID = re.compile(r"\d{4,}")
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")  # by what follows in the same line, as progress bars are
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Queue:
                 kept = file.read() + kept
         # What the cut left of a character, and what a terminal would no longer show, are left out.
         text = kept.lstrip(bytes(range(0x80, 0xC0))).decode("utf-8", errors="replace")
-        text = _OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
         return text[-characters:] if characters > 0 else ""
 
     def output(self, id: str, position: int = -1) -> dict[str, Any] | None:
@@ -225,15 +224,19 @@ class Queue:
             if not job:  # torn
                 runner.write_state(folder, state | {"status": "failed"})
                 return
-            # First: a job that cannot say that it runs stays in the queue.
-            runner.write_state(folder, state | {"status": "running", "started": runner.now()})
+            lock = runner.locked(folder / runner.COMMAND_LOCK)  # before it says that it runs
         try:
-            self._runners.append(runner.start(folder, job["cwd"]))
-        except OSError as error:
-            with write_errors(folder):
-                runner.write_state(folder, state | {"status": "failed", "ended": runner.now()})
-                with (folder / runner.LOG).open("a", encoding="utf-8") as log:
-                    log.write(f"The job cannot be started: {error}\n")
+            with write_errors(folder):  # a job that cannot say so stays in the queue
+                runner.write_state(folder, state | {"status": "running", "started": runner.now()})
+            try:
+                self._runners.append(runner.start(folder, job["cwd"], lock))
+            except OSError as error:
+                with write_errors(folder):
+                    runner.write_state(folder, state | {"status": "failed", "ended": runner.now()})
+                    with (folder / runner.LOG).open("a", encoding="utf-8") as log:
+                        log.write(f"The job cannot be started: {error}\n")
+        finally:
+            os.close(lock)
 
     # ---- on the disk ----
 

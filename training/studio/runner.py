@@ -69,20 +69,16 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def start(folder: Path, cwd: str) -> subprocess.Popen[bytes]:
-    """A runner of its own session, which outlives this process. Raises OSError."""
+def start(folder: Path, cwd: str, lock: int) -> subprocess.Popen[bytes]:
+    """A runner of its own session, which outlives this process; `lock` is the descriptor of command.lock. Raises OSError."""
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    lock = locked(folder / COMMAND_LOCK)
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-m", "training.studio.runner", str(folder.resolve()), str(lock)],
-            cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, pass_fds=[lock],
-            env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},  # the log shows lines as they come
-        )  # fmt: skip
-    finally:
-        os.close(lock)
+    return subprocess.Popen(
+        [sys.executable, "-m", "training.studio.runner", str(folder.resolve()), str(lock)],
+        cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True, pass_fds=[lock],
+        env=os.environ | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},  # the log shows lines as they come
+    )  # fmt: skip
 
 
 class _Runner:

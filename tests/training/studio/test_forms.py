@@ -194,7 +194,7 @@ def test_a_command_refuses_what_its_form_refuses(name: str, option: str, tmp_pat
     args = _parse([name, *given, f"--{option}={below}"])
     with pytest.raises(UserError, match=f"^--{option} {below}"):
         if option in forms._ROWS:
-            dataset.load(args, None)  # type: ignore[arg-type]  # read after the options were checked
+            dataset.load(args, None)  # read after the options were checked
         else:
             {"sft": sft.fine_tune, "prefer": prefer.prefer}[name](args)
 
