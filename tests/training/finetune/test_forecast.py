@@ -72,7 +72,7 @@ def predicted(given: dict[str, Any], probe_steps: int = 3) -> dict[str, Any]:
     "how",
     [
         {"gradient_accumulation_steps": 3, "num_train_epochs": 1.5},
-        {"max_length": 70, "num_train_epochs": 2.0},
+        {"max_length": 25, "num_train_epochs": 2.0},
         {"packing": True, "max_length": 128},
     ],
     ids=lambda how: next(iter(how)),
@@ -91,10 +91,10 @@ def test_steps_and_tokens_are_those_of_the_training(
 
 
 def test_memory_is_what_the_training_asks_for(tiny_llama: Path, questions: Path) -> None:
-    given = options(tiny_llama, questions, max_length=80)
+    given = options(tiny_llama, questions, max_length=25)
     report = predicted(given)
     args = recipes.arguments(given)
-    needed = memory.needed(AutoConfig.from_pretrained(tiny_llama), lora.new_adapter(args), args, 80)
+    needed = memory.needed(AutoConfig.from_pretrained(tiny_llama), lora.new_adapter(args), args, 25)
     assert report["memory_needed"] == round(needed) < report["memory_free"] and report["fits"] is True
 
 
@@ -161,14 +161,7 @@ def test_sigterm_leaves_nothing(tiny_llama: Path, questions: Path, tmp_path: Pat
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     given = options(tiny_llama, questions, max_steps=10**6)
-    flat = {name: value[0] if isinstance(value, list) else value for name, value in given.items()}
-    command = [
-        sys.executable,
-        "-m",
-        "training",
-        "forecast",
-        *(f"--{name}={value}" for name, value in flat.items()),
-    ]
+    command = [sys.executable, "-m", "training", *words(given)]
     process = subprocess.Popen(
         [*command, "--probe_steps=100000"], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         env=os.environ | {"TMPDIR": str(scratch)},

@@ -111,7 +111,7 @@ def test_the_threshold_is_that_of_all_pairs() -> None:
     for _ in range(120):
         words = list(rng.choice(bases))
         start, changed = rng.randrange(60), rng.randrange(8)
-        words[start : start + changed] = [f"x{rng.random()}" for _ in range(changed)]
+        words[start : start + changed] = [f"x{rng.randrange(10**9)}" for _ in range(changed)]
         texts.append(" ".join(words))
     grams = [{" ".join(t.split()[i : i + 5]) for i in range(76)} for t in texts]
 
