@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM
 
 from space.errors import UserError
 from training.__main__ import main
-from training.finetune import recipes, sft
+from training.finetune import recipes, samples, sft
 from training.runs import checkpoints, experiments
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -345,6 +345,57 @@ def test_a_recipe_gives_way_to_the_command_line(
     assert (about["r"], about["lora_alpha"]) == (2, 16)
 
 
+def test_held_out_rows_are_answered_while_it_learns(
+    tiny_llama: Path, questions: Path, tmp_path: Path
+) -> None:
+    """Killed between an evaluation and the next checkpoint, it goes on and no step is there twice."""
+    from transformers import AutoTokenizer
+
+    given = options(tiny_llama, questions, tmp_path, max_steps=7, save_steps=3, samples=3, bf16=False)
+    with pytest.raises(Killed):
+        sft.fine_tune(recipes.arguments(given), [crash_at(5)])
+    with (tmp_path / "samples.jsonl").open("a") as torn:
+        torn.write('{"step": 4, "row": 1, "pro')
+    assert [line["step"] for line in samples.read(tmp_path)] == [2] * 3 + [4] * 3
+    sft.fine_tune(recipes.arguments(given))
+    lines = [json.loads(line) for line in (tmp_path / "samples.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [step for step in (2, 4, 6, 7) for _ in range(3)]
+    rows = [(line["row"], line["prompt"], line["expected"]) for line in lines]
+    assert rows[:3] * 4 == rows and len(set(rows)) == 3
+    expected = [answer for _, _, answer in rows[:3]]
+    assert len(expected[0]) < len(expected[1]) < len(expected[2])
+    assert (tmp_path / "samples.jsonl").stat().st_mode & 0o077 == 0
+    sft.fine_tune(recipes.arguments(given))  # it is done: nothing is asked again
+    assert len(samples.read(tmp_path)) == 12
+    # The last answers are those of the adapter that was saved.
+    from peft import PeftModel
+
+    tuned = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(tiny_llama), tmp_path / "adapter"
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    for line in lines[-3:]:
+        chat = [{"role": "user", "content": line["prompt"]}]
+        whole = [*chat, {"role": "assistant", "content": line["expected"]}]
+        asked = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(whole, tokenize=False)
+        start, ids = (
+            tokenizer(each, add_special_tokens=False, return_tensors="pt").input_ids for each in (asked, text)
+        )
+        with torch.inference_mode():
+            scores = tuned(ids).logits[0, start.shape[1] - 1 : -1].log_softmax(-1)
+            loss = -scores.gather(1, ids[0, start.shape[1] :, None]).mean().item()
+            assert line["loss"] == pytest.approx(loss, abs=1e-3)
+            answer = start
+            for _ in range(max(map(len, expected)) + 16):
+                answer = torch.cat([answer, tuned(answer).logits[:, -1:].argmax(-1)], dim=1)
+                if answer[0, -1] == tokenizer.eos_token_id:
+                    break
+        said = tokenizer.decode(answer[0, start.shape[1] :], skip_special_tokens=True)
+        assert line["answer"] == said.strip()
+    assert lines[-1]["loss"] < lines[2]["loss"]
+
+
 # ---- bad input: one line each ----
 
 
@@ -377,6 +428,9 @@ def test_a_recipe_gives_way_to_the_command_line(
         ),
         ({"tracker": "wandb", "dataset": "none.jsonl"}, "--tracker wandb needs Weights & Biases"),
         ({"early_stopping_patience": 1, "validation_share": 0}, "needs held-out rows"),
+        ({"samples": 1, "validation_share": 0}, "--samples needs held-out rows"),
+        ({"samples": 1, "random_k": 1, "validation_share": 0.01}, "too few rows to hold any out"),
+        ({"samples": -1}, "--samples -1: give 0 or more"),
         ({"early_stopping_patience": 1, "eval_steps": 3}, "--save_steps must be a multiple of --eval_steps"),
         ({"target_modules": ["no_proj"]}, "no_proj"),
     ],
