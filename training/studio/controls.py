@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 import gradio as gr
@@ -13,8 +14,17 @@ Controls = dict[str, gr.components.Component]  # by the name of the option
 
 
 def controls(fields: Iterable[Field]) -> Controls:
-    """A component for each, with its sentence and its range beneath the name."""
-    return {field.name: _control(field) for field in fields}
+    """A component for each, with its sentence and its range beneath the name; boxes to tick stand below the others."""
+    ordered = sorted(fields, key=_is_ticked)
+    made: Controls = {}
+    for _, row in groupby(ordered, _is_ticked):
+        with gr.Row():
+            made |= {field.name: _control(field) for field in row}
+    return made
+
+
+def _is_ticked(field: Field) -> bool:
+    return field.kind == "flag" and field.default is not None
 
 
 def _control(field: Field) -> gr.components.Component:
@@ -26,11 +36,12 @@ def _control(field: Field) -> gr.components.Component:
     if field.kind == "flag" and field.default is None:
         choices = [("as this machine is", None), ("yes", True), ("no", False)]
         return gr.Dropdown(choices, value=None, **about)
-    if field.kind == "flag":
+    if _is_ticked(field):
         return gr.Checkbox(field.default, **about)
     if field.kind == "choice":
         return gr.Dropdown(list(field.choices), value=field.default, **about)
-    if field.kind in ("integer", "number"):
+    # A number that may be left out is a text: Gradio shows none as 0.
+    if field.kind in ("integer", "number") and field.default is not None:
         return gr.Number(field.default, precision=0 if field.kind == "integer" else None, **about)
     return gr.Textbox(_text(field.default), **about)
 

@@ -44,9 +44,7 @@ class Screen:
                 label="data",
                 info="texts for suites without an own list",
             )
-            self._limit = gr.Number(
-                None, precision=0, label="limit", info="only so many texts; empty for all"
-            )
+            self._limit = gr.Textbox("", label="limit", info="only so many texts; empty for all")
         with gr.Row():
             self._url = gr.Textbox(
                 "",
@@ -106,31 +104,27 @@ class Screen:
         self._studio.answer(command)
         return [shown([command]), "", gr.update(choices=self._pages(), value=name), self._look(name)]
 
-    def _measure(
-        self, models: list[str], suites: list[str], texts: str | None, limit: int | None
-    ) -> list[Any]:
+    def _measure(self, models: list[str], suites: list[str], texts: str | None, limit: str) -> list[Any]:
         if not models or not suites:
             raise UserError("Choose a model and a suite at least.")
-        source = self._studio.workspace.source
-        values: dict[str, Any] = {
-            "suite": suites, "model": [source(model) for model in models], "samples": 5,
-            "output_dir": str(self._studio.workspace.folder / FOLDER / self._new()),
+        workspace = self._studio.workspace
+        values = {
+            "suite": suites, "model": [workspace.source(model) for model in models], "samples": 5, "limit": limit,
+            "data": texts and workspace.source(texts), "output_dir": str(workspace.folder / FOLDER / self._new()),
         }  # fmt: skip
-        values |= {"data": source(texts)} if texts else {}
-        values |= {"limit": limit} if limit else {}
         command = forms.command("compare", values)
         return [shown([command]), queued(self._studio.enqueue(f"Measure {', '.join(models)}", [command]))]
 
-    def _judge(self, models: list[str], texts: str | None, limit: int | None, url: str) -> list[Any]:
+    def _judge(self, models: list[str], texts: str | None, limit: str, url: str) -> list[Any]:
         if len(models) != 2 or not texts or not url.strip():
             raise UserError("A judge needs two models, texts under data, and the url of a language model.")
         source = self._studio.workspace.source
-        values: dict[str, Any] = {
-            "model": [source(model) for model in models],
+        values = {
+            "model": [source(each) for each in models],
             "data": source(texts),
+            "limit": limit,
             "url": url.strip(),
         }
-        values |= {"limit": limit} if limit else {}
         command = forms.command("judge", values)
         return [shown([command]), queued(self._studio.enqueue(f"Judge {' and '.join(models)}", [command]))]
 

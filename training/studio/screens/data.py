@@ -70,10 +70,9 @@ class Screen:
                 [None, *listed], value=None, allow_custom_value=True, label="validation",
                 info="own rows to be held out; without, a share of the others",
             )  # fmt: skip
-            with gr.Row():
-                self.more = controls(
-                    field for name, field in fields.items() if name not in (*_CHOSEN, "tagger", "split", "validation_split")
-                )  # fmt: skip
+            self.more = controls(
+                field for name, field in fields.items() if name not in (*_CHOSEN, "tagger", "split", "validation_split")
+            )  # fmt: skip
             self.against = gr.Dropdown(
                 listed, value=[], multiselect=True, allow_custom_value=True, label="against",
                 info="evaluation sets: rows that share eight words in a row with one of their texts are listed",
@@ -86,7 +85,13 @@ class Screen:
                 label="Tokens of the training rows", visible=False, interactive=False, buttons=["fullscreen"]
             )
             self._dropped = gr.HTML("")
-        self._preview = gr.Dataframe(headers=["prompt", "completion"], visible=False, label="The first rows", wrap=True, interactive=False)
+        self._preview = gr.Dataframe(
+            headers=["prompt", "completion"],
+            visible=False,
+            label="The first rows",
+            wrap=True,
+            interactive=False,
+        )
         self._doubles = gr.HTML("")
 
         asked = {self.dataset, self.task, self.input, self.output, self.base, self.weights, self.validation, self.against,
@@ -116,19 +121,17 @@ class Screen:
 
     def chosen(self, found: Mapping[Any, Any]) -> dict[str, Any]:
         """The options of the rows as they stand; UserError where something is missing."""
-        source, own = self._studio.workspace.source, values(found, self.more)
+        source, output = self._studio.workspace.source, found[self.output]
         if not found[self.dataset]:
             raise UserError("Choose the rows first, on the screen 1 Data.")
-        own |= {"dataset": [source(each) for each in found[self.dataset]], "task": found[self.task]}
-        if found[self.input]:
-            own["input_column"] = found[self.input]
-        if found[self.output] not in (None, "", _FROM_FILE):
-            own["output_column"] = found[self.output]
-        if found[self.weights].strip():
-            own["mixture_weights"] = found[self.weights].split()
-        if found[self.validation]:
-            own["validation"] = source(found[self.validation])
-        return own
+        return values(found, self.more) | {
+            "dataset": [source(each) for each in found[self.dataset]],
+            "task": found[self.task],
+            "input_column": found[self.input],
+            "output_column": "" if output == _FROM_FILE else output,
+            "mixture_weights": "\n".join(found[self.weights].split()),
+            "validation": found[self.validation] and source(found[self.validation]),
+        }
 
     def refreshed(self) -> list[Any]:
         sets, bases = self._studio.workspace.data_sets(), self._studio.workspace.bases()
@@ -156,12 +159,9 @@ class Screen:
         return [shown(commands), queued(self._studio.enqueue("Feedback as rows", commands))]
 
     def _look(self, found: Mapping[Any, Any]) -> dict[Any, Any]:
-        options = self.chosen(found)
-        if found[self.base]:
-            options["model"] = self._studio.workspace.source(found[self.base])
-        if found[self.against]:
-            options["against"] = [self._studio.workspace.source(each) for each in found[self.against]]
-        command = forms.command("inspect", options)
+        source = self._studio.workspace.source
+        options = self.chosen(found) | {"against": [source(each) for each in found[self.against]]}
+        command = forms.command("inspect", options | {"model": found[self.base] and source(found[self.base])})
         with tempfile.TemporaryDirectory() as folder:
             picture = Path(folder) / "lengths.png"
             report = self._studio.answer([*command, "--picture", str(picture)])

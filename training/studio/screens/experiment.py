@@ -47,7 +47,7 @@ class Screen:
                 for field in fields
                 if field.group in groups and field.name not in ("output_dir", "recipe", "model")
             ]
-            with gr.Accordion(title, open=is_open), gr.Row():
+            with gr.Accordion(title, open=is_open):
                 self.settings |= controls(own)
         with gr.Row():
             fore = gr.Button("Forecast memory, time and cost")

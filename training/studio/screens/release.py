@@ -40,8 +40,8 @@ class Screen:
                 label="type",
                 info="of the file: smaller ones are faster and say a little less well",
             )
-            self._limit = gr.Number(
-                None, precision=0, label="limit", info="only so many texts of each suite; empty for all"
+            self._limit = gr.Textbox(
+                "", label="limit", info="only so many texts of each suite; empty for all"
             )
         with gr.Row():
             build = gr.Button("Build and measure", variant="primary")
@@ -122,24 +122,19 @@ class Screen:
         if not run:
             raise UserError("Choose the run to release.")
         source = self._studio.workspace.source
-        return {"run": source(run), **({"base": source(base)} if base else {})}
+        return {"run": source(run), "base": base and source(base)}
 
-    def _released(
-        self, run: str | None, base: str | None, kind: str, limit: int | None, replace: bool
-    ) -> list[Any]:
-        values = self._options(run, base) | {
-            "out": str(self._studio.workspace.path(f"release/{run}")),
-            "type": kind,
-        }
-        values |= {"limit": limit} if limit else {}
-        command = forms.command("release", values | ({"replace": True} if replace else {}))
+    def _released(self, run: str | None, base: str | None, kind: str, limit: str, replace: bool) -> list[Any]:
+        out = str(self._studio.workspace.path(f"release/{run}"))
+        values = self._options(run, base) | {"out": out, "type": kind, "limit": limit, "replace": replace}
+        command = forms.command("release", values)
         title = f"Put {run} in place" if replace else f"Release of {run}"
         return [shown([command]), queued(self._studio.enqueue(title, [command]))]
 
-    def _build(self, run: str | None, base: str | None, kind: str, limit: int | None) -> list[Any]:
+    def _build(self, run: str | None, base: str | None, kind: str, limit: str) -> list[Any]:
         return self._released(run, base, kind, limit, replace=False)
 
-    def _place(self, run: str | None, base: str | None, kind: str, limit: int | None) -> list[Any]:
+    def _place(self, run: str | None, base: str | None, kind: str, limit: str) -> list[Any]:
         return self._released(run, base, kind, limit, replace=True)
 
     def _back(self) -> list[Any]:
@@ -152,8 +147,12 @@ class Screen:
                 "Choose the base above: the folder that the served model was taken apart into (python -m training base)."
             )
         workspace = self._studio.workspace
-        values = {"base": workspace.source(base), "output_dir": str(workspace.path(name)), "type": kind}
-        values |= {"dataset": dataset.strip()} if dataset.strip() else {}
+        values = {
+            "base": workspace.source(base),
+            "output_dir": str(workspace.path(name)),
+            "type": kind,
+            "dataset": dataset.strip(),
+        }
         command = forms.command("retrain", values)
         return [
             shown([command]),
@@ -165,7 +164,7 @@ class Screen:
     ) -> list[Any]:
         options = self._options(run, base)
         command = ["-m", "conversion", "publish", options["run"], f"--repo_id={_repo(repo)}"]
-        command += [f"--base={options['base']}"] if "base" in options else []
+        command += [f"--base={options['base']}"] if options["base"] else []
         command += [f"--tag={tag.strip()}"] if tag.strip() else []
         command += [*(["--public"] if public else []), *(["--dry_run"] if dry else [])]
         return [shown([command]), queued(self._studio.enqueue(f"Publish {run}", [command]))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,9 @@ class Screen:
         if job is None:
             return {self._last: ""}
         folder, log = Path(job.folder), self._studio.queue.log(job.id)
-        now = repr((found, job, which, len(log), log[-200:], _size(folder / "log.jsonl")))
+        now = repr(
+            (found, job, which, len(log), log[-200:], _size(folder / "log.jsonl"), self._studio.queue.problem)
+        )
         if now == last:
             return {self._last: last}
         is_run = bool(job.folder) and (folder / "log.jsonl").is_file()
@@ -112,7 +115,7 @@ class Screen:
         return {
             self._jobs: views.jobs(found),
             self._job: gr.update(choices=self._choices(found)),
-            self._status: _line(job, share, words, log),
+            self._status: _line(job, share, words, log, self._studio.queue.problem),
             self._loss: views.points(folder, _LOSSES) if is_run else None,
             self._other: gr.update(
                 value=views.points(folder, {which: _OTHERS[which]}) if is_run else None, title=_OTHERS[which]
@@ -133,9 +136,7 @@ class Screen:
         return [f"<p>{job.title} is in the queue again as {job.id}.</p>", gr.update(value=None)]
 
 
-def _line(job: Job, share: float, words: str, log: str) -> str:
-    from html import escape
-
+def _line(job: Job, share: float, words: str, log: str, problem: str | None) -> str:
     said = words or (log.strip().splitlines() or [""])[-1]
     if job.status == "failed":  # the last line of a command says why
         said = (log.strip().splitlines() or [f"It ended with code {job.returncode}."])[-1]

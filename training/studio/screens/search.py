@@ -93,14 +93,12 @@ class Screen:
         if not found[self._model]:
             raise UserError("Choose the model first, on the screen 2 Experiment.")
         folder = workspace.path(found[self._name])
-        vary = [line.strip() for line in found[self._vary].splitlines() if line.strip()]
         options = self._rows.chosen(found) | {
             "model": workspace.source(found[self._model]), "output_dir": str(folder), "method": found[self._method],
             "recipes": [_recipe_path(workspace.recipe(name)) for name in found[self._recipes]],
-            "rungs": found[self._rungs].split(), "rank_by": found[self._rank],
+            "vary": found[self._vary], "rungs": "\n".join(found[self._rungs].split()), "rank_by": found[self._rank],
+            "trials": found[self._trials],
         }  # fmt: skip
-        options |= {"vary": vary} if vary else {}
-        options |= {"trials": found[self._trials]} if found[self._method] == "random" else {}
         command = forms.command("search", options)
         job = self._studio.enqueue(f"Search {found[self._name]}", [command], str(folder))
         shown_now = gr.update(choices=[*workspace.searches(), found[self._name]], value=found[self._name])
