@@ -52,7 +52,7 @@ pip = $(compile) $(PY) -m pip --quiet --disable-pip-version-check --no-input
 install = $(pip) install $(if $(WHEELS),--find-links "$(WHEELS)") -r
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench train wheel deploy release
+.PHONY: help run test studio lint bench train wheel deploy release
 export PORT
 
 help:  ## list these commands
@@ -68,6 +68,9 @@ run: $(RUNTIME)  ## serve the app on this machine
 
 test: $(TOOLS)  ## run the test suite, offline
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+studio: $(TOOLS)  ## fine-tune, compare and release models on a page: http://127.0.0.1:7861
+	@$(PY) -m training studio $(ARGS)
 
 lint: $(TOOLS)  ## check format, style and types
 	$(PY) -m ruff format --check .

@@ -12,7 +12,7 @@ TITLE = "Proofreader studio"
 MAX_FILE_BYTES = 500_000_000
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 CSS = """
-main.contain { max-width: 1280px; margin: auto; }
+main.contain { width: 100%; max-width: 1280px; margin: auto; }
 .st-status { font-weight: 600; }
 .st-bar { height: 10px; border-radius: 5px; background: var(--border-color-primary); overflow: hidden; }
 .st-bar > span { display: block; height: 100%; background: var(--color-accent); }

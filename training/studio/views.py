@@ -14,7 +14,6 @@ from training.runs.tables import cell
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
-    from PIL.Image import Image
 
 _LISTED = 50  # rows of a table of what was left out
 _TEXT = 300  # characters of a text in a table
@@ -38,17 +37,6 @@ def _cell(value: Any) -> str:
 
 def headed(title: str, content: str) -> str:
     return f"<h3>{escape(title)}</h3>{content}" if content else ""
-
-
-def image(path: Path) -> Image | None:
-    """A picture as it is now, in memory; None if there is none."""
-    if not path.is_file():
-        return None
-    from PIL import Image as images
-
-    with images.open(path) as opened:
-        opened.load()
-        return opened.copy()
 
 
 # ---- rows ----
@@ -129,7 +117,10 @@ def points(folder: Path, figures: Mapping[str, str]) -> pd.DataFrame:
         for name, line in figures.items()
         for step, value in (_speed(folder) if name == SPEED else experiments.curve(folder, name))
     ]
-    return pd.DataFrame(found, columns=["step", "value", "line"])
+    # Of no rows pandas knows no kinds, and Gradio would take numbers for names ever after.
+    return pd.DataFrame(found, columns=["step", "value", "line"]).astype(
+        {"step": float, "value": float, "line": str}
+    )
 
 
 def _speed(folder: Path) -> list[tuple[float, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -162,15 +161,14 @@ class Screen:
         source = self._studio.workspace.source
         options = self.chosen(found) | {"against": [source(each) for each in found[self.against]]}
         command = forms.command("inspect", options | {"model": found[self.base] and source(found[self.base])})
-        with tempfile.TemporaryDirectory() as folder:
-            picture = Path(folder) / "lengths.png"
-            report = self._studio.answer([*command, "--picture", str(picture)])
-            image = views.image(picture)
+        picture = self._studio.workspace.folder / ".studio" / "lengths.png"
+        picture.unlink(missing_ok=True)
+        report = self._studio.answer([*command, "--picture", str(picture)])
         columns = report["columns"]
         return {
             self._command: shown([command]),
             self._status: views.rows_line(report),
-            self._lengths: gr.update(value=image, visible=image is not None),
+            self._lengths: gr.update(value=picture if picture.is_file() else None, visible=picture.is_file()),
             self._dropped: views.dropped(report),
             self._preview: gr.update(value=views.preview(report), visible=True),
             self._doubles: views.doubles(report),
