@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from training.studio.jobs import Queue
@@ -10,6 +12,14 @@ from training.studio.workspace import Workspace
 
 TITLE = "Proofreader studio"
 MAX_FILE_BYTES = 500_000_000
+SCREENS: dict[str, Any] = {
+    "1 Data": data.Screen,
+    "2 Experiment": experiment.Screen,
+    "3 Runs": runs.Screen,
+    "4 Search": search.Screen,
+    "5 Compare": compare.Screen,
+    "6 Release": release.Screen,
+}
 THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 CSS = """
 main.contain { width: 100%; max-width: 1280px; margin: auto; }
@@ -35,21 +45,15 @@ def build(workspace: Workspace, queue: Queue) -> gr.Blocks:
         gr.Markdown(
             f"# {TITLE}\nFrom rows to a model that the proofreader serves. Each step shows its command."
         )
+        screens = {}
         with gr.Tabs():
-            with gr.Tab("1 Data", id="data"):
-                rows = data.Screen(studio)
-            with gr.Tab("2 Experiment", id="experiment"):
-                trained = experiment.Screen(studio)
-            with gr.Tab("3 Runs", id="runs"):
-                watched = runs.Screen(studio)
-            with gr.Tab("4 Search", id="search"):
-                searched = search.Screen(studio)
-            with gr.Tab("5 Compare", id="compare"):
-                compared = compare.Screen(studio)
-            with gr.Tab("6 Release", id="release"):
-                released = release.Screen(studio)
+            for title, kind in SCREENS.items():
+                with gr.Tab(title) as tab:
+                    screen = screens[title] = kind(studio)
+                # What other screens made since is offered when it is turned to.
+                for event in (blocks.load, tab.select):
+                    event(screen.refreshed, None, screen.listed, **shared.HIDDEN)
+        rows, trained, _, searched, *_ = screens.values()
         trained.connect(rows)
         searched.connect(rows, trained)
-        for screen in (rows, trained, watched, searched, compared, released):
-            blocks.load(screen.refreshed, None, screen.listed, **shared.HIDDEN)
     return blocks

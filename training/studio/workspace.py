@@ -35,7 +35,8 @@ class Workspace:
     def path(self, name: str) -> Path:
         """UserError if it would lie outside of the folder."""
         path = self.folder / name.strip()
-        if not name.strip() or not path.resolve().is_relative_to(self.folder.resolve()):
+        outside = not path.resolve().is_relative_to(self.folder.resolve())
+        if not name.strip() or outside or (not path.exists() and Path(name.strip()).exists()):
             raise UserError(f"{name or 'no name'}: give a name within {self.folder}")
         return path
 
@@ -49,11 +50,14 @@ class Workspace:
         return path
 
     def source(self, name: str) -> str:
-        """A data set or model as a command takes it: a path if there is such a file or folder here, else a Hub repo id."""
+        """A data set or model as a command takes it: a path if there is such a file or folder here, else a Hub repo id.
+
+        UserError for what a command would find elsewhere.
+        """
         name = name.strip()
         if not name:
             raise UserError("Choose a data set or a model first.")
-        if Path(name).is_absolute() or ".." in Path(name).parts or (self.folder / name).exists():
+        if (self.folder / name).exists() or Path(name).exists() or ".." in Path(name).parts:
             return str(self.path(name))
         return name
 

@@ -72,8 +72,8 @@ def predicted(given: dict[str, Any], probe_steps: int = 3) -> dict[str, Any]:
     "how",
     [
         {"gradient_accumulation_steps": 3, "num_train_epochs": 1.5},
-        {"max_length": 25, "num_train_epochs": 2.0},
-        {"packing": True, "max_length": 128},
+        pytest.param({"max_length": 25, "num_train_epochs": 2.0}, marks=pytest.mark.slow),
+        pytest.param({"packing": True, "max_length": 128}, marks=pytest.mark.slow),
     ],
     ids=lambda how: next(iter(how)),
 )
@@ -118,6 +118,7 @@ def test_time_and_cost_follow_from_the_speed(
     assert not (tmp_path / "run").exists() and list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_evaluations_and_samples_take_time_too(tiny_llama: Path, questions: Path, scratch: Path) -> None:
     given = options(tiny_llama, questions, num_train_epochs=10.0)
     seldom, often = (predicted(given | {"eval_steps": steps, "samples": 2}) for steps in (10**6, 1))
@@ -141,6 +142,7 @@ def test_a_model_that_does_not_fit_is_not_loaded(tiny_llama: Path, questions: Pa
     assert report["seconds"] is report["cost"] is report["tokens_per_second"] is None
 
 
+@pytest.mark.slow
 def test_drafts_get_evidence_for_the_probe_alone(
     tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

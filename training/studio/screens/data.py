@@ -163,7 +163,8 @@ class Screen:
         command = forms.command("inspect", options | {"model": found[self.base] and source(found[self.base])})
         picture = self._studio.workspace.folder / ".studio" / "lengths.png"
         picture.unlink(missing_ok=True)
-        report = self._studio.answer([*command, "--picture", str(picture)])
+        # Lengths are in tokens, and those are a model's.
+        report = self._studio.answer([*command, *([f"--picture={picture}"] if found[self.base] else [])])
         columns = report["columns"]
         return {
             self._command: shown([command]),

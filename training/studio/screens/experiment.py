@@ -19,7 +19,7 @@ _GROUPS = (
     ("LoRA", ("LoRA (of a new adapter)",), True),
     ("Optimisation", ("optimisation",), True),
     ("Model", ("model",), False),
-    ("Training", ("training",), False),
+    ("Training", ("training", "options"), False),
     ("Checkpoints and log", ("steps between", "experiment log"), False),
 )
 

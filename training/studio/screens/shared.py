@@ -59,7 +59,9 @@ def told(handler: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return handler(*args)
         except UserError as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from None
+            # Not gr.Error, which would write "Error" over every component that the handler may change.
+            gr.Warning(str(error), duration=None, title="Not done")
+            return gr.skip()
 
     return answered
 
