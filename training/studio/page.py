@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from space.page.layout import THEME as THEME
 from training.studio.jobs import Queue
 from training.studio.screens import compare, data, experiment, release, runs, search, shared
 from training.studio.workspace import Workspace
@@ -20,7 +21,6 @@ SCREENS: dict[str, Any] = {
     "5 Compare": compare.Screen,
     "6 Release": release.Screen,
 }
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 CSS = """
 main.contain { width: 100%; max-width: 1280px; margin: auto; }
 .st-status { font-weight: 600; }
@@ -31,8 +31,7 @@ main.contain { width: 100%; max-width: 1280px; margin: auto; }
 .st-table td, .st-table th { padding: 4px 10px; border-bottom: 1px solid var(--border-color-primary); text-align: left; vertical-align: top; }
 .st-better { color: var(--st-good); } .st-worse { color: var(--st-bad); }
 :root { --st-good: #166534; --st-bad: #b91c1c; } .dark { --st-good: #86efac; --st-bad: #fca5a5; }
-.gradio-container { --block-info-text-color: var(--neutral-600); }
-.dark .gradio-container, .gradio-container.dark { --block-info-text-color: var(--neutral-300); }
+.gradio-container input.subdued { color: var(--body-text-color); }
 .gradio-container [data-testid="block-info"] { white-space: normal; overflow-wrap: anywhere; }
 @media (max-width: 640px) { .gradio-container { padding: 8px !important; } button { min-height: 44px; } }
 """

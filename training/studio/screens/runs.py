@@ -39,9 +39,15 @@ class Screen:
         self._status = gr.HTML("")
         with gr.Row():
             self._loss = gr.LinePlot(
-                x="step", y="value", color="line", title="Loss", y_title="nats per token", height=260
+                x="step",
+                y="value",
+                color="line",
+                title="Loss",
+                y_title="nats per token",
+                height=260,
+                visible=False,
             )
-            self._other = gr.LinePlot(x="step", y="value", title="", height=260)
+            self._other = gr.LinePlot(x="step", y="value", title="", height=260, visible=False)
         self._which = gr.Dropdown(
             [(title, name) for name, title in _OTHERS.items()], value="learning_rate", label="second picture"
         )
@@ -116,9 +122,11 @@ class Screen:
             self._jobs: views.jobs(found),
             self._job: gr.update(choices=self._choices(found)),
             self._status: _line(job, share, words, log, self._studio.queue.problem),
-            self._loss: views.points(folder, _LOSSES) if is_run else None,
+            self._loss: gr.update(value=views.points(folder, _LOSSES) if is_run else None, visible=is_run),
             self._other: gr.update(
-                value=views.points(folder, {which: _OTHERS[which]}) if is_run else None, title=_OTHERS[which]
+                value=views.points(folder, {which: _OTHERS[which]}) if is_run else None,
+                title=_OTHERS[which],
+                visible=is_run,
             ),
             self._samples: views.samples(folder) if is_run else "",
             self._command: shown(job.commands),
