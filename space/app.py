@@ -34,6 +34,9 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ |= {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**9)}
 
 
+KEEP_ALIVE_SECONDS = 75
+
+
 def main() -> int:
     """Serve until interrupted; exit code 2, with one line on stderr, when that cannot start."""
     from space.errors import UserError
@@ -170,6 +173,9 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
             )
     except OSError as error:
         raise UserError(strings.PORT_IN_USE.format(port=settings.port, other=settings.port + 1)) from error
+    # uvicorn closes a connection that was idle for 5 seconds, which is when many a client and proxy uses it once more: its
+    # request is then lost. They give one up after a minute at most. Gradio has no option for it.
+    page.server.config.timeout_keep_alive = KEEP_ALIVE_SECONDS
 
 
 def require_free(port: int) -> None:

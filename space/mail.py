@@ -305,7 +305,7 @@ _HEADER_BLOCK = re.compile(
     rb"(?:From [^\r\n]*+(?:\r\n?|\n))?+(?:(?:[!-9;-~]++:|[ \t])[^\r\n]*+(?:\r\n?|\n)){%d}"
     % (MAX_HEADER_LINES + 1)
 )
-_HTML_WORD = re.compile(r"[\s/'\"]++[^\s/'\">]")
+_HTML_WORD = re.compile(r"(?<![\s/'\"])[\s/'\"]++[^\s/'\">]")  # looked for once in a run of separators
 _BOUNDARY = re.compile(rb"^--([\w'()+,./:=?-]{1,70})[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE)
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s{0,9}=\s{0,9}[\"']?([\w:-]{1,40})", re.IGNORECASE)
 

@@ -41,6 +41,13 @@ def test_an_edit_in_a_link_without_end_is_judged_in_time() -> None:
     assert seconds(TARGETS["protect"], text) < 3 * SECONDS
 
 
+def test_html_of_separators_alone_is_read_in_time() -> None:
+    """It took 6.7 s."""
+    mail = b"Content-Type: text/html; charset=utf-8\n\n" + b"/" * LONG
+    TARGETS["mail"].check(b"")
+    assert seconds(TARGETS["mail"], mail) < 3 * SECONDS
+
+
 def test_a_version_that_is_no_number_is_no_feedback_record() -> None:
     value = {
         "id": "1",

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import Any
 
 import gradio_client
@@ -469,3 +470,14 @@ def test_a_body_that_trickles_is_not_waited_for(
         caller.sendall(b"--x" if path.endswith("upload") else b"{")
         answer = caller.recv(10_000)
         assert answer.startswith(b"HTTP/1.1 408 ") and b"was not there after" in answer
+
+
+@pytest.mark.slow
+def test_a_connection_that_was_idle_for_a_while_is_still_open(served: Served) -> None:
+    host, port = served.url.removeprefix("http://").split(":")
+    connection = HTTPConnection(host, int(port), timeout=WAIT_SECONDS)
+    for pause in (6, 0):  # uvicorn would close it after five seconds, and the next request be lost
+        connection.request("GET", "/health")
+        assert b"ok" in connection.getresponse().read()
+        time.sleep(pause)
+    connection.close()
