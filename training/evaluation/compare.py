@@ -158,7 +158,8 @@ def run_pictures(folders: Sequence[Path], out: Path) -> list[Path]:
     for figure in _LOSSES:
         lines = {name: experiments.curve(folder, figure) for name, folder in runs.items()}
         if lines := {name: points for name, points in lines.items() if points}:
-            drawn.append(pictures.curves(out / f"compare_{figure}.png", lines, figure, "step", figure))
+            path = out / f"compare_{figure}_curves.png"  # a score may have the same name
+            drawn.append(pictures.curves(path, lines, figure, "step", figure))
     minutes = {name: _minutes(record) for name, record in records.items()}
     drawn.append(pictures.bars(out / "compare_minutes.png", minutes, "Wall time", "minutes"))
     scores: dict[str, dict[str, float]] = {}

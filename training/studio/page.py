@@ -29,6 +29,7 @@ main.contain { width: 100%; max-width: 1280px; margin: auto; }
 .st-table { overflow-x: auto; }
 .st-table table { border-collapse: collapse; font-size: 14px; }
 .st-table td, .st-table th { padding: 4px 10px; border-bottom: 1px solid var(--border-color-primary); text-align: left; vertical-align: top; }
+.st-table img { max-width: min(100%, 560px); } .st-table p:has(> img) { display: inline-block; margin: 4px; }
 .st-better { color: var(--st-good); } .st-worse { color: var(--st-bad); }
 :root { --st-good: #166534; --st-bad: #b91c1c; } .dark { --st-good: #86efac; --st-bad: #fca5a5; }
 .gradio-container input.subdued { color: var(--body-text-color); }

@@ -112,7 +112,8 @@ def runs(tmp_path: Path) -> Path:
         )  # fmt: skip
         for step, loss in enumerate(losses):
             run.log(step, {"loss": loss})
-        run.finish({"gleu": {"value": gleu, "low": gleu - 2, "high": gleu + 2}, "steps": 2})
+        figures = {"gleu": {"value": gleu, "low": gleu - 2, "high": gleu + 2}, "steps": 2}
+        run.finish(figures | {"loss": losses[-1]})  # a score may be called as a curve is
         change(root / "sft" / name, seconds=90.0 if name == "fast" else 180.0, cost=0.25)
     Experiment.start(root / "other", "prefer", {"model": "base"}, {}, tracker="none")
     return root
@@ -134,13 +135,18 @@ def test_runs_stand_side_by_side(runs: Path, tmp_path: Path, capsys: pytest.Capt
     cells = {line.split()[0]: line.split() for line in lines}
     assert set(cells) == {"slow", "fast", "other"}
     assert cells["fast"][:4] == ["fast", "sft", "done", "0.0001"] and cells["fast"][4] == "0123456789ab"
-    assert cells["fast"][-4:] == ["1.5", "0.25", "47", "2"] and cells["slow"][-4:] == ["3", "0.25", "41", "2"]
+    assert cells["fast"][-5:-1] == ["1.5", "0.25", "47", "2"] and cells["slow"][-5:-1] == [
+        "3",
+        "0.25",
+        "41",
+        "2",
+    ]
     assert cells["other"][:5] == ["other", "prefer", "running", "-", "-"]
     assert {Path(path).name for path in result["pictures"]} == {
-        "compare_loss.png", "compare_minutes.png", "compare_gleu.png", "compare_steps.png",
+        "compare_loss_curves.png", "compare_loss.png", "compare_minutes.png", "compare_gleu.png", "compare_steps.png",
     }  # fmt: skip
     page = (out / "compare.html").read_text()
-    assert page.count("data:image/png;base64,") == 4 and "<td>0.0001</td>" in page
+    assert page.count("data:image/png;base64,") == 5 and "<td>0.0001</td>" in page
     assert result["live"] == []  # these runs went to no tracker
 
 
