@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -46,6 +47,15 @@ def test_html_of_separators_alone_is_read_in_time() -> None:
     mail = b"Content-Type: text/html; charset=utf-8\n\n" + b"/" * LONG
     TARGETS["mail"].check(b"")
     assert seconds(TARGETS["mail"], mail) < 3 * SECONDS
+
+
+def test_a_header_that_ends_among_its_strings_is_cut_short() -> None:
+    """Seven bytes in place of the next length had passed for all that were to come."""
+    text = b"".join(struct.pack("<Q", len(word)) + word for word in (b"general.architecture", b"llama"))
+    words = struct.pack("<Q", 21) + b"tokenizer.ggml.tokens" + struct.pack("<IIQ", 9, 8, 65_536)
+    architecture = text[:28] + struct.pack("<I", 8) + text[28:]
+    for left in range(9):
+        TARGETS["gguf"].check(b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + architecture + words + bytes(left))
 
 
 def test_a_version_that_is_no_number_is_no_feedback_record() -> None:

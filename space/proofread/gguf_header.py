@@ -35,6 +35,8 @@ _OTHERS = {
     _LFS: "a pointer of git-lfs, to be fetched with git lfs pull", b"{": "a JSON file",
 }  # fmt: skip
 
+_CUT = "cut short within its header"
+
 Scalar = int | float | bool | str
 
 
@@ -108,7 +110,7 @@ class _Reader:
     def _number(self, form: str) -> int:
         size = struct.calcsize(form)
         if self._at + size > len(self._data):
-            raise _Wrong("cut short within its header")
+            raise _Wrong(_CUT)
         (value,) = struct.unpack_from(form, self._data, self._at)
         self._at += size
         return value
@@ -126,7 +128,7 @@ class _Reader:
     def _skip(self, size: int) -> None:
         self._at += size
         if self._at > len(self._data):
-            raise _Wrong("cut short within its header")
+            raise _Wrong(_CUT)
 
     def _field(self) -> None:
         key = self._text("the name of a key", 65_535)
@@ -161,7 +163,7 @@ class _Reader:
         data, at, end, unpack = self._data, self._at, len(self._data), struct.Struct("<Q").unpack_from
         for _ in range(count):  # 100,000 in the shipped model
             if at + 8 > end:
-                break
+                raise _Wrong(_CUT)
             at += 8 + unpack(data, at)[0]
         self._at = at
         self._skip(0)
