@@ -113,7 +113,7 @@ class Screen:
             "data": texts and workspace.source(texts), "output_dir": str(workspace.folder / FOLDER / self._new()),
         }  # fmt: skip
         command = forms.command("compare", values)
-        return [shown([command]), queued(self._studio.enqueue(f"Measure {', '.join(models)}", [command]))]
+        return [shown([command]), queued(self._studio.queue.add(f"Measure {', '.join(models)}", [command]))]
 
     def _judge(self, models: list[str], texts: str | None, limit: str, url: str) -> list[Any]:
         if len(models) != 2 or not texts or not url.strip():
@@ -126,7 +126,7 @@ class Screen:
             "url": url.strip(),
         }
         command = forms.command("judge", values)
-        return [shown([command]), queued(self._studio.enqueue(f"Judge {' and '.join(models)}", [command]))]
+        return [shown([command]), queued(self._studio.queue.add(f"Judge {' and '.join(models)}", [command]))]
 
     def _look(self, name: str | None) -> str:
         return views.comparison(self._studio.workspace.path(f"{FOLDER}/{name}/compare.html")) if name else ""

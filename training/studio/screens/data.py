@@ -155,7 +155,7 @@ class Screen:
     def _export(self) -> list[Any]:
         target = self._studio.workspace.folder / DATA / "feedback"
         commands = [("-m", "feedback", "export", "--output", str(target))]
-        return [shown(commands), queued(self._studio.enqueue("Feedback as rows", commands))]
+        return [shown(commands), queued(self._studio.queue.add("Feedback as rows", commands))]
 
     def _look(self, found: Mapping[Any, Any]) -> dict[Any, Any]:
         source = self._studio.workspace.source

@@ -104,5 +104,5 @@ class Screen:
     def _start(self, found: Mapping[Any, Any]) -> dict[Any, Any]:
         folder = self._studio.workspace.new(found[self.name])
         command = forms.command("sft", self.chosen(found) | {"output_dir": str(folder)})
-        job = self._studio.enqueue(f"Fine-tuning {found[self.name]}", [command], str(folder))
+        job = self._studio.queue.add(f"Fine-tuning {found[self.name]}", [command], str(folder))
         return {self._command: shown([command]), self._status: queued(job), self._forecast: ""}

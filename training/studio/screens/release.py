@@ -129,7 +129,7 @@ class Screen:
         values = self._options(run, base) | {"out": out, "type": kind, "limit": limit, "replace": replace}
         command = forms.command("release", values)
         title = f"Put {run} in place" if replace else f"Release of {run}"
-        return [shown([command]), queued(self._studio.enqueue(title, [command]))]
+        return [shown([command]), queued(self._studio.queue.add(title, [command]))]
 
     def _build(self, run: str | None, base: str | None, kind: str, limit: str) -> list[Any]:
         return self._released(run, base, kind, limit, replace=False)
@@ -139,7 +139,7 @@ class Screen:
 
     def _back(self) -> list[Any]:
         command = ("-m", "training", "release", "--roll_back")
-        return [shown([command]), queued(self._studio.enqueue("Put the old model back", [command]))]
+        return [shown([command]), queued(self._studio.queue.add("Put the old model back", [command]))]
 
     def _retrain(self, name: str, base: str | None, kind: str, dataset: str) -> list[Any]:
         if not base:
@@ -156,7 +156,7 @@ class Screen:
         command = forms.command("retrain", values)
         return [
             shown([command]),
-            queued(self._studio.enqueue(f"Retrain {name}", [command], str(workspace.path(name)))),
+            queued(self._studio.queue.add(f"Retrain {name}", [command], str(workspace.path(name)))),
         ]
 
     def _publish(
@@ -167,11 +167,11 @@ class Screen:
         command += [f"--base={options['base']}"] if options["base"] else []
         command += [f"--tag={tag.strip()}"] if tag.strip() else []
         command += [*(["--public"] if public else []), *(["--dry_run"] if dry else [])]
-        return [shown([command]), queued(self._studio.enqueue(f"Publish {run}", [command]))]
+        return [shown([command]), queued(self._studio.queue.add(f"Publish {run}", [command]))]
 
     def _deploy(self, repo: str, dry: bool) -> list[Any]:
         command = ["-m", "conversion", "deploy", _repo(repo), *(["--dry_run"] if dry else [])]
-        return [shown([command]), queued(self._studio.enqueue(f"Deploy to {repo}", [command]))]
+        return [shown([command]), queued(self._studio.queue.add(f"Deploy to {repo}", [command]))]
 
     def _try(self, first: str, second: str | None, email: str) -> list[Any]:
         if not email.strip() or not second:

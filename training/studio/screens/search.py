@@ -95,22 +95,14 @@ class Screen:
         folder = workspace.path(found[self._name])
         options = self._rows.chosen(found) | {
             "model": workspace.source(found[self._model]), "output_dir": str(folder), "method": found[self._method],
-            "recipes": [_recipe_path(workspace.recipe(name)) for name in found[self._recipes]],
+            "recipes": [workspace.recipe(name) for name in found[self._recipes]],
             "vary": found[self._vary], "rungs": "\n".join(found[self._rungs].split()), "rank_by": found[self._rank],
             "trials": found[self._trials],
         }  # fmt: skip
         command = forms.command("search", options)
-        job = self._studio.enqueue(f"Search {found[self._name]}", [command], str(folder))
+        job = self._studio.queue.add(f"Search {found[self._name]}", [command], str(folder))
         shown_now = gr.update(choices=[*workspace.searches(), found[self._name]], value=found[self._name])
         return {self._command: shown([command]), self._status: queued(job), self._shown: shown_now}
 
     def _look(self, name: str | None) -> str:
         return views.rungs(self._studio.workspace.path(name)) if name else ""
-
-
-def _recipe_path(name: str) -> str:
-    """`search` takes files."""
-    from training.finetune import recipes
-
-    shipped = recipes.FOLDER / f"{name}.yaml"
-    return str(shipped) if shipped.is_file() else name

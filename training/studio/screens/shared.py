@@ -47,9 +47,6 @@ class Studio:
                 return json.loads(text)
         raise UserError("The command printed no result.")
 
-    def enqueue(self, title: str, commands: Sequence[Command], folder: str = "") -> Job:
-        return self.queue.add(title, commands, folder)
-
 
 def told(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose bad input becomes one line on the page."""
