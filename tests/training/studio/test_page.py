@@ -169,19 +169,22 @@ def test_another_host_asks_for_a_token(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_from_a_file_of_rows_to_a_model_that_the_proofreader_loads(
-    page: Page, base_model: Path, tmp_path: Path
+    page: Page, base_model: Path, small_gguf: Path, tmp_path: Path
 ) -> None:
     """The studio is killed in the middle of the training, which goes on; the page finds it again."""
-    shutil.copytree(base_model, tmp_path / "base")
     rows = [{"draft": f"I has {n} letter.", "corrected": f"I have {n} letters."} for n in range(2, 60)]
     given = tmp_path / "mine.csv"
     given.write_text(
         "draft,corrected\n" + "".join(f"{row['draft']},{row['corrected']}\n" for row in rows) + "no answer,\n"
     )
-    (tmp_path / "studio").mkdir()
-    shutil.move(tmp_path / "base", tmp_path / "studio" / "base")
-    models = tmp_path / "models"
-    shutil.copytree(ROOT / "space" / "models", models)
+    shutil.copytree(base_model, tmp_path / "studio" / "base")
+    models = tmp_path / "models"  # in which the base itself is served
+    models.mkdir()
+    for path in (ROOT / "space" / "models").iterdir():
+        if path.name != "reader":  # of the shipped model alone
+            (models / path.name).symlink_to(path)
+    (models / "proofreader.gguf").unlink()
+    shutil.copy(small_gguf, models / "proofreader.gguf")
     studio = Studio(tmp_path / "studio", page, MODELS_DIR=str(models))
     try:
         with page.expect_file_chooser() as chooser:

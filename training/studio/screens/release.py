@@ -122,7 +122,7 @@ class Screen:
         if not run:
             raise UserError("Choose the run to release.")
         source = self._studio.workspace.source
-        return {"run": source(run), "base": base and source(base)}
+        return {"run_folder": source(run), "base": base and source(base)}
 
     def _released(self, run: str | None, base: str | None, kind: str, limit: str, replace: bool) -> list[Any]:
         out = str(self._studio.workspace.path(f"release/{run}"))
@@ -163,7 +163,7 @@ class Screen:
         self, run: str | None, base: str | None, repo: str, tag: str, public: bool, dry: bool
     ) -> list[Any]:
         options = self._options(run, base)
-        command = ["-m", "conversion", "publish", options["run"], f"--repo_id={_repo(repo)}"]
+        command = ["-m", "conversion", "publish", options["run_folder"], f"--repo_id={_repo(repo)}"]
         command += [f"--base={options['base']}"] if options["base"] else []
         command += [f"--tag={tag.strip()}"] if tag.strip() else []
         command += [*(["--public"] if public else []), *(["--dry_run"] if dry else [])]
