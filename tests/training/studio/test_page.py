@@ -233,9 +233,10 @@ def test_from_a_file_of_rows_to_a_model_that_the_proofreader_loads(
         studio.end()
     (file,) = [path for path in made.rglob("proofreader.gguf")]
     command = [sys.executable, "-m", "space", "proofread", f"--model={file}", "--json"]
+    environment = os.environ | {"MODELS_DIR": str(models)}
     done = subprocess.run(
-        command, cwd=ROOT, input="I has recieved it.", capture_output=True, text=True, check=True
-    )
+        command, cwd=ROOT, env=environment, input="I has recieved it.", capture_output=True, text=True, check=True
+    )  # fmt: skip
     assert json.loads(done.stdout)["model"] == "proofreader"
 
 
