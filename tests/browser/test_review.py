@@ -118,6 +118,15 @@ def test_a_reload_brings_the_result_back_as_it_was_left(page: Page) -> None:
     expect(page.locator("#result .pr-change")).to_have_count(0)
 
 
+def test_a_run_that_is_faster_than_the_opening_of_the_page_is_kept(page: Page) -> None:
+    proofread(page, DRAFT)
+    everything = result(page)
+    page.evaluate("proofreader.arrived('')")  # what comes of a page with nothing to bring back, late
+    page.reload()
+    expect(status(page)).to_contain_text(strings.RECALLED)
+    assert result(page) == everything
+
+
 def test_the_history_has_the_results_too(page: Page) -> None:
     proofread(page, DRAFT)
     kept = result(page)

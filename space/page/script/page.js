@@ -88,6 +88,7 @@
 
     // A result has come, new or again: puts choices that were made before in their place, and a new one on top of the history.
     arrived(saved) {
+      if (!saved && email()) return; // there was nothing to bring back when the page was opened, and a run was faster
       const old = coming?.saved && coming.saved === saved ? coming : null;
       coming = null;
       // Gradio leaves what is on screen as it is when the same result comes again.
