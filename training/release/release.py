@@ -37,10 +37,8 @@ from training.runs.tables import flat, in_columns, side_by_side
 
 _SEED = 1  # of drawn references and mistakes, as evaluate has it
 _OWN, _MAIL = "sentences", "adjudicated"  # suites, where none is asked for
-_MERGED_COPIES, _FILE_COPIES = (
-    3,
-    2,
-)  # of the weights in --out: the merged model, its GGUF of 16 bits, a smaller one
+# Of the weights in --out: the merged model, its GGUF of 16 bits, a smaller one; or but the two files.
+_MERGED_COPIES, _FILE_COPIES = 3, 2
 
 Row = dict[str, Any]
 

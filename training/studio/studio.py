@@ -4,8 +4,8 @@
     python -m training studio FOLDER --port 7862
 
 Opens http://127.0.0.1:7861. Every button runs a command of this repository as a process of its own, and shows it. What runs
-goes on when the page is closed or the studio ends; started again on the same folder it finds everything as it is. Nothing
-outside of FOLDER is written, and only files in it are read.
+goes on when the page is closed or the studio ends; started again on the same folder it finds everything as it is. Data, runs and
+models are read from FOLDER and written to it; a release replaces the served file in MODELS_DIR, and feedback is read where it is kept.
 """
 
 from __future__ import annotations

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.finetune import samples as answered
+from training.finetune.search import PLAN
+from training.finetune.trials import TRIALS
 from training.runs import experiments
+from training.runs.steps import read_json
 from training.runs.tables import cell
 
 if TYPE_CHECKING:
@@ -140,16 +143,10 @@ def _speed(folder: Path) -> list[tuple[float, float]]:
 
 def samples(folder: Path) -> str:
     """The held-out rows with what the model answered at its last evaluation."""
-    path = folder / "samples.jsonl"
-    if not path.is_file():
+    rows = answered.read(folder)
+    if not rows:
         return ""
-    rows = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:  # torn by a kill
-            continue
-    last = max((row["step"] for row in rows), default=0)
+    last = rows[-1]["step"]
     shown = [
         {
             "draft": row["prompt"],
@@ -191,12 +188,7 @@ def forecast(ahead: Mapping[str, Any]) -> str:
 
 # ---- the queue ----
 
-ENDED = {
-    "done": "done",
-    "failed": "failed",
-    "stopped": "stopped",
-    "interrupted": "interrupted: Resume goes on",
-}
+SAID = {"interrupted": "interrupted: Resume goes on"}  # of a status that does not speak for itself
 
 
 def jobs(found: Sequence[Any]) -> list[list[str]]:
@@ -205,7 +197,7 @@ def jobs(found: Sequence[Any]) -> list[list[str]]:
         [
             job.id,
             job.title,
-            ENDED.get(job.status, job.status),
+            SAID.get(job.status, job.status),
             (job.ended or job.started or job.created or "")[:16].replace("T", " "),
         ]
         for job in found
@@ -237,23 +229,17 @@ def progress(folder: Path) -> tuple[float, str]:
 
 def rungs(folder: Path) -> str:
     """The trials of a search, a column for each rung: a bar as long as the rung is full, then the figures by which they are ranked."""
-    if not (folder / "plan.json").is_file():
+    plan, results = read_json(folder / PLAN), read_json(folder / "results.json")
+    if not plan:
         return "<p>It has not begun.</p>"
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    results = (
-        json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        if (folder / "results.json").is_file()
-        else {}
-    )
     rows = []
     for name, planned in plan["trials"].items():
-        trial, cells = folder / "trials" / name, {}
-        step = int(experiments.log_of(trial)[-1]["step"] or 0) if experiments.log_of(trial) else 0
+        trial, cells = folder / TRIALS / name, {}
+        log = experiments.log_of(trial)
+        step = int(log[-1]["step"] or 0) if log else 0
         for number, end in enumerate(planned["steps"]):
             start = planned["steps"][number - 1] if number else 0
-            done = trial / f"rung-{number + 1}.json"
-            if done.is_file():
-                figures = json.loads(done.read_text(encoding="utf-8"))
+            if figures := read_json(trial / f"rung-{number + 1}.json"):
                 cells[number] = bar(1.0) + escape(_figures(figures))
             elif step > start:
                 cells[number] = bar((step - start) / (end - start)) + f"step {step} of {end}"
@@ -304,7 +290,7 @@ def comparison(page: Path) -> str:
 def released(job: Any, result: Mapping[str, Any] | None) -> str:
     """What came of a release or a retraining: whether it is served now, why not, and each figure with its verdict."""
     if result is None:
-        return f"<p>{escape(job.title)}: {escape(ENDED.get(job.status, job.status))}.</p>"
+        return f"<p>{escape(job.title)}: {escape(SAID.get(job.status, job.status))}.</p>"
     said = (
         "It is in place: the proofreader serves it after a restart."
         if result.get("released")
@@ -312,23 +298,15 @@ def released(job: Any, result: Mapping[str, Any] | None) -> str:
     )
     why = "".join(f"<li>{escape(each)}</li>" for each in result.get("why", []))
     rows = [
-        {"figure": name, **verdict} if isinstance(verdict, Mapping) else {"figure": name, "verdict": verdict}
-        for name, verdict in flat_verdicts(result.get("verdicts") or {})
+        {"figure": f"{suite} {name}", **verdict}
+        for suite, own in (result.get("verdicts") or {}).items()
+        for name, verdict in own.items()
     ]
     return (
         f"<p>{said}</p>"
         + (f"<ul>{why}</ul>" if why else "")
         + headed("Against the served model", table(rows))
     )
-
-
-def flat_verdicts(verdicts: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, Any]]:
-    """Verdicts that nest by suite and figure, by their whole names."""
-    found: list[tuple[str, Any]] = []
-    for name, value in verdicts.items():
-        is_group = isinstance(value, Mapping) and not {"verdict", "difference"} & set(value)
-        found += flat_verdicts(value, (*path, name)) if is_group else [(" ".join((*path, name)), value)]
-    return found
 
 
 def side_by_side(email: str, answers: Mapping[str, Mapping[str, Any]]) -> str:

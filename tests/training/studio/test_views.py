@@ -89,11 +89,9 @@ def test_rungs_fill_up(tmp_path: Path) -> None:
     assert "The winner is <b>a</b>" in views.rungs(tmp_path)
 
 
-def test_verdicts_nest_by_suite_and_figure() -> None:
-    verdicts = {
-        "sentences": {
-            "corrected": {"difference": {"value": 1.0, "low": 0.5, "high": 2.0}, "verdict": "better"}
-        }
-    }
-    ((name, verdict),) = views.flat_verdicts(verdicts)
-    assert name == "sentences corrected" and verdict["verdict"] == "better"
+def test_a_release_says_what_became_of_each_figure() -> None:
+    difference = {"value": 1.0, "low": 0.5, "high": 2.0}
+    verdicts = {"sentences": {"corrected": {"difference": difference, "verdict": "better"}}}
+    shown = views.released(None, {"released": False, "why": [SCRIPT], "verdicts": verdicts})
+    assert "<td>sentences corrected</td>" in shown and "1.0 (0.5 to 2.0)" in shown and "st-better" in shown
+    assert "It is not in place." in shown and "&lt;img" in shown and "<img" not in shown

@@ -164,6 +164,7 @@ class Screen:
     ) -> list[Any]:
         options = self._options(run, base)
         command = ["-m", "conversion", "publish", options["run_folder"], f"--repo_id={_repo(repo)}"]
+        command += [f"--out={self._studio.workspace.path(f'publish/{run}')}"]
         command += [f"--base={options['base']}"] if options["base"] else []
         command += [f"--tag={tag.strip()}"] if tag.strip() else []
         command += [*(["--public"] if public else []), *(["--dry_run"] if dry else [])]

@@ -150,7 +150,7 @@ def _line(job: Job, share: float, words: str, log: str, problem: str | None) -> 
         said = (log.strip().splitlines() or [f"It ended with code {job.returncode}."])[-1]
     step = f" ({job.position + 1} of {len(job.commands)})" if len(job.commands) > 1 else ""
     return (
-        f'<p class="st-status" role="status">{escape(job.title)}{step}: {escape(views.ENDED.get(job.status, job.status))}. {escape(said[:300])}</p>'
+        f'<p class="st-status" role="status">{escape(job.title)}{step}: {escape(views.SAID.get(job.status, job.status))}. {escape(said[:300])}</p>'
         + (views.bar(share) if job.status == "running" and share else "")
     )
 
