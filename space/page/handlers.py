@@ -54,10 +54,15 @@ class Handlers:
     # ---- a run ----
 
     def begin(self, request: gr.Request) -> Updates:
-        """Answers the click at once, before the queue: from here on Stop has something to stop."""
+        """Answers the click at once, before the queue: from here on Stop has something to stop.
+
+        The form is emptied here: the last update of a generator reaches the page twice, and would take with it what
+        was typed in between.
+        """
         self._stops[_session(request)] = threading.Event()
         return (
             self._blank()
+            | self._view.feedback.reset()
             | self._busy(True)
             | {
                 # Hidden by the style sheet, as their room stays.
@@ -169,9 +174,9 @@ class Handlers:
         }
 
     def _shown(self, saved: Saved, note: str = "") -> Updates:
-        """The result, with an empty feedback form under it; `note` is about the model."""
+        """The result; `note` is about the model."""
         view, value = self._view, saved.value
-        return view.feedback.reset() | {
+        return {
             view.last: value,
             view.origin: saved.origin,
             view.mail_of_last: saved.mail,
@@ -202,7 +207,8 @@ class Handlers:
         found = restore(saved) if saved else None
         if found is None:
             return {self._view.saved: ""}
-        return self._shown(found) | {self._view.status: render.status(strings.RECALLED, "done")}
+        shown = self._shown(found) | self._view.feedback.reset()
+        return shown | {self._view.status: render.status(strings.RECALLED, "done")}
 
     # ---- tone, and what is underlined ----
 

@@ -438,7 +438,8 @@ def test_a_draft_outlives_a_reload_of_its_page_and_is_in_no_other(app: Any, open
 
 
 def serious_faults(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe finds on the page as it is."""
+    """What axe finds on the page as it is, its colours no longer on the way to others."""
+    page.wait_for_function("document.getAnimations().every(each => each.playState !== 'running')")
     found = Axe().run(page).response["violations"]
     serious = [each for each in found if each["impact"] in ("serious", "critical")]
     return [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in serious]

@@ -72,6 +72,14 @@ def test_a_run_ends_with_its_result_and_gives_the_buttons_back(page: OnePage) ->
     assert set(last[page.view.origin]["versions"]) == {"app", "model", "prompt", "gguf_sha256"}
 
 
+def test_the_feedback_form_is_emptied_by_the_click_and_not_by_what_a_run_sends(page: OnePage) -> None:
+    """Gradio sends the last update of a generator twice: by the second one a person may have begun to type."""
+    view = page.view
+    answers = {view.feedback.verdict, view.feedback.comment, view.feedback.corrected, view.feedback.consent}
+    assert answers <= set(page.handlers.begin(REQUEST))
+    assert not any(answers & set(update) for update in page.start("I has recieved it."))
+
+
 def test_a_run_that_is_stopped_says_how_far_it_came(page: OnePage) -> None:
     run = page.start(LONG.replace("reports", "letters"))  # which no other test has read before
     for update in run:
