@@ -1,25 +1,37 @@
-"""How fast and how large the proofreader is on this machine; `make bench` prints a table for the README.
+"""How fast and how large the proofreader is on this machine, beside plain llama.cpp with the same file.
 
-python tests/bench.py [--model NAME|PATH|REPO] [--runs 5]
+python tests/bench.py [--model NAME|PATH|REPO] [--runs 5] [--json FILE]
+
+Plain is llama-cpp-python's `generate`, which is what its `create_chat_completion` runs: the whole email in one prompt that
+asks for its correction, and as many tokens as the corrected email has. Both by turns, medians of the runs. Drafts of other
+lengths are the one of 154 words shortened, or repeated with other numbers in each copy, so that none is remembered.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-# 150 words with the mistakes of a hurried writer: about two in three sentences need work.
+# 154 words with the mistakes of a hurried writer: about two in three sentences need work.
 EMAIL = """\
 Dear Ms. Novak,
 
@@ -38,6 +50,30 @@ If something is not clear, please call me in any time.
 Kind regards,
 Jana
 """
+# The same with six mistakes, in 4 words of 100: most sentences need nothing.
+CAREFUL = """\
+Dear Ms. Novak,
+
+Thank you for your email from Tuesday. I have read the offer of the printing company and I agree with \
+the price. However, there is one problem with the delivery. They wants to send the boxes on 14 June, but our \
+office will be closed on this day. Could you please ask them if Monday morning is possible?
+
+I also looked at the new brochure. The pictures are very nice, but the text on page 3 have two mistakes. The \
+telephone number is missing and the adress of our shop in Brno is old. Please correct it before the print.
+
+I propose the following plan. On Wednesday we meet with the designer at 10:30. Petr will bring the sample, \
+and I will prepared a list with all open questions. We has to decide about the paper by Friday.
+
+If something is not clear, please call me in any time.
+
+Kind regards,
+Jana
+"""
+WORDS = (50, 150, 500, 1500)
+USERS = (1, 4, 8)
+_REQUEST = "Correct the mistakes in this email, and write nothing but the corrected email."
+_N_CTX = 8192  # for plain: the longest email, twice
+_numbers = itertools.count(100)
 
 
 def main() -> None:
@@ -46,37 +82,227 @@ def main() -> None:
     )
     parser.add_argument("--model", help="a name, a GGUF path or a Hub repo id (default: MODEL)")
     parser.add_argument("--runs", type=int, default=5, help="warm runs (default: 5)")
+    parser.add_argument(
+        "--words", type=int, nargs="+", default=WORDS, help="lengths of drafts (default: 50 150 500 1500)"
+    )
+    parser.add_argument("--json", type=Path, help="writes the figures to a file as well")
     options = parser.parse_args()
 
     from space.proofread.pipeline import load_proofreader
     from space.settings import Settings
-    from tests.feedback.latency import flag_seconds, percentile_99
 
     settings = Settings.from_env()
     started, peak_bytes = cold(options.model)
     proofreader = load_proofreader(settings, options.model)
-    totals = []
-    for _ in range(options.runs):
-        for measure in (proofreader.classifiers.tone, proofreader.classifiers.tagger):
-            measure._encoder._seen.clear()  # else only the first run would read
-        result = proofreader.proofread(EMAIL)
-        totals.append(result.timings["total"])
-    median = statistics.median(totals)
-    print(
-        f"{processor()}, {os.cpu_count()} cores, {settings.n_threads} threads, {date.today()}, {result.model}"
-    )
+    found: dict[str, Any] = {
+        "machine": f"{processor()}, {os.cpu_count()} cores",
+        "threads": settings.n_threads,
+        "date": str(date.today()),
+        "model": proofreader.engine.name,
+        "start_seconds": started,
+        "peak_mb": peak_bytes / 1e6,
+    }
+    print(f"{found['machine']}, {settings.n_threads} threads, {found['date']}, {found['model']}")
     print()
-    print(f"| a draft of {len(EMAIL.split())} words | |")
+    engine = proofreader.engine
+    if path := getattr(engine, "path", None):
+        plain = Plain(path, settings.n_threads)
+        found["limits"] = plain.limits()
+        print(
+            "| the model on this machine: reads | writes | its weights pass through memory while it writes at | memory copies at |"
+        )
+        print("|---|---|---|---|")
+        limits = found["limits"]
+        print(
+            f"| {limits['reads']:.0f} tokens/s | {limits['writes']:.1f} tokens/s | {limits['weights_gb_s']:.1f} GB/s |"
+            f" {limits['copies_gb_s']:.1f} GB/s |"
+        )
+        print()
+        found["drafts"] = side_by_side(proofreader, plain, options.words, options.runs)
+        del plain
+        print()
+    found["users"] = together(proofreader, options.runs)
+    print()
+    print("| | |")
     print("|---|---|")
-    print(f"| proofread, median of {options.runs} (slowest) | {median:.2f} s ({max(totals):.2f} s) |")
-    print(f"| start of the process to the answer | {started:.2f} s |")
+    print(f"| start of the process to the answer, {len(EMAIL.split())} words | {started:.2f} s |")
     print(f"| peak resident memory | {peak_bytes / 1e6:.0f} MB |")
-    with tempfile.TemporaryDirectory() as folder:
-        flags = flag_seconds(Path(folder))
+    found["flag_ms"] = flag_ms()
+    print(f"| feedback, from Send to the thank-you, 99th percentile | {found['flag_ms']:.1f} ms |")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def side_by_side(proofreader: Any, plain: Plain, words: list[int], runs: int) -> list[dict[str, Any]]:
+    """Plain and ours by turns, for each length and for many mistakes and few."""
     print(
-        f"| feedback, from Send to the thank-you, 99th percentile of {len(flags)} | {percentile_99(flags) * 1000:.1f} ms |"
+        "| words | mistakes, % | plain: first edit, all | ours: first edit, all (slowest) | faster |"
+        " tokens read by the model | drafted, right | sentences it never saw |"
     )
-    print(f"| changes, texts kept on purpose | {len(result.applied)}, {len(result.skipped)} |")
+    print("|---|---|---|---|---|---|---|---|")
+    rows = []
+    for n_words, (share, email) in itertools.product(words, ((12, EMAIL), (4, CAREFUL))):
+        ours: list[Run] = []
+        other: list[tuple[float, float]] = []
+        for _ in range(runs):
+            draft = drafted(email, n_words)
+            ours.append(Run(proofreader, draft))
+            other.append(plain.run(draft, ours[-1].text, ours[-1].first_edit_at))
+        median = ours[sorted(range(runs), key=lambda i: ours[i].seconds)[runs // 2]]
+        first, total = (statistics.median(each[i] for each in other) for i in (0, 1))
+        row = {
+            "words": n_words,
+            "mistakes_percent": share,
+            "plain_first_seconds": first,
+            "plain_seconds": total,
+            "first_seconds": statistics.median(each.first_seconds for each in ours),
+            "seconds": median.seconds,
+            "slowest_seconds": max(each.seconds for each in ours),
+            "ratio": total / median.seconds,
+            "read": median.read,
+            "drafted": median.drafted,
+            "accepted": median.accepted,
+            "avoided": median.avoided,
+            "sentences": median.sentences,
+        }
+        rows.append(row)
+        print(
+            f"| {n_words} | {share} | {first:.2f} s, {total:.2f} s | {row['first_seconds']:.2f} s, {row['seconds']:.2f} s"
+            f" ({row['slowest_seconds']:.2f} s) | {row['ratio']:.1f} times | {row['read']} | {row['drafted']},"
+            f" {row['accepted']} | {row['avoided']} of {row['sentences']} |",
+            flush=True,
+        )
+    return rows
+
+
+def together(proofreader: Any, runs: int) -> list[dict[str, Any]]:
+    """Some people at once, each with an email of their own."""
+    print("| at once, 150 words each | words/s in all | slowest answer | its share, if all took turns |")
+    print("|---|---|---|---|")
+    rows: list[dict[str, Any]] = []
+    for users in USERS:
+        throughput, slowest = [], []
+        for _ in range(runs):
+            drafts = [drafted(EMAIL, 150) for _ in range(users)]
+            with fresh(proofreader), ThreadPoolExecutor(users) as pool:
+                waits = list(pool.map(partial(_seconds, proofreader, time.perf_counter()), drafts))
+            throughput.append(sum(len(draft.split()) for draft in drafts) / max(waits))
+            slowest.append(max(waits))
+        row = {
+            "users": users,
+            "words_per_second": statistics.median(throughput),
+            "slowest_seconds": statistics.median(slowest),
+        }
+        rows.append(row)
+        share = users * rows[0]["slowest_seconds"]
+        print(
+            f"| {users} | {row['words_per_second']:.0f} | {row['slowest_seconds']:.2f} s | {share:.2f} s |",
+            flush=True,
+        )
+    return rows
+
+
+def _seconds(proofreader: Any, began: float, draft: str) -> float:
+    proofreader.proofread(draft)
+    return time.perf_counter() - began
+
+
+def drafted(email: str, n_words: int) -> str:
+    """That email, shortened or repeated to about so many words, with other numbers than any before."""
+    body = email.strip().split("\n\n")
+    copies = max(1, round(n_words / len(email.split())))
+    paragraphs = [body[0], *(body[1:-1] * copies), body[-1]]
+    if n_words < 100:
+        paragraphs = [body[0], body[1]]
+    return re.sub(r"\b(14|3|10:30)\b", lambda _: str(next(_numbers)), "\n\n".join(paragraphs)) + "\n"
+
+
+class Run:
+    """One email, proofread by a proofreader that remembers nothing."""
+
+    def __init__(self, proofreader: Any, draft: str) -> None:
+        counts = getattr(getattr(proofreader.engine, "_decoder", None), "counts", None)
+        before = vars(counts).copy() if counts else {}
+        self.first_seconds = 0.0
+        with fresh(proofreader):
+            began = time.perf_counter()
+            for outcome in proofreader.run(draft):
+                edits = getattr(outcome, "applied", None) or outcome.edits
+                if edits and not self.first_seconds:
+                    self.first_seconds = time.perf_counter() - began
+            self.seconds = time.perf_counter() - began
+        self.text = outcome.text
+        applied = outcome.applied
+        self.first_edit_at = applied[0].start / len(draft) if applied else 1.0
+        after = vars(counts) if counts else {}
+        self.read, self.drafted, self.accepted = (
+            after.get(name, 0) - before.get(name, 0) for name in ("read", "drafted", "accepted")
+        )
+        self.sentences = len(re.findall(r"[.!?](?=\s)|,\n", draft)) + 1
+        self.avoided = max(0, self.sentences - len(outcome.prompts))
+
+
+@contextmanager
+def fresh(proofreader: Any) -> Iterator[None]:
+    """A block before which the classifiers forget what they have read."""
+    for each in (proofreader.classifiers.tone, proofreader.classifiers.tagger):
+        each._encoder._seen.clear()
+    proofreader._memory.clear()
+    yield
+
+
+class Plain:
+    """llama-cpp-python with the same file."""
+
+    def __init__(self, path: Path, n_threads: int) -> None:
+        from space.proofread.llm.llama_cpp import load, silence
+
+        self._bytes = path.stat().st_size
+        with silence():
+            self._llama = load(
+                path, n_ctx=_N_CTX, n_batch=512, n_threads=n_threads, n_threads_batch=n_threads
+            )
+
+    def run(self, draft: str, answer: str, first_edit_at: float) -> tuple[float, float]:
+        """Seconds to the place of the first edit, and in all. What begins the prompt is in its memory, as in ours."""
+        prompt = self._tokens(f"system\n{_REQUEST}\n\nuser\n{draft}\n\nassistant\n")
+        n_tokens = len(self._tokens(answer)) + 1
+        began, first = time.perf_counter(), 0.0
+        for count, _ in enumerate(self._llama.generate(prompt, temp=0.0), 1):
+            if count >= first_edit_at * n_tokens and not first:
+                first = time.perf_counter() - began
+            if count == n_tokens:
+                break
+        return first, time.perf_counter() - began
+
+    def limits(self) -> dict[str, float]:
+        """What the model and the machine can do at best: tokens read and written a second, bytes of weights and of a copy."""
+        import numpy as np
+
+        tokens = self._tokens(EMAIL * 4)[:512]
+
+        def seconds(work: Any) -> float:
+            took = []
+            for _ in range(3):
+                self._llama.reset()
+                began = time.perf_counter()
+                work()
+                took.append(time.perf_counter() - began)
+            return min(took)
+
+        reads = 512 / seconds(lambda: self._llama.eval(tokens))
+        writes = 32 / seconds(lambda: [self._llama.eval([token]) for token in tokens[:32]])
+        block = np.ones(1 << 25)
+        copies = 2 * block.nbytes / seconds(lambda: block.copy()) / 1e9
+        return {
+            "reads": reads,
+            "writes": writes,
+            "weights_gb_s": writes * self._bytes / 1e9,
+            "copies_gb_s": copies,
+        }
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
 
 
 def cold(model: str | None) -> tuple[float, int]:
@@ -92,6 +318,14 @@ def cold(model: str | None) -> tuple[float, int]:
     if status:
         sys.exit(2)  # it has said why
     return seconds, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def flag_ms() -> float:
+    """Of feedback, from Send to the thank-you: the 99th percentile."""
+    from tests.feedback.latency import flag_seconds, percentile_99
+
+    with tempfile.TemporaryDirectory() as folder:
+        return percentile_99(flag_seconds(Path(folder))) * 1000
 
 
 def processor() -> str:

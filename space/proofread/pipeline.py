@@ -8,9 +8,11 @@ Nothing here knows a screen; nothing the user wrote is logged.
 from __future__ import annotations
 
 import re
+import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -58,6 +60,7 @@ _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
 # markup it tried to change some in 14, and 3 of them came back with no mistake mended; copied, in none.
 _COPIED = MARKUP | {"a link", "an email address"}
 _SENTENCES = ("sentence", "line")  # what is put more kindly: an item of a list is as short as it likes
+_LIKELY = 0.5  # a prior from which an edit is expected in the answer of a general model
 _DOUBTED = 0.85  # a prior from which a word is underlined while it is typed; of 40 good emails 1 word is
 _BRACKETS = re.compile(r"[][<>{}|\\]+")
 _MARKS = frozenset(("", ".", "!", "?", ",", ":", ";"))
@@ -335,16 +338,33 @@ class Proofreader:
         """The edits of a passage, unit by unit, which are then remembered unless the run is to stop."""
         key, prompts, openings = _key(passage, run), len(run.prompts), len(run.openings)
         made: list[Edit] = []
-        for measured in clock.timed("scores", measure(passage, self.classifiers, run.options)):
+        measured = clock.call("scores", lambda: list(measure(passage, self.classifiers, run.options)))
+        units = clock.timed("rewrite", self._units(measured, run))
+        for each in measured:
             if run.stop():
+                units.close()
                 return
-            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
-            found = list(self._for_the_user(own, run.email.draft))
+            found = list(self._for_the_user([*each.refused, *next(units)], run.email.draft))
             made += found
             yield found
         if run.is_repeatable and not run.stop():
             read = Read(tuple(made), tuple(run.prompts[prompts:]), tuple(run.openings[openings:]))
             self._passages.put(key, read.moved(-passage.units[0].start))
+
+    def _units(self, measured: Sequence[Measured], run: _Run) -> Generator[list[Edit], None, None]:
+        """The edits of each unit, several written at once: a model reads them in one batch."""
+        if run.options.mode in KINDER:  # where each is to begin otherwise than those before it
+            yield from (self._unit(each, run) for each in measured)
+            return
+        given_up = threading.Event()
+        own = [replace(run, prompts=[], stop=lambda: given_up.is_set() or run.stop()) for _ in measured]
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            try:
+                for edits, its in zip(pool.map(self._unit, measured, own), own, strict=True):
+                    run.prompts.extend(its.prompts)
+                    yield edits
+            finally:
+                given_up.set()
 
     # ---- one unit ----
 
@@ -432,13 +452,15 @@ class Proofreader:
         chat = messages(unit.text, measured.evidence, measured.mode, general=general)
         run.prompts.append(_shown(chat))
         candidates, refused = self._possible(measured, run)
-        expected = None
-        if not general:  # of a model that was not made here nothing is expected
+        if general:  # a model that was not made here is not held to anything
+            likely = chosen(candidates, _LIKELY)
+            answer = self.engine.complete(chat, run.sampling, run.stop, apply(unit.text, likely))
+        else:
             copied = [unit.stretch(span) for span in run.email.within(unit) if span.what in _COPIED]
             copied += [match.span() for match in _BRACKETS.finditer(unit.text)]
             gain = self.classifiers.thresholds.guide_gain
             expected = Expected(unit.text, candidates, self._choose, gain, copied)
-        answer = self.engine.complete(chat, run.sampling, run.stop, expected)
+            answer = self.engine.complete(chat, run.sampling, run.stop, expected)
         respellings = list(measured.respellings)
         if answer is None:
             if run.stop():
@@ -633,9 +655,12 @@ class _Clock:
         finally:
             self._spent[name] += time.perf_counter() - began
 
-    def timed(self, name: str, values: Iterator[Any]) -> Iterator[Any]:
-        while (value := self.call(name, partial(next, values, None))) is not None:
-            yield value
+    def timed(self, name: str, values: Generator[Any, None, None]) -> Generator[Any, None, None]:
+        try:
+            while (value := self.call(name, partial(next, values, None))) is not None:
+                yield value
+        finally:
+            values.close()
 
     def seconds(self) -> dict[str, float]:
         spent = self._spent | {"total": time.perf_counter() - self._began}

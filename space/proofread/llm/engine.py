@@ -73,9 +73,12 @@ class Engine(Protocol):
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Expected | None = None,
+        expected: Expected | str | None = None,
     ) -> Answer | None:
-        """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so."""
+        """The answer to the last message; None if it does not fit, ran on without an end, or `stop` said so.
+
+        A text that is expected changes nothing but the time that it takes to write the same.
+        """
 
     def gains(self, text: str, edits: Sequence[Edit]) -> list[float] | None:
         """How much likelier each of the edits makes the text, in nats; None if this model cannot tell."""

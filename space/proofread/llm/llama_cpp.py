@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from space.errors import UserError
 from space.proofread.edits import Edit, apply
 from space.proofread.gguf_header import read_header
 from space.proofread.llm.chat_template import ChatTemplate
+from space.proofread.llm.decoder import Decoder
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.llm.hub import ModelFile
 from space.proofread.llm.memory import check, estimated, give_back
+from space.proofread.llm.prompt_lookup import PromptLookup
 from space.proofread.llm.reading import Reader
 from space.proofread.llm.trial import try_model
 from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
@@ -55,7 +58,6 @@ class LlamaCpp:
             raise UserError(
                 f"{str(path)[:_SHOWN_CHARS]}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
             )
-        self._following: Guide | None = None
         self._reader: Reader | None = None
         about = read_header(path)
         self.needed_bytes = estimated(path, about, n_ctx)
@@ -75,10 +77,10 @@ class LlamaCpp:
         self._template = ChatTemplate(about.text("tokenizer.chat_template"), path, *ends)
         header.close()
         with _opening(path):
+            # The binding's own context writes one answer at a time, and is as small as can be.
             self._llama = load(
-                path, n_ctx=n_ctx, n_batch=min(n_ctx, 512), n_threads=n_threads, n_threads_batch=n_threads,
-                n_gpu_layers=-1, draft_model=None if version is None else self._draft,
-            )  # fmt: skip
+                path, n_ctx=1, n_batch=1, n_threads=n_threads, n_threads_batch=n_threads, n_gpu_layers=-1
+            )
         if version not in (None, PROMPT_VERSION):
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
@@ -89,92 +91,83 @@ class LlamaCpp:
         self.unit = about.text("proofreader.unit", "email")
         trained = about.text("proofreader.modes", ",".join(MODES)).split(",")
         self.modes = (*(mode for mode in trained if mode in MODES), *GOALS)
-        self._lock = threading.Lock()  # a llama.cpp context serves one caller at a time
-        self._closed = False
+        with silence():
+            self._decoder = Decoder(self._llama.model, n_ctx, self._llama.n_threads)
+        self._n_ctx = n_ctx
+        self._left = threading.Condition()  # tells that one of those who use it is done
+        self._users, self._closed = 0, False
 
     def complete(
         self,
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Expected | None = None,
+        expected: Expected | str | None = None,
     ) -> Answer | None:
-        with self._lock:
-            self._check_open()
+        with self._in_use():
             prompt = self.tokens(chat)
-            room = self._llama.n_ctx() - len(prompt)
+            room = self._n_ctx - len(prompt)
             if sampling.max_tokens is not None:
                 max_tokens = min(sampling.max_tokens, room)
             else:
                 # A correction is about as long as its text; an answer twice that long has lost its way.
-                source = self._llama.tokenize(chat[-1]["content"].encode(), add_bos=False, special=False)
-                max_tokens = 2 * len(source) + 32
+                max_tokens = 2 * len(self._tokenized(chat[-1]["content"])) + 32
             if not 0 < max_tokens <= room:
                 return None
-            self._llama.set_seed(sampling.seed)
-            answer: list[int] = []
-            guide = self._following = self._guide(expected) if expected else None
-            processors: list[Any] = [guide] if guide else []
-            if sampling.min_tokens:
-                processors.append(self._no_end_before(sampling.min_tokens, answer))
-            for token in self._llama.generate(
-                prompt, temp=sampling.temperature, top_p=sampling.top_p, top_k=sampling.top_k, min_p=sampling.min_p,
-                repeat_penalty=sampling.repeat_penalty, logits_processor=processors or None,
-            ):  # fmt: skip
-                if guide:
-                    guide.follow(token, self._llama.detokenize([token]))
-                if self._ends(token):
-                    text = self._llama.detokenize(answer).decode("utf-8", errors="replace")
-                    return Answer(text, tuple(guide.judged), tuple(guide.own)) if guide else Answer(text)
-                if len(answer) >= max_tokens or stop():
-                    return None
-                answer.append(token)
-        return None
+            guide = self._guide(expected) if expected is not None else None
+            answering = Answering(self._llama, prompt, sampling, max_tokens, stop, guide)
+            self._decoder.write(answering)
+            return answering.answer
 
     def gains(self, text: str, edits: Sequence[Edit]) -> list[float]:
-        def tokenize(version: str) -> list[int]:
-            return [
-                self._llama.token_bos(),
-                *self._llama.tokenize(version.encode(), add_bos=False, special=False),
+        with self._in_use():
+            bos = self._llama.token_bos()
+            versions = [
+                [bos, *self._tokenized(version)] for version in (text, *(apply(text, [e]) for e in edits))
             ]
+            return self._decoder.alone(lambda: self._read(versions))
 
-        with self._lock:
-            self._check_open()
-            if not self._reader:
-                with silence():
-                    self._reader = Reader(self._llama.model, self._llama.n_threads, self._adapter)
-            return self._reader.gains(tokenize(text), [tokenize(apply(text, [edit])) for edit in edits])
+    def _read(self, versions: Sequence[Sequence[int]]) -> list[float]:
+        if not self._reader:
+            with silence():
+                self._reader = Reader(self._llama.model, self._llama.n_threads, self._adapter)
+        return self._reader.gains(versions[0], versions[1:])
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """A block in which the model stays open."""
+        with self._left:
+            if self._closed:
+                raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._left:
+                self._users -= 1
+                self._left.notify_all()
 
     def close(self) -> None:
-        """Waits for the answer that is being written, if any, and frees the model's memory. Twice is as good as once."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                if self._reader:
-                    self._reader.close()
-                self._llama.close()
-                # The logits of a whole context: the binding is in a cycle with itself (0.3.36), so it stays for a while.
-                self._llama.scores = None
-                del self._llama
-                give_back()
+        """Waits for the answers that are being written, if any, and frees the model's memory. Twice is as good as once."""
+        with self._left:
+            if self._closed:
+                return
+            self._closed = True
+            self._left.wait_for(lambda: not self._users)
+        if self._reader:
+            self._reader.close()
+        self._decoder.close()
+        self._llama.close()
+        give_back()
 
-    def _draft(self, input_ids: Any, **_: Any) -> Any:
-        """What the answer is expected to go on with: llama.cpp checks those tokens in one batch."""
-        import numpy as np
+    def _guide(self, expected: Expected | str) -> Guide | PromptLookup:
+        end = self._llama.token_eos()
+        if isinstance(expected, str):
+            return PromptLookup([*self._tokenized(expected), end])
+        return Guide(expected, self._tokenized, lambda token: self._llama.detokenize([token]), end)
 
-        return np.array(self._following.ahead() if self._following else [], dtype=np.intc)
-
-    def _guide(self, expected: Expected) -> Guide:
-        def tokenize(text: str) -> list[int]:
-            return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
-
-        return Guide(
-            expected, tokenize, lambda token: self._llama.detokenize([token]), self._llama.token_eos()
-        )
+    def _tokenized(self, text: str) -> list[int]:
+        return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
 
     def tokens(self, chat: Sequence[Message]) -> list[int]:
         """The prompt's token ids: control tokens only where the template puts them, never out of a message's text."""
@@ -183,18 +176,46 @@ class LlamaCpp:
             ids += self._llama.tokenize(piece.encode(), add_bos=False, special=is_template) if piece else []
         return ids
 
-    def _no_end_before(self, min_tokens: int, answer: Sequence[int]) -> Any:
-        """What keeps an answer from ending before it has so many tokens."""
-        ends = [token for token in range(self._llama.n_vocab()) if self._ends(token)]
 
-        def process(_: Any, logits: Any) -> Any:
-            if len(answer) < min_tokens:
-                logits[ends] = -math.inf
-            return logits
+class Answering:
+    """An answer on its way: held to its guide, given up when it is too long or `stop` says so. `answer` is there at its end."""
 
-        return process
+    def __init__(
+        self, llama: Any, prompt: Sequence[int], sampling: Sampling, max_tokens: int, stop: Callable[[], bool],
+        guide: Guide | PromptLookup | None = None,
+    ) -> None:  # fmt: skip
+        self.prompt, self.sampling, self.max_tokens, self.stop = prompt, sampling, max_tokens, stop
+        self.answer: Answer | None = None
+        self._llama, self._guide = llama, guide
+        self.tokens: list[int] = []
 
-    def _ends(self, token: int) -> bool:
+    def ahead(self) -> Sequence[int]:
+        return self._guide.ahead() if self._guide else ()
+
+    def adjust(self, logits: Any) -> None:
+        if self._guide:
+            self._guide(None, logits)
+        if len(self.tokens) < self.sampling.min_tokens:
+            logits[self._all_ends] = -math.inf
+
+    def take(self, token: int) -> bool:
+        if self._guide:
+            self._guide.follow(token, self._llama.detokenize([token]))
+        if self._is_end(token):
+            text = self._llama.detokenize(self.tokens).decode("utf-8", errors="replace")
+            guide = self._guide
+            self.answer = Answer(text, tuple(guide.judged), tuple(guide.own)) if guide else Answer(text)
+            return False
+        if len(self.tokens) >= self.max_tokens or self.stop():
+            return False
+        self.tokens.append(token)
+        return True
+
+    @cached_property
+    def _all_ends(self) -> list[int]:
+        return [token for token in range(self._llama.n_vocab()) if self._is_end(token)]
+
+    def _is_end(self, token: int) -> bool:
         import llama_cpp
 
         return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(self._llama.model), token))

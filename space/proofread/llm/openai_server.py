@@ -69,7 +69,7 @@ class Remote:
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Expected | None = None,
+        expected: Expected | str | None = None,
     ) -> Answer | None:
         """See Engine. `expected` is ignored: the API has no place for it. UserError if the server does not answer.
 

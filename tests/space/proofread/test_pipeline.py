@@ -405,9 +405,9 @@ class Recorder:
         chat: Sequence[Message],
         sampling: Sampling,
         stop: Callable[[], bool],
-        expected: Expected | None = None,
+        expected: Expected | str | None = None,
     ) -> Answer | None:
-        assert expected
+        assert isinstance(expected, Expected)
         self.asked.append((expected.text, apply(expected.text, chosen(expected.edits, 0.5))))
         return Answer(chat[-1]["content"])
 

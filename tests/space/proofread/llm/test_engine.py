@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from space.errors import UserError
 from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.engine import Sampling
-from space.proofread.llm.llama_cpp import LlamaCpp
+from space.proofread.llm.llama_cpp import Answering, LlamaCpp
 from space.proofread.llm.models import available, open_engine
 from space.proofread.prompt import GOALS, MODES, Evidence, messages
 from space.settings import Settings
@@ -66,8 +66,8 @@ def test_stop_ends_it(engine: LlamaCpp) -> None:
 def test_max_tokens_bounds_the_answer(engine: LlamaCpp) -> None:
     def asked(max_tokens: int | None) -> int:
         """How many tokens were looked at before the answer ended or was given up."""
-        steps = itertools.count()
-        engine.complete(chat, Sampling(max_tokens=max_tokens), lambda: next(steps) < 0)
+        steps = itertools.count(-1)  # before the prompt is read it is asked once
+        engine.complete(chat, Sampling(max_tokens=max_tokens), lambda: next(steps) < -1)
         return next(steps)
 
     chat = messages("I am here. " * 10, EVIDENCE)
@@ -95,21 +95,16 @@ def test_min_tokens_keep_an_answer_from_ending(engine: LlamaCpp) -> None:
 
 
 def test_a_seed_gives_its_own_answer_again(engine: LlamaCpp) -> None:
-    def answer(seed: int) -> list[bytes]:
-        """What was written, as tokens: the model rarely finds an end, and an answer without one is None."""
-        steps: list[bytes] = []
-        llama = engine._llama
-
-        def look() -> bool:
-            steps.append(bytes(llama.input_ids[: llama.n_tokens]))
-            return False
-
-        engine.complete(chat, Sampling(temperature=1.5, seed=seed, max_tokens=20), look)
-        return steps[-1:]
+    def answer(seed: int) -> tuple[int, ...]:
+        """The tokens that were written: the model rarely finds an end, and an answer without one is None."""
+        sampling = Sampling(temperature=1.5, seed=seed)
+        writing = Answering(engine._llama, engine.tokens(chat), sampling, 20, never)
+        engine._decoder.write(writing)
+        return tuple(writing.tokens)
 
     chat = messages("I am here. You was there.", EVIDENCE)
     assert answer(1) == answer(1)
-    assert len({tuple(answer(seed)) for seed in range(5)}) > 1
+    assert len({answer(seed) for seed in range(5)}) > 1
 
 
 def test_a_closed_model_says_so_and_another_takes_its_place(small_gguf: Path) -> None:

@@ -16,7 +16,7 @@ from space.proofread.edits import Edit, apply
 from space.proofread.judge import Odds
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
-from space.proofread.llm.llama_cpp import LlamaCpp
+from space.proofread.llm.llama_cpp import LlamaCpp, load
 from space.proofread.prompt import Evidence, messages
 
 TEXT = "He go to to the office at monday, it is late."
@@ -81,10 +81,9 @@ def test_odds_are_the_models_own(engine: LlamaCpp) -> None:
     """The odds of a word against another are those of two answers that differ in it alone."""
     edit = Edit(23, 25, "at", "on")
     _, asked = ask(engine, TEXT, [edit], lambda _: False)
-    (_, odds), llama = asked[0], engine._llama
+    (_, odds), llama = asked[0], load(engine.path, n_ctx=512, n_batch=512, n_threads=1, logits_all=True)
     plain, changed = (llama.tokenize(text.encode(), add_bos=False) for text in (TEXT, apply(TEXT, [edit])))
     head = next(i for i, pair in enumerate(zip(plain, changed, strict=False)) if len(set(pair)) > 1)
-    llama.reset()
     llama.eval([*engine.tokens(messages(TEXT, Evidence())), *plain[:head]])
     logits = np.array(llama.scores[llama.n_tokens - 1], dtype=np.float64)
     before, after = logits[plain[head]], logits[changed[head]]
