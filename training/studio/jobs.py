@@ -232,9 +232,9 @@ class Queue:
                 self._runners.append(runner.start(folder, job["cwd"], lock))
             except OSError as error:
                 with write_errors(folder):
-                    runner.write_state(folder, state | {"status": "failed", "ended": runner.now()})
                     with (folder / runner.LOG).open("a", encoding="utf-8") as log:
                         log.write(f"The job cannot be started: {error}\n")
+                    runner.write_state(folder, state | {"status": "failed", "ended": runner.now()})
         finally:
             os.close(lock)
 
