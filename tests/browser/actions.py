@@ -24,6 +24,11 @@ def status(page: Page) -> Locator:
 
 def proofread(page: Page, text: str) -> None:
     draft(page).fill(text)
+    proofread_again(page)
+
+
+def proofread_again(page: Page) -> None:
+    """Presses Proofread, and waits for the result."""
     now = page.evaluate("Date.now()")
     page.locator("#run").click()
     # An earlier result and its status line stay on screen for a moment: only the time of the new one tells it is there.

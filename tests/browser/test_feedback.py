@@ -164,6 +164,7 @@ def test_without_a_hub_the_thanks_come_and_the_record_arrives_after_kill_9_and_a
     assert [row["id"] for row in loopback.rows(REPO)] == [journaled(app)["id"]]
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_reported_and_the_words_stay(tmp_path: Path, open_page: Open) -> None:
     """A file that may not grow is refused like one on a full disk: half way, by the system."""
     with running(tmp_path) as app:
@@ -182,6 +183,7 @@ def test_a_disk_that_is_full_is_reported_and_the_words_stay(tmp_path: Path, open
         check(journaled(app))
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_read_only_is_reported_and_the_words_stay(tmp_path: Path, open_page: Open) -> None:
     with running(tmp_path, FEEDBACK_DIR="/sys/feedback") as app:  # where even root can make no folder
         page = open_page(app)

@@ -190,7 +190,7 @@ def test_both_panes_show_the_same_part_of_a_long_email(page: Page) -> None:
     )
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.slow)])
 def test_cards_stand_beside_the_email_where_there_is_room(app: Any, open_page: Any, width: int) -> None:
     page = open_page(app, width, 900)
     proofread(page, DRAFT)

@@ -68,6 +68,7 @@ def exported(tmp_path: Path, count: int) -> tuple[float, float, int]:
     return time.perf_counter() - began, peak, rows
 
 
+@pytest.mark.slow
 def test_ten_times_the_records_take_the_same_memory(tmp_path: Path) -> None:
     _, small, few = exported(tmp_path, 800)
     _, large, many = exported(tmp_path, 8_000)

@@ -656,6 +656,7 @@ def test_an_assistant_can_send_feedback_that_a_person_agreed_to(served: Served) 
 # ---- the app without its parts ----
 
 
+@pytest.mark.slow
 def test_without_models_and_without_mcp_the_app_serves_and_health_says_what_is_wrong(tmp_path: Path) -> None:
     """A process of its own, in which no package is called mcp."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['mcp'] = None\n")

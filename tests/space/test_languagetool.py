@@ -485,6 +485,7 @@ def test_the_hook_in_the_documents_prints_what_it_would_correct_and_lets_the_com
     assert "🎉 She have recieved them." in git("log") and "Traceback" not in printed
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_bookmarklet_opens_the_selection_in_the_app_and_sends_it_nowhere(
     served: Served, chromium: str

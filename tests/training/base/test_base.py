@@ -15,7 +15,7 @@ from training.__main__ import main
 TEXTS = ("Please recieve it.", "We’ve  two\n\nlines", "naïve 1234 <|end|>")
 
 
-@pytest.mark.parametrize("kind", ["F16", "Q8_0"])
+@pytest.mark.parametrize("kind", ["F16", pytest.param("Q8_0", marks=pytest.mark.slow)])
 def test_the_folder_is_what_the_file_was_made_from(kind: str, pruned: Path, tmp_path: Path) -> None:
     half, file, out = tmp_path / "f16.gguf", tmp_path / "model.gguf", tmp_path / "base"
     assert convert(["gguf", str(pruned), str(half), "--type=F16"]) == 0

@@ -27,6 +27,7 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return torch.load(out / loop.CHECKPOINT, weights_only=False)["model"]
 
 
+@pytest.mark.slow
 def test_sigterm_saves_first(corpus: Path, tmp_path: Path) -> None:
     small = (
         "import sys; from training import __main__; from training.base import loop; loop.POOL = 64; "

@@ -184,6 +184,7 @@ def test_no_edit_is_polite_to_nobody(capsys: pytest.CaptureFixture[str]) -> None
     assert tone["raised_percent"]["value"] == 0 and tone["facts_kept_percent"]["value"] == 100
 
 
+@pytest.mark.slow
 def test_fairness_compares_versions_of_one_email(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(behaviour._GROUPS, "names", {name: {"name": name} for name in ("Emily", "Priya")})
     monkeypatch.setattr(behaviour, "NAMES", {"English": ("Emily",), "South Asian": ("Priya",)})

@@ -239,6 +239,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, subpro
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_real_server(
     real: tuple[str, subprocess.Popen[bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -89,7 +89,7 @@ def margin(model: Any, tokenizer: Any) -> float:
     return sum(likelihood(draft, good) - likelihood(draft, bad) for draft, good, bad in PAIRS) / len(PAIRS)
 
 
-@pytest.mark.parametrize("method", ["dpo", "kto"])
+@pytest.mark.parametrize("method", ["dpo", pytest.param("kto", marks=pytest.mark.slow)])
 def test_the_adapter_prefers_what_was_chosen_and_the_base_stays(
     method: str, tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +144,7 @@ def test_an_adapter_is_gone_on_with_and_a_stopped_run_too(
     assert "holds a run with other beta, lora_r: give what it had" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_held_out_pairs_are_measured(
     tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +166,7 @@ def test_kto_reads_both_kinds_of_text_from_the_first_batches_on(
     assert len(experiments.curve(tmp_path / "run", "rewards/margins")) >= 4
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_checkpoint_and_a_record_that_says_so(
     tiny_llama: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_full_disk_leaves_no_half_checkpoint_and_a_record_that_says_so(
     assert not list(run.glob("evidence-*")) and not list(run.glob(".*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_the_adapter_is_written_leaves_none(
     tiny_llama: Path, preferences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -285,7 +288,7 @@ def test_prompts_without_room_for_an_answer_are_one_line(
     assert reported[-1] == "no pair is left: every prompt alone has --max_length 9 tokens or more"
 
 
-@pytest.mark.parametrize("method", ["dpo", "kto"])
+@pytest.mark.parametrize("method", ["dpo", pytest.param("kto", marks=pytest.mark.slow)])
 def test_a_model_that_does_not_fit_is_told_before_anything_is_measured(
     method: str, giant: Path, preferences: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

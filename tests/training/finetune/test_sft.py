@@ -147,6 +147,7 @@ def test_a_torn_checkpoint_is_skipped(
     assert [step for step, _ in losses(tmp_path)] == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_more_steps_can_be_asked_for_later(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
     for steps in (2, 4, 4):
         given = options(tiny_llama, questions, tmp_path, max_steps=steps)
@@ -277,6 +278,7 @@ def test_two_processes_train_what_one_does_with_twice_the_batch(
     assert checkpoints.newest(two) == two / "checkpoint-4"
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_measures_no_draft_again(
     tiny_llama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,6 +294,7 @@ def test_a_run_that_goes_on_measures_no_draft_again(
     assert not list((tmp_path / "run").glob("evidence-*"))
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
     given = options(
         tiny_llama, questions, tmp_path, max_steps=40, early_stopping_patience=2, learning_rate=3.0
@@ -304,6 +307,7 @@ def test_early_stopping_keeps_the_best(tiny_llama: Path, questions: Path, tmp_pa
     assert (again["steps"], again["eval_loss"]) == (first["steps"], first["eval_loss"])
 
 
+@pytest.mark.slow
 def test_options_reach_the_trainer(tiny_llama: Path, questions: Path, tmp_path: Path) -> None:
     plain = sft.fine_tune(recipes.arguments(options(tiny_llama, questions, tmp_path / "plain")))
     packed = options(
@@ -345,6 +349,7 @@ def test_a_recipe_gives_way_to_the_command_line(
     assert (about["r"], about["lora_alpha"]) == (2, 16)
 
 
+@pytest.mark.slow
 def test_held_out_rows_are_answered_while_it_learns(
     tiny_llama: Path, questions: Path, tmp_path: Path
 ) -> None:

@@ -404,6 +404,7 @@ def test_what_would_fail_after_hours_is_said_before_feedback_is_read(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_said_before_feedback_is_read(
     pruned: Path, giant: Path, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -151,6 +151,7 @@ def test_trackio_gets_the_figures_and_stdout_stays_clean(tmp_path: Path) -> None
     assert [line["gleu"] for line in logged if "gleu" in line] == [47.0]
 
 
+@pytest.mark.slow
 def test_a_tracker_that_fails_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     code = (

@@ -31,6 +31,7 @@ def test_a_stage_is_done_once_goes_on_and_begins_again_with_other_inputs(tmp_pat
     assert steps.run("a", {"data": 2}, work) == {"marks": "x"}
 
 
+@pytest.mark.slow
 def test_a_stage_whose_folder_was_moved_begins_again(tmp_path: Path) -> None:
     def work(folder: Path) -> dict[str, Any]:
         (folder / "result").write_text("")

@@ -118,6 +118,7 @@ def serious_faults(page: Page) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_every_screen_is_accessible_and_bad_input_gets_one_line(page: Page, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "torn.jsonl").write_text('{"draft": "a", "corr')

@@ -118,6 +118,7 @@ def test_many_windows_have_the_states_of_each_alone(encoder: Encoder) -> None:
         np.testing.assert_array_equal(both, other.hidden([one])[0])
 
 
+@pytest.mark.slow
 def test_states_are_kept_and_their_number_is_bounded(encoder: Encoder) -> None:
     [first] = encoder.hidden([[2000, 2001]])
     assert encoder.hidden([[2000, 2001]])[0] is first
