@@ -34,8 +34,9 @@ from space.turns import NAME, TURNS
 
 logger = logging.getLogger(__name__)
 
-# Events of one group share a worker and a limit: the page's and a program's emails, for the model is one, and what is kept.
+# Events of one group share workers and a limit: the page's and a program's emails, and what is kept.
 MODEL, FLAG = "model", "flag"
+MAX_RUNS = 4  # emails at once, a page's or a program's: the model reads them together, and a short one passes a long one
 MAX_CHARACTERS = 100_000  # of one text; the words that are proofread are about 12,000 of them
 MAX_COMMENT = 10_000  # characters
 MAX_TERMS, MAX_TERM = 500, 200  # protected terms, and characters of one
@@ -58,14 +59,13 @@ def endpoints(
 
     Without models the first answers `problem`. `client_hash` is the page's: one sender, one hash.
     """
-    # One run at a time, a page's or a program's, for the model is one; tone does not wait for it.
-    for group, function in {
-        MODEL: _proofread(models, problem),
-        "tone": _tone(tone, problem),
-        FLAG: _flag(journal, client_hash, models),
-    }.items():
-        gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=1)
-    gr.api(_turn, api_name=NAME, api_visibility="private", concurrency_id=MODEL, concurrency_limit=1)
+    for group, function, limit in (
+        (MODEL, _proofread(models, problem), MAX_RUNS),
+        ("tone", _tone(tone, problem), 1),
+        (FLAG, _flag(journal, client_hash, models), 1),
+    ):
+        gr.api(function, api_name=function.__name__, concurrency_id=group, concurrency_limit=limit)
+    gr.api(_turn, api_name=NAME, api_visibility="private", concurrency_id=MODEL, concurrency_limit=MAX_RUNS)
 
 
 # Of these, names, docstrings and types are what programs and assistants read.
@@ -105,19 +105,20 @@ def _proofread(models: ModelSwitcher | None, problem: str) -> Callable[..., Any]
             # Gradio ends a run where it yields, and only there, if nobody waits for it any more.
             for _ in models.fetch(model):
                 yield {"done": 0, "total": 0}
-            proofreader, shown_at = models.switch(model), 0.0
-            for outcome in proofreader.run(
-                text,
-                mode,
-                protected_terms=protected_terms,
-                dialect=dialect or None,
-                stop=models.out_of_time(),
-            ):
-                if isinstance(outcome, Proofread):
-                    yield _carried(outcome.to_dict())
-                elif time.monotonic() - shown_at >= UPDATE_SECONDS:
-                    shown_at = time.monotonic()
-                    yield {"done": outcome.done, "total": outcome.total}
+            shown_at = 0.0
+            with models.use(model) as proofreader:
+                for outcome in proofreader.run(
+                    text,
+                    mode,
+                    protected_terms=protected_terms,
+                    dialect=dialect or None,
+                    stop=models.out_of_time(),
+                ):
+                    if isinstance(outcome, Proofread):
+                        yield _carried(outcome.to_dict())
+                    elif time.monotonic() - shown_at >= UPDATE_SECONDS:
+                        shown_at = time.monotonic()
+                        yield {"done": outcome.done, "total": outcome.total}
 
     proofread.__annotations__["return"] = dict  # what a client is given in the end
     return proofread

@@ -96,8 +96,9 @@ def _recalled(models: ModelSwitcher, asked: Request) -> Reading:
 
 
 def _read(models: ModelSwitcher, asked: Request, is_over: Callable[[], bool]) -> Reading:
-    proofreader, late = models.switch(), models.out_of_time()
-    return proofreader.edits(asked.text.plain, dialect=asked.dialect, stop=lambda: is_over() or late())
+    late = models.out_of_time()
+    with models.use() as proofreader:
+        return proofreader.edits(asked.text.plain, dialect=asked.dialect, stop=lambda: is_over() or late())
 
 
 def _in_one_line(

@@ -1,4 +1,4 @@
-"""Work that is no call of Gradio's and yet waits in its queue for the model, as the model is one.
+"""Work that is no call of Gradio's and yet waits in its queue for the model.
 
 The queue knows such work by an id; what it is to do and what came of it stay in this process.
 """
@@ -49,7 +49,7 @@ class Turns:
         return max(LEAST_TOKENS, turn.words / WORDS_A_TOKEN) if turn else 1.0
 
     def take(self, id_: str) -> None:
-        """Does the work; the queue calls this, one at a time."""
+        """Does the work; the queue calls this."""
         turn = self._turns.get(id_)
         if turn is None or not turn.result.set_running_or_notify_cancel():
             return

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,10 @@ def main() -> None:
     parser.add_argument(
         "--words", type=int, nargs="+", default=WORDS, help="lengths of drafts (default: 50 150 500 1500)"
     )
+    parser.add_argument("--users", type=int, nargs="*", default=USERS, help="people at once (default: 1 4 8)")
+    parser.add_argument(
+        "--forced", action="store_true", help="hold the model to the text: for one with random weights"
+    )
     parser.add_argument("--json", type=Path, help="writes the figures to a file as well")
     options = parser.parse_args()
 
@@ -94,6 +99,9 @@ def main() -> None:
     settings = Settings.from_env()
     started, peak_bytes = cold(options.model)
     proofreader = load_proofreader(settings, options.model)
+    if options.forced:
+        thresholds = replace(proofreader.classifiers.thresholds, guide_gain=1e6)
+        proofreader.classifiers = replace(proofreader.classifiers, thresholds=thresholds)
     found: dict[str, Any] = {
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "threads": settings.n_threads,
@@ -119,10 +127,13 @@ def main() -> None:
         )
         print()
         found["drafts"] = side_by_side(proofreader, plain, options.words, options.runs)
+        print()
+        found["copies"] = copies(engine, plain, options.words, options.runs)
         del plain
         print()
-    found["users"] = together(proofreader, options.runs)
-    print()
+    if options.users:
+        found["users"] = together(proofreader, options.users, options.runs)
+        print()
     print("| | |")
     print("|---|---|")
     print(f"| start of the process to the answer, {len(EMAIL.split())} words | {started:.2f} s |")
@@ -175,12 +186,52 @@ def side_by_side(proofreader: Any, plain: Plain, words: list[int], runs: int) ->
     return rows
 
 
-def together(proofreader: Any, runs: int) -> list[dict[str, Any]]:
+def copies(engine: Any, plain: Plain, words: list[int], runs: int) -> list[dict[str, Any]]:
+    """A whole email in one prompt, as a general model gets it, and an answer that is given: the email with some words changed."""
+    from tests.forced import Forced
+
+    print(
+        "| whole email of words | changed, % | plain | with the email as draft | faster | tokens read | drafted, right |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    rows = []
+    for n_words, share in itertools.product(words, (12, 4)):
+        taken: list[tuple[float, float]] = []
+        for _ in range(runs):
+            draft = drafted(EMAIL, n_words)
+            text = plain.tokens(draft)
+            prompt = plain.tokens(f"system\n{_REQUEST}\n\nuser\n{draft}\n\nassistant\n")
+            if len(prompt) + len(text) > engine._n_ctx:
+                break
+            answer = list(text)
+            for place in range(50 // share, len(text), round(100 * len(text) / (share * n_words))):
+                answer[place] = text[place - 7]
+            before = vars(engine._decoder.counts).copy()
+            began = time.perf_counter()
+            engine._decoder.write(Forced(prompt, answer, text))
+            ours = time.perf_counter() - began
+            counts = {name: value - before[name] for name, value in vars(engine._decoder.counts).items()}
+            taken.append((plain.write(prompt, len(answer)), ours))
+        if not taken:
+            continue
+        slow, fast = (statistics.median(each[i] for each in taken) for i in (0, 1))
+        rows.append(
+            {"words": n_words, "changed_percent": share, "plain_seconds": slow, "seconds": fast, **counts}
+        )
+        print(
+            f"| {n_words} | {share} | {slow:.2f} s | {fast:.2f} s | {slow / fast:.1f} times | {counts['read']} |"
+            f" {counts['drafted']}, {counts['accepted']} |",
+            flush=True,
+        )
+    return rows
+
+
+def together(proofreader: Any, counts: list[int], runs: int) -> list[dict[str, Any]]:
     """Some people at once, each with an email of their own."""
     print("| at once, 150 words each | words/s in all | slowest answer | its share, if all took turns |")
     print("|---|---|---|---|")
     rows: list[dict[str, Any]] = []
-    for users in USERS:
+    for users in counts:
         throughput, slowest = [], []
         for _ in range(runs):
             drafts = [drafted(EMAIL, 150) for _ in range(users)]
@@ -244,10 +295,12 @@ class Run:
 
 @contextmanager
 def fresh(proofreader: Any) -> Iterator[None]:
-    """A block before which the classifiers forget what they have read."""
+    """A block before which all that was read is forgotten."""
+    from space.proofread.passages import Passages
+
     for each in (proofreader.classifiers.tone, proofreader.classifiers.tagger):
         each._encoder._seen.clear()
-    proofreader._memory.clear()
+    proofreader._passages = Passages()
     yield
 
 
@@ -265,8 +318,8 @@ class Plain:
 
     def run(self, draft: str, answer: str, first_edit_at: float) -> tuple[float, float]:
         """Seconds to the place of the first edit, and in all. What begins the prompt is in its memory, as in ours."""
-        prompt = self._tokens(f"system\n{_REQUEST}\n\nuser\n{draft}\n\nassistant\n")
-        n_tokens = len(self._tokens(answer)) + 1
+        prompt = self.tokens(f"system\n{_REQUEST}\n\nuser\n{draft}\n\nassistant\n")
+        n_tokens = len(self.tokens(answer)) + 1
         began, first = time.perf_counter(), 0.0
         for count, _ in enumerate(self._llama.generate(prompt, temp=0.0), 1):
             if count >= first_edit_at * n_tokens and not first:
@@ -275,11 +328,18 @@ class Plain:
                 break
         return first, time.perf_counter() - began
 
+    def write(self, prompt: list[int], n_tokens: int) -> float:
+        """Seconds to write so many tokens."""
+        began = time.perf_counter()
+        for _ in itertools.islice(self._llama.generate(prompt, temp=0.0), n_tokens):
+            pass
+        return time.perf_counter() - began
+
     def limits(self) -> dict[str, float]:
         """What the model and the machine can do at best: tokens read and written a second, bytes of weights and of a copy."""
         import numpy as np
 
-        tokens = self._tokens(EMAIL * 4)[:512]
+        tokens = self.tokens(EMAIL * 4)[:512]
 
         def seconds(work: Any) -> float:
             took = []
@@ -301,7 +361,7 @@ class Plain:
             "copies_gb_s": copies,
         }
 
-    def _tokens(self, text: str) -> list[int]:
+    def tokens(self, text: str) -> list[int]:
         return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
 
 

@@ -26,7 +26,7 @@ from space.page.feedback_form import Updates
 from space.page.layout import Layout
 from space.page.saved import Saved, restore, save
 from space.proofread.causes import causes
-from space.proofread.pipeline import Progress, Proofread, spoken
+from space.proofread.pipeline import Progress, Proofread, Proofreader, spoken
 
 if TYPE_CHECKING:
     from space.proofread.classifiers.tone import Tone, ToneClassifier
@@ -115,21 +115,27 @@ class Handlers:
             raise UserError(self._problem)
         for line in self._fetched(self._models, options.model, stop):
             yield {view.status: line}
-        proofreader = self._models.switch(options.model)
-        late = self._models.out_of_time()
-        yield {view.status: render.status(strings.READING, "busy")}
+        with self._models.use(options.model) as proofreader:
+            late = self._models.out_of_time()
+            yield {view.status: render.status(strings.READING, "busy")}
+            return (yield from self._run(proofreader, text, options, mail, lambda: stop() or late(), began))
+
+    def _run(
+        self, proofreader: Proofreader, text: str, options: Options, mail: Mail | None, stop: Callable[[], bool],
+        began: float,
+    ) -> Generator[Updates, None, Updates]:  # fmt: skip
+        assert self._models
+        view = self._view
         units = strings.UNITS[proofreader.engine.unit]
         progress, first, shown_at = Progress(0, 0, ()), 0.0, 0.0
         headers = headers_of(mail) if mail else None
         headers = headers and replace(headers, subject=without_subject(text)[0])
-        for outcome in proofreader.run(
-            text, **options.arguments(), headers=headers, stop=lambda: stop() or late()
-        ):
+        for outcome in proofreader.run(text, **options.arguments(), headers=headers, stop=stop):
             if isinstance(outcome, Proofread):
                 line = outcome_line(outcome, progress, units, time.monotonic() - began)
-                origin = {"options": options.to_dict(), "versions": self._models.versions()}
+                origin = {"options": options.to_dict(), "versions": self._models.versions(proofreader)}
                 said = {view.status: render.status(line, "done")}
-                return self._shown(Saved(outcome, origin, mail), self._models.note) | said
+                return self._shown(Saved(outcome, origin, mail), self._models.note_of(proofreader)) | said
             progress = outcome
             if time.monotonic() - shown_at >= UPDATE_SECONDS:
                 shown_at = time.monotonic()

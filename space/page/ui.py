@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from feedback.redact import ClientHash
-from space.api import MODEL, endpoints
+from space.api import MAX_RUNS, MODEL, endpoints
 from space.page import render, strings
 from space.page.feedback_form import FeedbackForm
 from space.page.handlers import Draft, Handlers, as_eml
@@ -60,11 +60,10 @@ def _connect_run(view: Layout, handlers: Handlers) -> None:
         *_results(view), view.run, view.stop, view.clear,
     ]  # fmt: skip
     inputs = [view.subject, view.draft, view.opened, view.mode, *view.settings.values()]
-    # One run at a time: the model is one, and two at once would only share the same two cores.
-    one = {"concurrency_limit": 1, "concurrency_id": MODEL}
+    some = {"concurrency_limit": MAX_RUNS, "concurrency_id": MODEL}
     begun = view.run.click(handlers.begin, None, outputs, **_AT_ONCE)
     begun.then(None, None, None, js="proofreader.judge")
-    ended = begun.then(handlers.run, inputs, outputs, **one, **_QUIET)
+    ended = begun.then(handlers.run, inputs, outputs, **some, **_QUIET)
     ended.failure(handlers.not_begun, None, outputs, **_AT_ONCE)
     ended.then(None, view.saved, None, js="proofreader.arrived")
     view.stop.click(handlers.stop, None, None, **_AT_ONCE)

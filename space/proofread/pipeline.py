@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from space.errors import UserError
 from space.proofread import voice
@@ -170,7 +169,11 @@ class Proofreader:
 
     def __init__(self, engine: Engine, classifiers: Classifiers, dialects: Path | None = None) -> None:
         self.engine, self.classifiers, self._dialects = engine, classifiers, dialects
-        self._memory: WeakKeyDictionary[Engine, Passages] = WeakKeyDictionary()  # goes with its engine
+        self._passages = Passages()
+
+    def with_engine(self, engine: Engine) -> Proofreader:
+        """The same with another engine, and nothing remembered."""
+        return Proofreader(engine, self.classifiers, self._dialects)
 
     @property
     def tone(self) -> ToneClassifier:
@@ -313,10 +316,6 @@ class Proofreader:
             yield replace(edit, kind=shown_kind(edit.kind, edit.before, edit.after), reason=why)
 
     # ---- one passage ----
-
-    @property
-    def _passages(self) -> Passages:
-        return self._memory.setdefault(self.engine, Passages())
 
     def _found(self, run: _Run, clock: _Clock) -> Iterator[tuple[int, Sequence[Edit]]]:
         """The edits of the next units, and of how many; a passage that was read before is there at once."""

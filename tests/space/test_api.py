@@ -30,7 +30,7 @@ from mcp.types import CallToolResult, TextContent
 from feedback import export, journal
 from feedback.record import Record
 from space import api, app, server, web
-from space.api import error_line
+from space.api import MAX_RUNS, error_line
 from space.errors import UserError
 from space.page import strings
 from space.proofread.llm import switcher
@@ -65,10 +65,13 @@ class Served:
     page: gradio.Blocks
     models_dir: Path
     models: ModelSwitcher
-    proofreader: Proofreader
     feedback: Path
     runs: list[Run]
     gate: threading.Event  # while it is not set, runs wait between two sentences
+
+    @property
+    def proofreader(self) -> Proofreader:
+        return self.models.proofreader
 
 
 def free_port() -> int:
@@ -125,7 +128,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory, **options: Any) -> Iterato
         assert models is not None, problem
         with io.TextIOWrapper(io.BytesIO(), "ascii") as terminal, redirect_stdout(terminal):
             app.launch(page, settings, models, problem)
-        yield Served(page.local_url.rstrip("/"), page, folder, models, models.switch(), feedback, runs, gate)
+        yield Served(page.local_url.rstrip("/"), page, folder, models, feedback, runs, gate)
         page.close(verbose=False)
 
 
@@ -571,6 +574,7 @@ def test_a_client_that_goes_away_frees_its_place(http: httpx.Client, served: Ser
         assert run.end == "", "the model was to be busy when it answered"
     answered = events(http, join(http, "proofread", text="He have it."))
     assert answered[-1][0] == "complete"
+    until(lambda: run.end)
     assert run.end == "cut"
     assert 0 < run.seen < run.total == 60
 
@@ -579,8 +583,8 @@ def test_a_full_queue_says_so(http: httpx.Client, client: gradio_client.Client, 
     served.gate.clear()
     before = len(served.runs)
     try:
-        waiting = [join(http, "proofread", text="He have it.")]
-        until(lambda: served.runs and served.runs[-1].end == "" and served.runs[-1].seen)
+        waiting = [join(http, "proofread", text="He have it.") for _ in range(MAX_RUNS)]
+        until(lambda: sum(run.seen > 0 and not run.end for run in served.runs[before:]) == MAX_RUNS)
         waiting += [join(http, "proofread", text="He have it.") for _ in range(WAITING)]
         full = http.post("/gradio_api/call/v2/proofread", json={"text": SECRET})
         assert full.status_code == 503
@@ -591,7 +595,7 @@ def test_a_full_queue_says_so(http: httpx.Client, client: gradio_client.Client, 
             client.predict(SECRET, api_name="/proofread")
     finally:
         served.gate.set()
-    assert [events(http, path)[-1][0] for path in waiting] == ["complete"] * (WAITING + 1)
+    assert [events(http, path)[-1][0] for path in waiting] == ["complete"] * (WAITING + MAX_RUNS)
     assert SECRET not in {run.draft for run in served.runs[before:]}
 
 

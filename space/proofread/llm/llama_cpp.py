@@ -45,7 +45,7 @@ class LlamaCpp:
     NotEnoughMemory if it would not fit, by estimate. To take another model without memory for both:
 
     >>> proofreader.engine.close()
-    >>> proofreader.engine = LlamaCpp(Path("larger.gguf"))
+    >>> proofreader = proofreader.with_engine(LlamaCpp(Path("larger.gguf")))
     """
 
     def __init__(

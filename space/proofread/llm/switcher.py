@@ -1,15 +1,18 @@
 """The models that are offered. The last two that were used stay in memory, if they fit there beside each other.
 
 models = ModelSwitcher(load_proofreader(settings), settings)
-models.switch("owner/name").proofread("I has it.")
+with models.use("owner/name") as proofreader:
+    proofreader.proofread("I has it.")
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +31,7 @@ MAX_OPEN = 2  # models in memory: a page and a program that use two by turns wou
 
 
 class ModelSwitcher:
-    """Puts one model after another into the proofreader; only one run at a time may use it."""
+    """Has a proofreader for each model; runs share it, and while one lasts its model stays open."""
 
     def __init__(self, proofreader: Proofreader, settings: Settings, model: str = "", note: str = "") -> None:
         """`model` is what is in the proofreader if it is not that of the settings, and `note` says why."""
@@ -41,7 +44,8 @@ class ModelSwitcher:
         in_folder = own.suffix == ".gguf" and own.parent.resolve() == settings.models_dir.resolve()
         same = (settings.model, own.stem if in_folder else None)
         self.names = [settings.model, *(name for name in listed if name not in same)]
-        self._open = {self.loaded: _Open(proofreader.engine)}  # the one used last at the end
+        self._changed = threading.Condition(threading.RLock())  # of what is open, and of who uses it
+        self._open = {self.loaded: _Open(proofreader)}  # the one used last at the end
         self._files: dict[str, ModelFile] = {}  # found since the start: the Hub is asked for each once
 
     @property
@@ -56,9 +60,14 @@ class ModelSwitcher:
 
     @property
     def note(self) -> str:
-        """What is to be said of the model that is loaded: that it stands in for another, or is not the newest."""
-        file = _file(self._proofreader.engine)
-        return self.stands_in or (file.note if file else "")
+        """What is to be said of the model that is loaded."""
+        return self.note_of(self._proofreader)
+
+    def note_of(self, proofreader: Proofreader) -> str:
+        """What is to be said of its model: that it stands in for another, or is not the newest."""
+        default, file = self._open.get(self.default), _file(proofreader.engine)
+        stands_in = default and default.proofreader is proofreader and self.default != self._settings.model
+        return (self._note if stands_in else "") or (file.note if file else "")
 
     @property
     def stands_in(self) -> str:
@@ -71,11 +80,16 @@ class ModelSwitcher:
         file = _file(self._proofreader.engine)
         return file.revision if file else ""
 
-    def versions(self) -> dict[str, str]:
-        """What makes a rewrite at this moment, as a feedback record names it; of a server only the name is known."""
-        held = self._open.get(self.loaded)
-        known = {"gguf_sha256": held.digest if held else "", "revision": self.revision}
-        versions = {"app": __version__, "model": self._proofreader.engine.name, "prompt": PROMPT_VERSION}
+    def versions(self, proofreader: Proofreader | None = None) -> dict[str, str]:
+        """What makes a rewrite, as a feedback record names it: with that proofreader, or at this moment.
+
+        Of a server only the name is known.
+        """
+        engine = (proofreader or self._proofreader).engine
+        held = next((each for each in self._open.copy().values() if each.proofreader.engine is engine), None)
+        file = _file(engine)
+        known = {"gguf_sha256": held.digest if held else "", "revision": file.revision if file else ""}
+        versions = {"app": __version__, "model": engine.name, "prompt": PROMPT_VERSION}
         return versions | {name: value for name, value in known.items() if value}
 
     def out_of_time(self) -> Callable[[], bool]:
@@ -111,23 +125,40 @@ class ModelSwitcher:
                 closed = True
             self._files[name] = task.result()
 
+    @contextmanager
+    def use(self, name: str = "") -> Iterator[Proofreader]:
+        """`switch` for a run: until it ends its model stays open, whatever others switch to."""
+        for _ in self.fetch(name):  # a download takes minutes: others go on meanwhile
+            pass
+        with self._changed:
+            proofreader = self.switch(name)
+            held = self._open[self.loaded]
+            held.users += 1
+        try:
+            yield proofreader
+        finally:
+            with self._changed:
+                held.users -= 1
+                self._changed.notify_all()
+
     def switch(self, name: str = "") -> Proofreader:
         """The proofreader with this model in it; without a name the one that is loaded.
 
         UserError if it cannot be loaded: then the one before is still there, or if that had to make room, the default. If
         that fails too, `problem` says why, and the next switch tries again.
         """
-        name = name or self.loaded or self.default
-        if name != self.loaded:
-            for _ in self.fetch(name):  # a download takes minutes: the old model serves until then
-                pass
-            try:
-                self._load(name)
-            except BaseException as error:
-                if not self.loaded:
-                    self._load_default(error)
-                raise
-        return self._proofreader
+        with self._changed:
+            name = name or self.loaded or self.default
+            if name != self.loaded:
+                for _ in self.fetch(name):
+                    pass
+                try:
+                    self._load(name)
+                except BaseException as error:
+                    if not self.loaded:
+                        self._load_default(error)
+                    raise
+            return self._proofreader
 
     def _load_default(self, before: BaseException) -> None:
         """After `before`, which is what the user is told; what goes wrong here is a problem of its own."""
@@ -139,36 +170,48 @@ class ModelSwitcher:
 
     def _load(self, name: str) -> None:
         held = self._open.get(name)
-        if held and held.is_outdated():
+        if held and not held.users and held.is_outdated():
             self._close(name)
         try:
+            self._make_place(name)
             held = self._open.pop(name, None) or _Open(self._made(name))
         except BaseException as error:
             self._files.pop(name, None)
             if not self.loaded:
                 self.problem = _line(error)
             raise
-        self._open[name], self._proofreader.engine = held, held.engine
+        self._open[name], self._proofreader = held, held.proofreader
         self.loaded, self.problem = name, ""
 
-    def _made(self, name: str) -> Engine:
-        """The engine of a model that is not in memory; the others leave it if there is no room for both, but for nothing else."""
-        while len(self._open) >= MAX_OPEN:
-            self._close(next(iter(self._open)))
+    def _make_place(self, name: str) -> None:
+        """Waits until there is a place for the model, or somebody else has loaded it."""
+        self._changed.wait_for(lambda: name in self._open or len(self._open) < MAX_OPEN or self._idle())
+        while name not in self._open and len(self._open) >= MAX_OPEN:
+            self._close(self._idle()[0])
+
+    def _idle(self) -> list[str]:
+        """The models that nobody uses, the one used longest ago first."""
+        return [name for name, held in self._open.items() if not held.users]
+
+    def _made(self, name: str) -> Proofreader:
+        """With a model that is not in memory; the others leave it if there is no room for both, but for nothing else."""
         s = self._settings
         while True:
             try:
                 if name in self._files:
-                    return open_file(self._files[name], s.n_ctx, s.n_threads)
-                return open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
+                    engine: Engine = open_file(self._files[name], s.n_ctx, s.n_threads)
+                else:
+                    engine = open_engine(name, s.models_dir, s.n_ctx, s.n_threads, s.server)
+                return self._proofreader.with_engine(engine)
             except NotEnoughMemory as error:
                 freed = sum(held.needed_bytes for held in self._open.values())
                 if not self._open or error.needed > error.free + freed:
                     raise
-                self._close(next(iter(self._open)))
+                self._changed.wait_for(self._idle)
+                self._close(self._idle()[0])
 
     def _close(self, name: str) -> None:
-        self._open.pop(name).engine.close()
+        self._open.pop(name).proofreader.engine.close()
         if name == self.loaded:
             self.loaded = ""
 
@@ -176,9 +219,10 @@ class ModelSwitcher:
 class _Open:
     """A model in memory, with what is known of its file as it was when it was read; a server has none."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine, self._file = engine, _file(engine)
-        self.needed_bytes = getattr(engine, "needed_bytes", 0)
+    def __init__(self, proofreader: Proofreader) -> None:
+        self.proofreader, self._file = proofreader, _file(proofreader.engine)
+        self.needed_bytes = getattr(proofreader.engine, "needed_bytes", 0)
+        self.users = 0  # runs that go on
         self._stamp = _stamp(self._file.path) if self._file else None
         self.digest = file_digest(self._file.path, *self._stamp) if self._file and self._stamp else ""
 

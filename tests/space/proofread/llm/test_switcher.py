@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -275,3 +276,34 @@ def test_a_download_ends_when_nobody_waits_for_it_any_more(models: ModelSwitcher
         time.monotonic() - began < 20
     )  # the third piece would be waited for until the server gives up, at 30
     assert models.loaded == "proofreader"
+
+
+def test_runs_at_once_share_a_model_and_each_keeps_its_own(models: ModelSwitcher) -> None:
+    drafts = [f"I has {number} letters." for number in range(4)]
+    names = ("proofreader", "second", "proofreader", "second")
+
+    def run(name: str, draft: str) -> tuple[str, str, str]:
+        with models.use(name) as proofreader:
+            found = proofreader.proofread(draft)
+            return found.model, found.text, models.versions(proofreader)["model"]
+
+    with ThreadPoolExecutor(4) as pool:
+        ran = list(pool.map(run, names, drafts))
+    assert ran == [
+        (name, draft.replace("has", "have"), name) for name, draft in zip(names, drafts, strict=True)
+    ]
+    assert len(models._open) == 2
+
+
+def test_a_model_in_use_is_closed_when_its_run_has_ended(
+    models: ModelSwitcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switcher, "MAX_OPEN", 1)
+    with ThreadPoolExecutor(1) as pool:
+        with models.use("proofreader") as proofreader:
+            other = pool.submit(models.switch, "second")
+            assert proofreader.proofread("I has it.").text == "I have it."
+            assert not other.done() and models.loaded == "proofreader"
+        assert other.result(60).proofread("I has it.").model == "second"
+    with pytest.raises(UserError, match="closed"):
+        proofreader.engine.complete([{"role": "user", "content": "Hi"}], Sampling(), lambda: False)
