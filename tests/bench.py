@@ -23,7 +23,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -88,7 +87,7 @@ def main() -> None:
     )
     parser.add_argument("--users", type=int, nargs="*", default=USERS, help="people at once (default: 1 4 8)")
     parser.add_argument(
-        "--forced", action="store_true", help="hold the model to the text: for one with random weights"
+        "--forced", action="store_true", help="only answers that are given: for a file with random weights"
     )
     parser.add_argument("--json", type=Path, help="writes the figures to a file as well")
     options = parser.parse_args()
@@ -97,51 +96,40 @@ def main() -> None:
     from space.settings import Settings
 
     settings = Settings.from_env()
-    started, peak_bytes = cold(options.model)
     proofreader = load_proofreader(settings, options.model)
-    if options.forced:
-        thresholds = replace(proofreader.classifiers.thresholds, guide_gain=1e6)
-        proofreader.classifiers = replace(proofreader.classifiers, thresholds=thresholds)
+    engine = proofreader.engine
     found: dict[str, Any] = {
         "machine": f"{processor()}, {os.cpu_count()} cores",
         "threads": settings.n_threads,
         "date": str(date.today()),
-        "model": proofreader.engine.name,
-        "start_seconds": started,
-        "peak_mb": peak_bytes / 1e6,
+        "model": engine.name,
     }
-    print(f"{found['machine']}, {settings.n_threads} threads, {found['date']}, {found['model']}")
-    print()
-    engine = proofreader.engine
-    if path := getattr(engine, "path", None):
+    print(f"{found['machine']}, {settings.n_threads} threads, {found['date']}, {engine.name}\n")
+    if path := getattr(engine, "path", None):  # not of a server
         plain = Plain(path, settings.n_threads)
-        found["limits"] = plain.limits()
-        print(
-            "| the model on this machine: reads | writes | its weights pass through memory while it writes at | memory copies at |"
-        )
-        print("|---|---|---|---|")
-        limits = found["limits"]
-        print(
-            f"| {limits['reads']:.0f} tokens/s | {limits['writes']:.1f} tokens/s | {limits['weights_gb_s']:.1f} GB/s |"
-            f" {limits['copies_gb_s']:.1f} GB/s |"
-        )
-        print()
-        found["drafts"] = side_by_side(proofreader, plain, options.words, options.runs)
-        print()
+        found["limits"] = limits(plain)
+        if not options.forced:
+            found["drafts"] = side_by_side(proofreader, plain, options.words, options.runs)
         found["copies"] = copies(engine, plain, options.words, options.runs)
         del plain
-        print()
-    if options.users:
+    if not options.forced:
         found["users"] = together(proofreader, options.users, options.runs)
-        print()
-    print("| | |")
-    print("|---|---|")
-    print(f"| start of the process to the answer, {len(EMAIL.split())} words | {started:.2f} s |")
-    print(f"| peak resident memory | {peak_bytes / 1e6:.0f} MB |")
-    found["flag_ms"] = flag_ms()
-    print(f"| feedback, from Send to the thank-you, 99th percentile | {found['flag_ms']:.1f} ms |")
+        found["process"] = whole_process(options.model)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def limits(plain: Plain) -> dict[str, float]:
+    """What model and machine can do at best."""
+    found = plain.limits()
+    print(
+        "| the model reads | writes | so its weights pass through memory at | memory copies at |\n|---|---|---|---|"
+    )
+    print(
+        f"| {found['reads']:.0f} tokens/s | {found['writes']:.1f} tokens/s | {found['weights_gb_s']:.1f} GB/s |"
+        f" {found['copies_gb_s']:.1f} GB/s |\n"
+    )
+    return found
 
 
 def side_by_side(proofreader: Any, plain: Plain, words: list[int], runs: int) -> list[dict[str, Any]]:
@@ -183,6 +171,7 @@ def side_by_side(proofreader: Any, plain: Plain, words: list[int], runs: int) ->
             f" {row['accepted']} | {row['avoided']} of {row['sentences']} |",
             flush=True,
         )
+    print()
     return rows
 
 
@@ -223,6 +212,7 @@ def copies(engine: Any, plain: Plain, words: list[int], runs: int) -> list[dict[
             f" {counts['drafted']}, {counts['accepted']} |",
             flush=True,
         )
+    print()
     return rows
 
 
@@ -250,6 +240,7 @@ def together(proofreader: Any, counts: list[int], runs: int) -> list[dict[str, A
             f"| {users} | {row['words_per_second']:.0f} | {row['slowest_seconds']:.2f} s | {share:.2f} s |",
             flush=True,
         )
+    print()
     return rows
 
 
@@ -363,6 +354,17 @@ class Plain:
 
     def tokens(self, text: str) -> list[int]:
         return list(self._llama.tokenize(text.encode(), add_bos=False, special=False))
+
+
+def whole_process(model: str | None) -> dict[str, float]:
+    """A process from its start on, and how soon feedback is kept."""
+    seconds, peak_bytes = cold(model)
+    flags = flag_ms()
+    print("| | |\n|---|---|")
+    print(f"| start of the process to the answer, {len(EMAIL.split())} words | {seconds:.2f} s |")
+    print(f"| peak resident memory | {peak_bytes / 1e6:.0f} MB |")
+    print(f"| feedback, from Send to the thank-you, 99th percentile | {flags:.1f} ms |")
+    return {"start_seconds": seconds, "peak_mb": peak_bytes / 1e6, "flag_ms": flags}
 
 
 def cold(model: str | None) -> tuple[float, int]:
