@@ -131,8 +131,10 @@ class Decoder:
         """What `work` returns, done between two steps: at once they would share the same cores."""
         with self._turn:
             self._callers += 1
-            self._turn.wait_for(lambda: not self._busy)
-            self._callers -= 1
+            try:
+                self._turn.wait_for(lambda: not self._busy)
+            finally:
+                self._callers -= 1
             self._busy = True
         return self._take_turn(work)
 
@@ -150,17 +152,21 @@ class Decoder:
         for sequence in (*self._waiting, *self._active):
             if not sequence.is_answering and sequence.writing.stop():
                 self._end(sequence)
+        self._admit()
+        if not self._active:
+            return
         try:
-            self._admit()
-            if self._active:
-                rows = self._read()
-                for sequence, first, count in rows:
-                    self._choose(sequence, first, count)
+            rows = self._read()
         except Exception as error:  # noqa: BLE001  each caller gets it
             for sequence in list(self._active):
-                sequence.error = error
-                self._end(sequence)
+                self._end(sequence, error)
             self._forget(0)
+            return
+        for sequence, first, count in rows:
+            try:
+                self._choose(sequence, first, count)
+            except Exception as error:  # noqa: BLE001  its caller gets it, and the others go on
+                self._end(sequence, error)
 
     def _admit(self) -> None:
         """Begins with as many of those that wait as there is room for."""
@@ -289,9 +295,9 @@ class Decoder:
 
     # ---- what is in memory ----
 
-    def _end(self, sequence: _Sequence) -> None:
+    def _end(self, sequence: _Sequence, error: Exception | None = None) -> None:
         """The answer is there, or not wanted any more; what was read of it is kept for a while."""
-        sequence.done = True
+        sequence.done, sequence.error = True, error
         if sequence in self._waiting:
             self._waiting.remove(sequence)
             return
@@ -300,7 +306,7 @@ class Decoder:
             self._api.llama_sampler_free(sequence.sampler)
         sequence.next = []
         self._kept.append(sequence)
-        if self._can_cut and not sequence.error:
+        if self._can_cut and not error:
             self._api.llama_memory_seq_rm(self._memory, sequence.id, len(sequence.read), -1)
             self._forget(_MAX_KEPT)
         else:

@@ -168,6 +168,20 @@ def test_when_llama_cpp_fails_each_caller_hears_of_it_and_the_next_is_answered(d
     decoder.write(Forced([10, 11], [7, 8]))
 
 
+def test_what_goes_wrong_with_one_answer_is_its_own(decoder: Decoder) -> None:
+    class Broken(Forced):
+        def take(self, token: int) -> bool:
+            raise KeyError("its own")
+
+    whole, broken = Forced([3, 4, 5], [7] * 30), Broken([3, 4, 6], [7])
+    with ThreadPoolExecutor(2) as pool:
+        ran = pool.submit(decoder.write, broken)
+        write_at_once(decoder, [whole])
+        with pytest.raises(KeyError, match="its own"):
+            ran.result()
+    assert not whole.left
+
+
 def test_work_done_alone_comes_between_two_steps(decoder: Decoder) -> None:
     writing = Forced([10, 11], [7] * 400)
     thread = threading.Thread(target=decoder.write, args=(writing,))
