@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from space.cores import cores
 from space.errors import UserError
 
 ROOT = Path(__file__).resolve().parent
@@ -117,7 +118,7 @@ class Settings:
             models_dir=Path(os.environ.get("MODELS_DIR", ROOT / "models")),
             feedback_dir=Path(os.environ.get("FEEDBACK_DIR", Path.cwd() / "flagged")),
             port=_number("PORT", 7860, 1, 65535),
-            n_threads=_number("N_THREADS", _cores(), 1, 256),
+            n_threads=_number("N_THREADS", cores(), 1, 256),
             n_ctx=_number("N_CTX", 2048, 128, 131072),
             gradio_server_name=os.environ.get("GRADIO_SERVER_NAME", "").strip() or "127.0.0.1",
             allowed_hosts=_hosts(),
@@ -190,10 +191,3 @@ def _number(name: str, default: int, low: int, high: int) -> int:
     if not text.isdecimal() or not low <= int(text) <= high:
         raise UserError(f"{name}={text}: give a whole number from {low} to {high}.")
     return int(text)
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS or Windows
-        return os.cpu_count() or 2
