@@ -8,11 +8,9 @@ Nothing here knows a screen; nothing the user wrote is logged.
 from __future__ import annotations
 
 import re
-import threading
 import time
 import unicodedata
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -337,33 +335,16 @@ class Proofreader:
         """The edits of a passage, unit by unit, which are then remembered unless the run is to stop."""
         key, prompts, openings = _key(passage, run), len(run.prompts), len(run.openings)
         made: list[Edit] = []
-        measured = clock.call("scores", lambda: list(measure(passage, self.classifiers, run.options)))
-        units = clock.timed("rewrite", self._units(measured, run))
-        for each in measured:
+        for measured in clock.timed("scores", measure(passage, self.classifiers, run.options)):
             if run.stop():
-                units.close()
                 return
-            found = list(self._for_the_user([*each.refused, *next(units)], run.email.draft))
+            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
+            found = list(self._for_the_user(own, run.email.draft))
             made += found
             yield found
         if run.is_repeatable and not run.stop():
             read = Read(tuple(made), tuple(run.prompts[prompts:]), tuple(run.openings[openings:]))
             self._passages.put(key, read.moved(-passage.units[0].start))
-
-    def _units(self, measured: Sequence[Measured], run: _Run) -> Generator[list[Edit], None, None]:
-        """The edits of each unit, several written at once: a model reads them in one batch."""
-        if run.options.mode in KINDER:  # where each is to begin otherwise than those before it
-            yield from (self._unit(each, run) for each in measured)
-            return
-        given_up = threading.Event()
-        own = [replace(run, prompts=[], stop=lambda: given_up.is_set() or run.stop()) for _ in measured]
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
-            try:
-                for edits, its in zip(pool.map(self._unit, measured, own), own, strict=True):
-                    run.prompts.extend(its.prompts)
-                    yield edits
-            finally:
-                given_up.set()
 
     # ---- one unit ----
 
@@ -654,12 +635,9 @@ class _Clock:
         finally:
             self._spent[name] += time.perf_counter() - began
 
-    def timed(self, name: str, values: Generator[Any, None, None]) -> Generator[Any, None, None]:
-        try:
-            while (value := self.call(name, partial(next, values, None))) is not None:
-                yield value
-        finally:
-            values.close()
+    def timed(self, name: str, values: Iterator[Any]) -> Iterator[Any]:
+        while (value := self.call(name, partial(next, values, None))) is not None:
+            yield value
 
     def seconds(self) -> dict[str, float]:
         spent = self._spent | {"total": time.perf_counter() - self._began}

@@ -3,6 +3,9 @@
 Each answer is a sequence of its own. In a step all that is to be read next is one batch: the rest of a prompt, or the token that
 an answer chose last and those that it is expected to go on with, which are checked by that for little more than the one costs.
 What two prompts begin with is read once.
+
+An answer that is written alone is the same whatever came before. Beside others its keys and values lie elsewhere in memory, sums
+are of another order, and the odds of a token differ in the second or third digit.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from space.proofread.llm.engine import Sampling
 
 MAX_ANSWERS = 8  # written at once; more wait, the first to come first
 N_BATCH = 256  # tokens of a step: a longer prompt is read in several, and keeps no other answer waiting
-_MAX_KEPT = 4  # answered prompts, for what the next ones begin with
 _SHORT = 16  # tokens that are read twice rather than waited for
 _LAST_N = 64  # tokens that a repeat penalty looks back, as in llama.cpp
 
@@ -84,8 +86,9 @@ class Decoder:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_batch = params.n_ubatch = min(n_ctx, N_BATCH)
-        params.n_seq_max, params.kv_unified = MAX_ANSWERS + _MAX_KEPT, True
+        params.n_seq_max, params.kv_unified = MAX_ANSWERS + 1, True
         params.n_threads = params.n_threads_batch = n_threads
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self._context = llama_cpp.llama_init_from_model(model, params)
         if not self._context:
             raise UserError("there is not enough memory for the language model; close other programs")
@@ -103,7 +106,10 @@ class Decoder:
         self._callers = 0  # of `alone`, who wait
         self._waiting: list[_Sequence] = []
         self._active: list[_Sequence] = []
-        self._kept: list[_Sequence] = []  # answered; the one used last at the end
+        self._last: _Sequence | None = (
+            None  # answered, and still in memory for what the next prompt begins with
+        )
+        self._is_mixed = False  # keys and values do not lie in the order of their tokens
         self._free = list(range(params.n_seq_max))
 
     def close(self) -> None:
@@ -160,7 +166,7 @@ class Decoder:
         except Exception as error:  # noqa: BLE001  each caller gets it
             for sequence in list(self._active):
                 self._end(sequence, error)
-            self._forget(0)
+            self._forget()
             return
         for sequence, first, count in rows:
             try:
@@ -178,41 +184,54 @@ class Decoder:
             if source and shared > len(source.read) + _SHORT:  # it is being read just now
                 return
             self._waiting.remove(new)
+            if self._active:
+                self._begin_beside(new, source)
+            else:
+                self._begin_alone(new, source)
             self._active.append(new)
-            shared = min(shared, len(source.read)) if source else 0
             new.sampler = self._sampler(new.writing.sampling)
-            new.id = self._take_id(source)
-            if shared and source:
-                self._api.llama_memory_seq_cp(self._memory, source.id, new.id, 0, shared)
-                new.read, new.next = new.next[:shared], new.next[shared:]
-                self.counts.shared += shared
-            self._make_room()
 
     def _source(self, new: _Sequence) -> tuple[_Sequence | None, int]:
         """Of what is in memory, or soon will be, that which begins like a prompt for longest, and for how many tokens."""
-        if not self._can_cut:
+        if not self._can_cut or (self._is_mixed and not self._active):
             return None, 0
         prompt = new.next[:-1]  # the last one is read anyway: its logits are asked for
-        found = [
-            (_common(prompt, [*each.read, *each.next]), i, each)
-            for i, each in enumerate((*self._active, *self._kept))
-        ]
+        known = [*self._active, *([self._last] if self._last else [])]
+        found = [(_common(prompt, [*each.read, *each.next]), i, each) for i, each in enumerate(known)]
         shared, _, source = max(found, default=(0, 0, None))
-        if source in self._kept:
-            self._kept.remove(source)
-            self._kept.append(source)
         return (source, shared) if shared else (None, 0)
 
-    def _take_id(self, source: _Sequence | None) -> int:
-        if not self._free:
-            self._drop(next(each for each in self._kept if each is not source))
-        return self._free.pop()
+    def _begin_alone(self, new: _Sequence, source: _Sequence | None) -> None:
+        """In place of what was answered last, whose beginning stays if it is the same."""
+        if source:
+            new.id, self._last = source.id, None
+            self._share(new, source)
+            self._cut(new)
+        else:
+            self._forget()
+            self._api.llama_memory_clear(self._memory, False)
+            self._is_mixed = False
+            new.id = self._free.pop()
 
-    def _make_room(self) -> None:
-        """Forgets what was answered, the oldest first, until all that is being written fits."""
-        needed = sum(each.needed for each in self._active)
-        while self._kept and needed + sum(len(each.read) for each in self._kept) > self._n_ctx:
-            self._drop(self._kept[0])
+    def _begin_beside(self, new: _Sequence, source: _Sequence | None) -> None:
+        new.id, self._is_mixed = self._free.pop(), True
+        if source:
+            self._share(new, source)
+            self._api.llama_memory_seq_cp(self._memory, source.id, new.id, 0, len(new.read))
+        if (
+            self._last
+            and len(self._last.read) + sum(each.needed for each in (*self._active, new)) > self._n_ctx
+        ):
+            self._forget()
+
+    def _share(self, new: _Sequence, source: _Sequence) -> None:
+        shared = _common(new.next[:-1], source.read)
+        new.read, new.next = new.next[:shared], new.next[shared:]
+        self.counts.shared += shared
+
+    def _cut(self, sequence: _Sequence) -> None:
+        """Takes out of memory what was read beyond."""
+        self._api.llama_memory_seq_rm(self._memory, sequence.id, len(sequence.read), -1)
 
     def _read(self) -> list[tuple[_Sequence, int, int]]:
         """Reads what is next; gives for each sequence the row of its first logits, and how many it has."""
@@ -261,7 +280,7 @@ class Decoder:
                 break
             self.counts.accepted += 1
         if self._can_cut:
-            self._api.llama_memory_seq_rm(self._memory, sequence.id, len(sequence.read), -1)
+            self._cut(sequence)
 
     def _next_token(self, sequence: _Sequence, row: int) -> int:
         pointer = self._api.llama_get_logits_ith(self._context, row)
@@ -305,21 +324,19 @@ class Decoder:
         if sequence.sampler:
             self._api.llama_sampler_free(sequence.sampler)
         sequence.next = []
-        self._kept.append(sequence)
+        self._forget()
+        self._last = sequence
         if self._can_cut and not error:
-            self._api.llama_memory_seq_rm(self._memory, sequence.id, len(sequence.read), -1)
-            self._forget(_MAX_KEPT)
+            self._cut(sequence)
         else:
-            self._drop(sequence)
+            self._forget()
 
-    def _forget(self, but: int) -> None:
-        while len(self._kept) > but:
-            self._drop(self._kept[0])
-
-    def _drop(self, sequence: _Sequence) -> None:
-        self._kept.remove(sequence)
-        self._api.llama_memory_seq_rm(self._memory, sequence.id, -1, -1)
-        self._free.append(sequence.id)
+    def _forget(self) -> None:
+        """What was answered last leaves memory."""
+        if self._last:
+            self._api.llama_memory_seq_rm(self._memory, self._last.id, -1, -1)
+            self._free.append(self._last.id)
+            self._last = None
 
 
 def _common(tokens: Sequence[int], others: Sequence[int]) -> int:

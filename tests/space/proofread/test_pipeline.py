@@ -594,10 +594,8 @@ def test_the_kind_and_the_reason_that_are_read_decide_nothing(
     bare = Proofreader(proofreader.engine, proofreader.classifiers).proofread(draft)
 
     def decisions(result: Proofread) -> list[Edit]:
-        return [replace(edit, kind="", reason="", score=0.0) for edit in result.edits]
+        return [replace(edit, kind="", reason="") for edit in result.edits]
 
-    # What is read in one batch with what moves the fifth digit of a score.
-    assert [e.score for e in shown.edits] == pytest.approx([e.score for e in bare.edits], abs=1e-3)
     assert decisions(shown) == decisions(bare) and shown.prompts == bare.prompts
     kinds = {edit.after: edit.kind for edit in shown.applied}
     assert kinds["whether"] == "confused word" and "confused word" not in {edit.kind for edit in bare.edits}

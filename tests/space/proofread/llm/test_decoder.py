@@ -90,6 +90,23 @@ def test_answers_written_at_once_are_those_that_are_written_alone(engine: LlamaC
     assert decoder.counts.steps - steps < steps / 2
 
 
+def test_an_answer_that_is_written_alone_is_the_same_to_the_last_bit_whatever_came_before(
+    engine: LlamaCpp, decoder: Decoder
+) -> None:
+    def logits() -> Any:
+        one = Forced(prompt(engine, TEXTS[2]), engine._tokenized("They have to go home now."), [9, 9])
+        decoder.write(one)
+        return np.array(one.logits)
+
+    first = logits()
+    decoder.write(Forced([5] * 300, [7] * 9))  # what has nothing in common with it
+    assert (logits() == first).all()
+    decoder.write(Forced(prompt(engine, TEXTS[0]), [7] * 50, [7] * 30))
+    assert (logits() == first).all()
+    write_at_once(decoder, [Forced(prompt(engine, text), [7] * 20) for text in TEXTS])
+    assert (logits() == first).all()
+
+
 tokens = st.lists(st.integers(10, 40), min_size=1, max_size=60)
 
 
@@ -125,8 +142,9 @@ def test_what_prompts_begin_with_is_read_once(decoder: Decoder) -> None:
     first = [Forced([*system, 3 + i, 5], [7, 8]) for i in range(6)]
     write_at_once(decoder, first)
     assert decoder.counts.shared == 5 * len(system) and decoder.counts.read < 2 * len(system)
-    before = decoder.counts.read
-    decoder.write(Forced([*system, 9, 9], [7, 8]))
+    for i in range(2):
+        before = decoder.counts.read
+        decoder.write(Forced([*system, 9, i], [7, 8]))
     assert decoder.counts.read - before < 10
 
 
