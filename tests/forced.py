@@ -11,12 +11,11 @@ from space.proofread.llm.prompt_lookup import PromptLookup
 
 
 class Forced:
-    """Writes what it is told to, whatever the model thinks, and notes what that is."""
+    """Writes what it is told to, whatever the model thinks."""
 
     def __init__(self, prompt: Sequence[int], answer: Sequence[int], likely: Sequence[int] = ()) -> None:
         self.prompt, self.sampling, self.max_tokens = prompt, Sampling(), len(answer)
         self.left, self.lookup = list(answer), PromptLookup(likely)
-        self.logits: list[np.ndarray] = []
 
     def stop(self) -> bool:
         return False
@@ -25,7 +24,6 @@ class Forced:
         return self.lookup.ahead()
 
     def adjust(self, logits: np.ndarray) -> None:
-        self.logits.append(logits.copy())
         logits[self.left[0]] += 1e6
 
     def take(self, token: int) -> bool:

@@ -42,6 +42,12 @@ def test_an_edit_in_a_link_without_end_is_judged_in_time() -> None:
     assert seconds(TARGETS["protect"], text) < 3 * SECONDS
 
 
+def test_signs_without_a_figure_are_passed_over_in_time() -> None:
+    """They took 57 s."""
+    TARGETS["protect"].check(b"")
+    assert seconds(TARGETS["protect"], b"- item\n\t" + b"<" * LONG) < 3 * SECONDS
+
+
 def test_html_of_separators_alone_is_read_in_time() -> None:
     """It took 6.7 s."""
     mail = b"Content-Type: text/html; charset=utf-8\n\n" + b"/" * LONG

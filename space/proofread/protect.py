@@ -93,8 +93,8 @@ _UNITS = {
     ).split("|")
     for unit in names.split()
 }
-_FIGURE = re.compile(
-    r"(?:(?<![\w.,)\]])[-−])?[$€£¥₹₺₽₩°<>≤≥±~=×÷^+]*\d+(?:[.,:/]\d+)*[$€£%‰°]*"
+_FIGURE = re.compile(  # with the signs before it, of very many the last eight
+    r"(?:(?<![\w.,)\]])[-−])?[$€£¥₹₺₽₩°<>≤≥±~=×÷^+]{0,8}\d+(?:[.,:/]\d+)*[$€£%‰°]*"
     rf"(?:[ \u00a0-]?(?:{'|'.join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))})\b|[^\W\d_]{{1,10}}\b)?",
     re.IGNORECASE,
 )

@@ -32,7 +32,7 @@ from feedback.record import Record
 from space import api, app, server, web
 from space.api import MAX_RUNS, error_line
 from space.errors import UserError
-from space.page import strings
+from space.page import strings, ui
 from space.proofread.llm import switcher
 from space.proofread.llm.switcher import ModelSwitcher
 from space.proofread.pipeline import Progress, Proofreader
@@ -88,7 +88,9 @@ def until(happened: Callable[[], Any]) -> None:
 
 
 @contextmanager
-def serving(tmp_path_factory: pytest.TempPathFactory, **options: Any) -> Iterator[Served]:
+def serving(
+    tmp_path_factory: pytest.TempPathFactory, max_runs: int = MAX_RUNS, **options: Any
+) -> Iterator[Served]:
     """The whole app with these settings; each run of its proofreader is noted, and its limits are low enough to be reached."""
     runs: list[Run] = []
     gate = threading.Event()
@@ -114,6 +116,8 @@ def serving(tmp_path_factory: pytest.TempPathFactory, **options: Any) -> Iterato
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
         patch.setattr(Proofreader, "run", noted)
         patch.setattr(server, "MAX_WAITING", WAITING)
+        for module in (api, ui):
+            patch.setattr(module, "MAX_RUNS", max_runs)
         patch.setattr(web, "MAX_FILE_BYTES", 1_000_000)
         patch.setenv("FORWARDED_ALLOW_IPS", "")  # which `launch` sets
         feedback, folder = tmp_path_factory.mktemp("feedback"), tmp_path_factory.mktemp("models")

@@ -52,7 +52,9 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "UNREAD_SECONDS", WAIT_SECONDS)
         patch.setattr(server, "SWEEP_SECONDS", 0.1)
-        with serving(tmp_path_factory, rate_limit=RATE, forwarded_allow_ips=("127.0.0.1",)) as limited:
+        with serving(
+            tmp_path_factory, max_runs=1, rate_limit=RATE, forwarded_allow_ips=("127.0.0.1",)
+        ) as limited:
             yield limited
 
 

@@ -11,6 +11,7 @@ are of another order, and the odds of a token differ in the second or third digi
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -78,9 +79,11 @@ class _Sequence:
 class Decoder:
     """Safe to share between threads; what they ask for is done together."""
 
-    def __init__(self, model: Any, n_ctx: int, n_threads: int) -> None:
-        """`n_ctx` tokens are for all answers together, and at most for one. UserError if memory is short."""
+    def __init__(self, llama: Any, n_ctx: int, n_threads: int) -> None:
+        """`llama` holds the model; `n_ctx` tokens are for all answers together, and at most for one. UserError if memory is short."""
         import llama_cpp
+
+        model = llama.model
 
         self._api, self._n_ctx = llama_cpp, n_ctx
         params = llama_cpp.llama_context_default_params()
@@ -95,6 +98,9 @@ class Decoder:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._n_batch = int(params.n_batch)
         self._batch = llama_cpp.llama_batch_init(self._n_batch, 0, 1)
+        # Until then the model stays, also for an engine that nobody closed.
+        self.close = weakref.finalize(self, _free, llama, self._context, self._batch)
+        self.close.atexit = False
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         # A state that sums up all that was read cannot be cut back to an earlier token.
         self._can_cut = not (
@@ -111,11 +117,6 @@ class Decoder:
         )
         self._is_mixed = False  # keys and values do not lie in the order of their tokens
         self._free = list(range(params.n_seq_max))
-
-    def close(self) -> None:
-        """Frees the context; nobody may be writing."""
-        self._api.llama_batch_free(self._batch)
-        self._api.llama_free(self._context)
 
     def write(self, writing: Writing) -> None:
         """Returns when the answer has been written. RuntimeError if llama.cpp fails."""
@@ -337,6 +338,13 @@ class Decoder:
             self._api.llama_memory_seq_rm(self._memory, self._last.id, -1, -1)
             self._free.append(self._last.id)
             self._last = None
+
+
+def _free(llama: Any, context: Any, batch: Any) -> None:
+    import llama_cpp
+
+    llama_cpp.llama_batch_free(batch)
+    llama_cpp.llama_free(context)
 
 
 def _common(tokens: Sequence[int], others: Sequence[int]) -> int:

@@ -92,7 +92,7 @@ class LlamaCpp:
         trained = about.text("proofreader.modes", ",".join(MODES)).split(",")
         self.modes = (*(mode for mode in trained if mode in MODES), *GOALS)
         with silence():
-            self._decoder = Decoder(self._llama.model, n_ctx, self._llama.n_threads)
+            self._decoder = Decoder(self._llama, n_ctx, self._llama.n_threads)
         self._n_ctx = n_ctx
         self._left = threading.Condition()  # tells that one of those who use it is done
         self._users, self._closed = 0, False

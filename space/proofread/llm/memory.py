@@ -13,11 +13,13 @@ from space.proofread.gguf_header import Header
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
-_N_BATCH = 512
+_N_BATCH = 256  # tokens of a step, as in decoder.py
 _M_ARENA_MAX = -8  # of malloc.h
-# llama.cpp computes the logits of a batch in one place and hands them out in another. With that the estimate for the shipped model
-# is 245, 280 and 422 MB with 512, 2,048 and 8,192 tokens; with eight answers at once 248, 267 and 415 were taken (November 2026).
-_BYTES_OF_A_LOGIT = 8
+# Twice in 32 bits, where they are computed and where they are handed out, and as much again for what else is computed. With that the
+# estimate for the shipped model is 250, 299 and 497 MB with 512, 2,048 and 8,192 tokens; with eight answers at once 252, 260 and
+# 515 were taken (November 2026).
+_BYTES_OF_A_LOGIT = 16
+_BYTES_OF_A_WEIGHT = 4  # of a token's attention to another, in each head
 
 
 class NotEnoughMemory(UserError):
@@ -39,7 +41,7 @@ def check(path: Path, needed: int) -> None:
 
 
 def estimated(path: Path, header: Header, n_ctx: int) -> int:
-    """Bytes that a GGUF takes: the file, keys and values of `n_ctx` tokens in 16 bits, and the logits of a batch."""
+    """Bytes that a GGUF takes: the file, keys and values of `n_ctx` tokens in 16 bits, and a batch's attention and logits."""
     architecture = header.text("general.architecture")
 
     def number(name: str, default: int) -> int:
@@ -51,7 +53,8 @@ def estimated(path: Path, header: Header, n_ctx: int) -> int:
     key, value = (number(f"attention.{name}_length", width) for name in ("key", "value"))
     cache = 2 * n_ctx * number("block_count", 0) * number("attention.head_count_kv", heads) * (key + value)
     n_vocab = header.lengths.get("tokenizer.ggml.tokens", 0)
-    return path.stat().st_size + cache + _N_BATCH * n_vocab * _BYTES_OF_A_LOGIT
+    batch = n_vocab * _BYTES_OF_A_LOGIT + n_ctx * heads * _BYTES_OF_A_WEIGHT  # of a token
+    return path.stat().st_size + cache + _N_BATCH * batch
 
 
 def available() -> int | None:

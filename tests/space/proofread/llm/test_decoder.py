@@ -31,6 +31,18 @@ TEXTS = (
 )
 
 
+class Noted(Forced):
+    """Notes what the model thinks."""
+
+    def __init__(self, prompt: Sequence[int], answer: Sequence[int], likely: Sequence[int] = ()) -> None:
+        super().__init__(prompt, answer, likely)
+        self.logits: list[np.ndarray] = []
+
+    def adjust(self, logits: np.ndarray) -> None:
+        self.logits.append(logits.copy())
+        super().adjust(logits)
+
+
 @pytest.fixture(scope="module")
 def engine(small_gguf: Path) -> Iterator[LlamaCpp]:
     engine = LlamaCpp(small_gguf, n_ctx=N_CTX, n_threads=1)
@@ -40,12 +52,12 @@ def engine(small_gguf: Path) -> Iterator[LlamaCpp]:
 
 @pytest.fixture
 def decoder(engine: LlamaCpp) -> Iterator[Decoder]:
-    decoder = Decoder(engine._llama.model, N_CTX, 1)
+    decoder = Decoder(engine._llama, N_CTX, 1)
     yield decoder
     decoder.close()
 
 
-def assert_same(one: Forced, other: Forced) -> None:
+def assert_same(one: Noted, other: Noted) -> None:
     """That both met the same logits, as far as sums of another order are the same."""
     np.testing.assert_allclose(one.logits, other.logits, atol=0.01)
 
@@ -77,8 +89,8 @@ def write_at_once(decoder: Decoder, writings: Sequence[Forced]) -> list[Forced]:
 
 
 def test_answers_written_at_once_are_those_that_are_written_alone(engine: LlamaCpp, decoder: Decoder) -> None:
-    def writings() -> list[Forced]:
-        return [Forced(prompt(engine, text), engine._tokenized(text) * 3) for text in TEXTS]
+    def writings() -> list[Noted]:
+        return [Noted(prompt(engine, text), engine._tokenized(text) * 3) for text in TEXTS]
 
     alone, together = writings(), writings()
     for each in alone:
@@ -94,7 +106,7 @@ def test_an_answer_that_is_written_alone_is_the_same_to_the_last_bit_whatever_ca
     engine: LlamaCpp, decoder: Decoder
 ) -> None:
     def logits() -> Any:
-        one = Forced(prompt(engine, TEXTS[2]), engine._tokenized("They have to go home now."), [9, 9])
+        one = Noted(prompt(engine, TEXTS[2]), engine._tokenized("They have to go home now."), [9, 9])
         decoder.write(one)
         return np.array(one.logits)
 
@@ -116,8 +128,8 @@ def test_whatever_is_expected_the_answer_is_the_models(
 ) -> None:
     """Of a random draft all that was read in vain is gone: the model chooses as if it had never been there."""
     plain, drafted = (
-        Forced(prompt(engine, "It is."), answer),
-        Forced(prompt(engine, "It is."), answer, likely),
+        Noted(prompt(engine, "It is."), answer),
+        Noted(prompt(engine, "It is."), answer, likely),
     )
     engine._decoder.write(plain)
     engine._decoder.write(drafted)
