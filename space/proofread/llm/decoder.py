@@ -83,9 +83,7 @@ class Decoder:
         """`llama` holds the model; `n_ctx` tokens are for all answers together, and at most for one. UserError if memory is short."""
         import llama_cpp
 
-        model = llama.model
-
-        self._api, self._n_ctx = llama_cpp, n_ctx
+        model, self._api, self._n_ctx = llama.model, llama_cpp, n_ctx
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_batch = params.n_ubatch = min(n_ctx, N_BATCH)
@@ -112,9 +110,7 @@ class Decoder:
         self._callers = 0  # of `alone`, who wait
         self._waiting: list[_Sequence] = []
         self._active: list[_Sequence] = []
-        self._last: _Sequence | None = (
-            None  # answered, and still in memory for what the next prompt begins with
-        )
+        self._last: _Sequence | None = None  # answered; stays for what the next prompt begins with
         self._is_mixed = False  # keys and values do not lie in the order of their tokens
         self._free = list(range(params.n_seq_max))
 
@@ -219,10 +215,8 @@ class Decoder:
         if source:
             self._share(new, source)
             self._api.llama_memory_seq_cp(self._memory, source.id, new.id, 0, len(new.read))
-        if (
-            self._last
-            and len(self._last.read) + sum(each.needed for each in (*self._active, new)) > self._n_ctx
-        ):
+        needed = sum(each.needed for each in (*self._active, new))
+        if self._last and len(self._last.read) + needed > self._n_ctx:
             self._forget()
 
     def _share(self, new: _Sequence, source: _Sequence) -> None:
