@@ -77,6 +77,11 @@ class Screen:
         with gr.Row():
             self._repo = gr.Textbox("", label="repo_id", info="owner/name of the model, or of the Space")
             self._tag = gr.Textbox("", label="tag", info="of the revision, such as v1")
+            self._license = gr.Textbox(
+                "",
+                label="license",
+                info="as the Hub calls it, such as apache-2.0; empty: as the base's card says",
+            )
             self._public = gr.Checkbox(False, label="public", info="all may read it")
             self._dry = gr.Checkbox(True, label="dry_run", info="upload nothing")
             publish = gr.Button("Publish the run")
@@ -92,7 +97,7 @@ class Screen:
         )
         publish.click(
             told(self._publish),
-            [self._run, self._base, self._repo, self._tag, self._public, self._dry],
+            [self._run, self._base, self._repo, self._tag, self._license, self._public, self._dry],
             told_of,
             **QUIET,
         )
@@ -160,13 +165,14 @@ class Screen:
         ]
 
     def _publish(
-        self, run: str | None, base: str | None, repo: str, tag: str, public: bool, dry: bool
+        self, run: str | None, base: str | None, repo: str, tag: str, license_: str, public: bool, dry: bool
     ) -> list[Any]:
         options = self._options(run, base)
         command = ["-m", "conversion", "publish", options["run_folder"], f"--repo_id={_repo(repo)}"]
         command += [f"--out={self._studio.workspace.path(f'publish/{run}')}"]
         command += [f"--base={options['base']}"] if options["base"] else []
         command += [f"--tag={tag.strip()}"] if tag.strip() else []
+        command += [f"--license={license_.strip()}"] if license_.strip() else []
         command += [*(["--public"] if public else []), *(["--dry_run"] if dry else [])]
         return [shown([command]), queued(self._studio.queue.add(f"Publish {run}", [command]))]
 
