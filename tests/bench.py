@@ -85,7 +85,6 @@ def main() -> None:
     parser.add_argument(
         "--words", type=int, nargs="+", default=WORDS, help="lengths of drafts (default: 50 150 500 1500)"
     )
-    parser.add_argument("--users", type=int, nargs="*", default=USERS, help="people at once (default: 1 4 8)")
     parser.add_argument(
         "--forced", action="store_true", help="only answers that are given: for a file with random weights"
     )
@@ -115,7 +114,7 @@ def main() -> None:
         found["copies"] = copies(engine, plain, options.words, options.runs)
         del plain
     if not options.forced:
-        found["users"] = together(proofreader, options.users, options.runs)
+        found["users"] = together(proofreader, options.runs)
         found["process"] = whole_process(process)
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
@@ -218,12 +217,12 @@ def copies(engine: Any, plain: Plain, words: list[int], runs: int) -> list[dict[
     return rows
 
 
-def together(proofreader: Any, counts: list[int], runs: int) -> list[dict[str, Any]]:
+def together(proofreader: Any, runs: int) -> list[dict[str, Any]]:
     """Some people at once, each with an email of their own."""
     print("| at once, 150 words each | words/s in all | slowest answer | its share, if all took turns |")
     print("|---|---|---|---|")
     rows: list[dict[str, Any]] = []
-    for users in counts:
+    for users in USERS:
         throughput, slowest = [], []
         for _ in range(runs):
             drafts = [drafted(EMAIL, 150) for _ in range(users)]
