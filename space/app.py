@@ -165,7 +165,9 @@ def launch(page: gr.Blocks, settings: Settings, models: ModelSwitcher | None, pr
                         Middleware(web.OneOrigin),
                         Middleware(web.RequestLimit),
                         Middleware(web.McpCallers),
-                        Middleware(web.Readers, reading, partial(server.is_known, page)),
+                        Middleware(
+                            web.Readers, reading, partial(server.is_known, page), partial(server.expect, page)
+                        ),
                     ],
                     "exception_handlers": server.HANDLERS,
                     "lifespan": server.drop_unread(page, reading, calls),

@@ -113,6 +113,16 @@ def is_known(page: gr.Blocks, call: str) -> bool:
     )
 
 
+def expect(page: gr.Blocks, session: str) -> None:
+    """Gives a page whose events were all read a place for those to come.
+
+    A busy browser can learn that an event was queued when it has already read the answer. It then listens once more, and where
+    there is no such place Gradio (6.31) breaks that stream off, after which the page hears nothing for ever.
+    """
+    if session in page.state_holder.session_data:
+        page._queue.pending_messages_per_session.setdefault(session, asyncio.Queue())
+
+
 async def in_turn(page: gr.Blocks, reading: Counter[str], request: Request, turn: Turn) -> Any:
     """What a turn's work returns, or raises, once the queue let it begin. HTTPException as of a call, or if the client goes away."""
     queue = page._queue

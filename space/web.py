@@ -200,11 +200,18 @@ class RequestLimit:
 class Readers:
     """ASGI middleware that counts, in `reading`, the connections on which somebody waits for the events of a session or a call.
 
-    Events of a call that is not known any more get a 404; Gradio's own answer is one too, with a traceback in the log.
+    Events of a call that is not known any more get a 404; Gradio's own answer is one too, with a traceback in the log. Those of a
+    session are first announced to `expect`.
     """
 
-    def __init__(self, app: ASGIApp, reading: Counter[str], is_known: Callable[[str], bool]) -> None:
-        self._app, self._reading, self._is_known = app, reading, is_known
+    def __init__(
+        self,
+        app: ASGIApp,
+        reading: Counter[str],
+        is_known: Callable[[str], bool],
+        expect: Callable[[str], None],
+    ) -> None:
+        self._app, self._reading, self._is_known, self._expect = app, reading, is_known, expect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         session, call = _events_of(scope)
@@ -213,6 +220,8 @@ class Readers:
         if not (name := session or call):
             return await self._app(scope, receive, send)
         self._reading[name] += 1
+        if session:
+            self._expect(session)
         try:
             await self._app(scope, receive, send)
         finally:

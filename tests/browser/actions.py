@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -21,17 +20,6 @@ def result(page: Page) -> str:
 
 def status(page: Page) -> Locator:
     return page.locator("#status")
-
-
-def click(button: Locator, done: Callable[[], bool]) -> None:
-    """Clicks, and again after five seconds without effect: on a busy machine the page may have moved away under the pointer."""
-    for _ in range(6):
-        button.click()
-        for _ in range(20):
-            if done():
-                return
-            button.page.wait_for_timeout(250)
-    raise AssertionError("the click has no effect")
 
 
 def proofread(page: Page, text: str) -> None:

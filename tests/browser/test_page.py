@@ -29,7 +29,7 @@ from space.page import render, strings
 from space.proofread.classifiers.tone import LABELS
 from space.proofread.edits import Edit
 from space.proofread.pipeline import Proofread
-from tests.browser.actions import DONE, click, draft, proofread, proofread_again, result, status
+from tests.browser.actions import DONE, draft, proofread, proofread_again, result, status
 from tests.space.page.test_render import KIND
 
 pytestmark = pytest.mark.browser
@@ -220,9 +220,9 @@ def test_protected_words_stay_and_are_remembered_by_this_browser(page: Page) -> 
     page.locator("#settings").get_by_text(strings.SETTINGS).first.click()
     page.locator("#advanced").get_by_text(strings.ADVANCED).first.click()
     expect(page.locator("#terms textarea")).to_have_value("recieve")
-    top_k = page.get_by_label(strings.SAMPLING["top_k"][0])
-    set_setting(top_k, "5")
-    click(page.get_by_role("button", name=strings.RESET), lambda: top_k.input_value() == "0")
+    set_setting(page.get_by_label(strings.SAMPLING["top_k"][0]), "5")
+    page.get_by_role("button", name=strings.RESET).click()
+    expect(page.get_by_label(strings.SAMPLING["top_k"][0])).to_have_value("0")
     expect(page.locator("#terms textarea")).to_have_value("recieve")  # a dictionary is no setting
     set_setting(page.locator("#terms textarea"), "")
 
@@ -657,9 +657,8 @@ def test_feedback_that_cannot_be_written_is_reported_and_stays_in_the_form(app: 
     shutil.rmtree(app.feedback, ignore_errors=True)
     app.feedback.write_text("a file where the folder should be")
     try:
-        alert = page.locator("#feedback-status").get_by_role("alert")
-        click(page.locator("#send"), lambda: alert.count() > 0)
-        expect(alert).to_contain_text("FEEDBACK_DIR")
+        page.locator("#send").click()
+        expect(page.locator("#feedback-status").get_by_role("alert")).to_contain_text("FEEDBACK_DIR")
         expect(page.locator("#comment textarea")).to_have_value("well done")
         no_traceback(page)
     finally:

@@ -336,6 +336,22 @@ def test_a_page_that_was_closed_leaves_no_session_behind(
     until(lambda: "a page" not in sessions)
 
 
+def test_a_page_that_listens_when_all_was_read_hears_what_comes_next(
+    served: Served, http: httpx.Client
+) -> None:
+    """A busy browser opens the stream of an event whose answer has come by another: it got an error, and then nothing for ever."""
+    call = {"data": ["Thank you."], "session_hash": "a busy page"}
+    answer = http.post("/gradio_api/call/tone", json=call)
+    events(http, f"/gradio_api/call/tone/{answer.json()['event_id']}")
+    until(lambda: "a busy page" not in served.page._queue.pending_messages_per_session)
+    with http.stream("GET", "/gradio_api/queue/data?session_hash=a busy page") as stream:
+        next_ = http.post("/gradio_api/call/tone", json=call).json()["event_id"]
+        lines = [line for line in stream.iter_lines() if line]
+    said = [json.loads(line.removeprefix("data: ")) for line in lines]
+    assert [each["msg"] for each in said if each["event_id"] == next_][-1] == "process_completed"
+    assert said[-1]["msg"] == "close_stream"
+
+
 # ---- what is refused ----
 
 
