@@ -13,6 +13,7 @@ from space.proofread.words import WORDS, is_word
 
 _REACH = 600  # characters on each side in which the sentence of an edit is looked for
 _LINE = 50  # characters; a line that is shorter was ended by its writer
+_WORDS = re.compile(rf"\d+(?:[.,:/]\d+)+|{WORDS.pattern}")  # 1,250 and 3:30 are said whole
 _BEGUN = re.compile(r"[\w'’-]*$")
 _ENDED = re.compile(r"^[\w'’-]*")
 
@@ -110,7 +111,7 @@ def context(edit: Edit, text: str = "", others: Iterable[Edit] = ()) -> Context:
         ending = ended.group() if ended else ""
         right, before, after = right[len(ending) :], before + ending, after + ending
     head, was, becomes, tail = (plain(part) for part in apart(plain(before), plain(after)))
-    return Context(*(tuple(WORDS.findall(part)) for part in (was, becomes, left + head, tail + right)))
+    return Context(*(tuple(_WORDS.findall(part)) for part in (was, becomes, left + head, tail + right)))
 
 
 def plain(text: str) -> str:

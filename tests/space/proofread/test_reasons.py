@@ -204,3 +204,9 @@ def test_every_change_has_one_line(before: str, after: str) -> None:
 
 def test_a_kind_that_nobody_knows_has_one_too() -> None:
     assert reason(Edit(0, 3, "cat", "dog", "magic")) == "Fits this sentence better: 'dog'."
+
+
+@pytest.mark.parametrize("number", ["1,250", "3.5", "10:30", "24/7"])
+def test_a_number_is_quoted_whole(number: str) -> None:
+    text = f"The invoice for {number} is here."
+    assert f"'invoice of {number}'" in reason(Edit(12, 15, "for", "of", "preposition"), text=text)
