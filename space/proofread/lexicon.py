@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from rapidfuzz import process
@@ -20,6 +20,7 @@ from space.proofread.words import WORD, read_list, word_set
 PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
+_LENGTHS = range(2, 25)  # of a misspelling that others are looked for
 _SUGGESTIONS = 3  # of an unknown word
 _DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
 _SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
@@ -72,19 +73,13 @@ class Lexicon:
         self._counts = counts
         self._total = sum(counts.values())
         self._capitalised = {word.lower(): word for word in counts if word[:1].isupper()}
-        self._ordinary = {word.lower(): count for word, count in counts.items() if not _is_name(word)}
-        self._always_capital = frozenset(word.lower() for word in counts if _is_name(word))
-        by_length: dict[int, list[str]] = {}
+        names = {word for word in counts if _is_name(word)}
+        self._ordinary = {word.lower(): count for word, count in counts.items() if word not in names}
+        self._always_capital = frozenset(name.lower() for name in names)
+        self._of_length: dict[int, list[str]] = {}
         for word in counts:
-            by_length.setdefault(len(word), []).append(word.lower())
-        self._near_length = {
-            length: [
-                w
-                for n in range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1)
-                for w in by_length.get(n, ())
-            ]
-            for length in range(2, 25)
-        }
+            self._of_length.setdefault(len(word), []).append(word.lower())
+        self._near_length = cache(self._within_distance)
         self.suggestions = lru_cache(maxsize=65536)(
             self._suggestions
         )  # a few known words within two edits, likeliest first
@@ -221,7 +216,7 @@ class Lexicon:
             return (self._capitalised[lower],)
         limit = 1 if len(lower) < 6 else _MAX_DISTANCE
         near = process.extract(
-            lower, self._near_length.get(len(lower), ()), scorer=OSA.distance, score_cutoff=limit, limit=40
+            lower, self._near_length(len(lower)), scorer=OSA.distance, score_cutoff=limit, limit=40
         )
         weights = {found: self._weight(lower, found, distance) for found, distance, _ in near} | self._splits(
             lower
@@ -242,6 +237,10 @@ class Lexicon:
                 expected = math.log(counts[0]) + math.log(counts[1]) - math.log(self._total)
                 found[f"{first} {right}"] = expected - _DISTANCE_COST
         return found
+
+    def _within_distance(self, length: int) -> list[str]:
+        lengths = range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1) if length in _LENGTHS else ()
+        return [word for each in lengths for word in self._of_length.get(each, ())]
 
     def _weight(self, word: str, found: str, distance: float) -> float:
         count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
