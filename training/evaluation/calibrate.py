@@ -42,7 +42,7 @@ from training.runs.tables import in_columns
 # From which probability an edit is made, and offered: on training mail whose changes were judged by hand, and a comma more or less
 # is a matter of taste in much good English.
 _APPLY: dict[str, float] = {"default": 0.7, "punctuation": 0.8, "llm": 0.75}
-_SUGGEST: dict[str, float] = {"default": 0.15}
+_SUGGEST: dict[str, float] = {"default": 0.3}
 _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations
 _MADE = 0.5  # a prior from which an edit stands in the text before the model is asked about those that follow
