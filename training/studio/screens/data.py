@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from space.errors import UserError
 from training.studio import forms, views
@@ -96,6 +99,11 @@ class Screen:
         asked = {self.dataset, self.task, self.input, self.output, self.base, self.weights, self.validation, self.against,
                  *self.more.values()}  # fmt: skip
         self.inputs = asked - {self.against}
+        self.fields = {
+            "dataset": self.dataset, "task": self.task, "input_column": self.input, "output_column": self.output,
+            "model": self.base, "mixture_weights": self.weights, "validation": self.validation, "against": self.against,
+            **self.more,
+        }  # fmt: skip
         outputs = [
             self._command,
             self._status,
@@ -161,15 +169,17 @@ class Screen:
         source = self._studio.workspace.source
         options = self.chosen(found) | {"against": [source(each) for each in found[self.against]]}
         command = forms.command("inspect", options | {"model": found[self.base] and source(found[self.base])})
-        picture = self._studio.workspace.folder / ".studio" / "lengths.png"
-        picture.unlink(missing_ok=True)
         # Lengths are in tokens, and those are a model's.
-        report = self._studio.answer([*command, *([f"--picture={picture}"] if found[self.base] else [])])
+        with tempfile.TemporaryDirectory(prefix="studio-") as folder:
+            picture = Path(folder) / "lengths.png"
+            report = self._studio.answer([*command, *([f"--picture={picture}"] if found[self.base] else [])])
+            # Its pixels, not its path: Gradio would have to be allowed to serve the folder that a path is in.
+            drawn = Image.open(BytesIO(picture.read_bytes())) if picture.is_file() else None
         columns = report["columns"]
         return {
             self._command: shown([command]),
             self._status: views.rows_line(report),
-            self._lengths: gr.update(value=picture if picture.is_file() else None, visible=picture.is_file()),
+            self._lengths: gr.update(value=drawn, visible=drawn is not None),
             self._dropped: views.dropped(report),
             self._preview: gr.update(value=views.preview(report), visible=True),
             self._doubles: views.doubles(report),

@@ -108,10 +108,15 @@ class Screen:
             [self._both, self._command],
             **QUIET | {"show_progress": "full"},
         )
-        timer = gr.Timer(_EVERY)
+        timer, seen = gr.Timer(_EVERY), gr.State(None)
         for event in (timer.tick, self._job.change):
-            event(self._look, self._job, [self._job, self._result], **HIDDEN)
+            event(self._look, [self._job, seen], [self._job, self._result, seen], **HIDDEN)
         self.listed = [self._run, self._base, self._first, self._second]
+        self.fields = {
+            "run": self._run, "base": self._base, "type": self._type, "limit": self._limit, "name": self._name,
+            "dataset": self._dataset, "first": self._first, "second": self._second, "repo_id": self._repo,
+            "tag": self._tag, "license": self._license,
+        }  # fmt: skip
 
     def refreshed(self) -> list[Any]:
         workspace = self._studio.workspace
@@ -193,7 +198,8 @@ class Screen:
         }
         return [views.side_by_side(email, answers), shown(commands)]
 
-    def _look(self, chosen: str | None) -> list[Any]:
+    def _look(self, chosen: str | None, seen: Any) -> list[Any]:
+        """The list of jobs only when it is another than the page has: what is typed into it would be lost."""
         made = [
             job
             for job in self._studio.queue.jobs()
@@ -201,8 +207,12 @@ class Screen:
         ]
         job = next((job for job in made if job.id == chosen), made[0] if made else None)
         result = self._studio.queue.output(job.id) if job and job.status == "done" else None
-        choices = gr.update(choices=[(f"{each.id} {each.title}", each.id) for each in made])
-        return [choices, views.released(job, result) if job else ""]
+        choices = [(f"{each.id} {each.title}", each.id) for each in made]
+        result_now = views.released(job, result) if job else ""
+        if seen == (choices, result_now):
+            return [gr.skip()] * 3
+        listed = gr.skip() if seen and seen[0] == choices else gr.update(choices=choices)
+        return [listed, result_now, (choices, result_now)]
 
 
 def _repo(name: str) -> str:
