@@ -310,7 +310,7 @@ def released(job: Any, result: Mapping[str, Any] | None) -> str:
 
 
 def judged(job: Any, result: Mapping[str, Any] | None, log: str) -> str:
-    """What a judge made of two models, or how far it is; why not, in the last line that it printed."""
+    """What a judge made of two models, or how its job is: of one that failed why, in the last line that it printed."""
     if result is None:
         why = (log.strip().splitlines() or [""])[-1] if job.status in ("failed", "running") else ""
         return (

@@ -21,6 +21,7 @@ from training.runs.checkpoints import RECORD
 DATA = "data"  # where files that are opened in the page are put
 _ROWS = (".csv", ".json", ".jsonl", ".zst", ".parquet")
 _HIDDEN = ("checkpoint-", ".")  # folders in which nobody looks for a model
+_ROOM = 1_000_000  # bytes
 _DEEP = 6  # folders within folders
 
 
@@ -72,6 +73,10 @@ class Workspace:
         with write_errors(target), replacing(target) as part:
             shutil.copyfile(file, part)
         return self._name(target)
+
+    def is_full(self) -> bool:
+        """Whether a command can hardly write anything more."""
+        return shutil.disk_usage(self.folder).free < _ROOM
 
     # ---- what there is ----
 

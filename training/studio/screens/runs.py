@@ -77,7 +77,7 @@ class Screen:
         for each in (self._job, self._which):
             each.change(self._look, asked, outputs, **HIDDEN)
         stop.click(told(self._stop), self._job, self._status, **QUIET)
-        resume.click(told(self._resume), self._job, [self._status, self._job], **QUIET)
+        resume.click(told(self._resume), self._job, self._status, **QUIET)
 
     def refreshed(self) -> list[Any]:
         found = self._studio.queue.jobs()
@@ -111,9 +111,10 @@ class Screen:
         if job is None:
             return {self._last: None}
         folder, log = Path(job.folder), self._studio.queue.log(job.id)
-        now = repr(
-            (found, job, which, len(log), log[-200:], _size(folder / "log.jsonl"), self._studio.queue.problem)
-        )
+        problem = self._studio.queue.problem
+        if job.status in ("failed", "interrupted") and self._studio.workspace.is_full():
+            problem = f"The disk of {self._studio.workspace.folder} is full: make room, then press Resume."
+        now = repr((found, job, which, len(log), log[-200:], _size(folder / "log.jsonl"), problem))
         choices = self._choices(found)
         if last and now == last[0]:
             return {self._last: last}
@@ -122,7 +123,7 @@ class Screen:
         listed = {} if last and choices == last[1] else {self._job: gr.update(choices=choices)}
         return listed | {
             self._jobs: views.jobs(found),
-            self._status: _line(job, share, words, log, self._studio.queue.problem),
+            self._status: _line(job, share, words, log, problem),
             self._loss: gr.update(value=views.points(folder, _LOSSES) if is_run else None, visible=is_run),
             self._other: gr.update(
                 value=views.points(folder, {which: _OTHERS[which]}) if is_run else None,
@@ -138,17 +139,21 @@ class Screen:
     def _stop(self, chosen: str | None) -> str:
         job = self._needed(chosen)
         self._studio.queue.stop(job.id)
-        return f"<p>{job.title} is asked to stop; it saves first. Asked again it is ended at once.</p>"
+        return (
+            f"<p>{escape(job.title)} is asked to stop; it saves first. Asked again it is ended at once.</p>"
+        )
 
-    def _resume(self, chosen: str | None) -> list[Any]:
+    def _resume(self, chosen: str | None) -> str:
         job = self._studio.queue.resume(self._needed(chosen).id)
-        return [f"<p>{job.title} is in the queue again as {job.id}.</p>", gr.update(value=None)]
+        return f"<p>{escape(job.title)} is in the queue again as {job.id}.</p>"
 
 
 def _line(job: Job, share: float, words: str, log: str, problem: str | None) -> str:
-    said = words or (log.strip().splitlines() or [""])[-1]
-    if job.status == "failed":  # the last line of a command says why
-        said = (log.strip().splitlines() or [f"It ended with code {job.returncode}."])[-1]
+    printed = log.strip().splitlines()
+    said = words or (printed or [""])[-1]
+    if job.status in ("failed", "interrupted"):  # the last line says why
+        said = (printed or [f"It ended with code {job.returncode}."])[-1]
+    said = problem or said
     step = f" ({job.position + 1} of {len(job.commands)})" if len(job.commands) > 1 else ""
     return (
         f'<p class="st-status" role="status">{escape(job.title)}{step}: {escape(views.SAID.get(job.status, job.status))}. {escape(said[:300])}</p>'
