@@ -46,6 +46,9 @@ def headed(title: str, content: str) -> str:
 
 
 def rows_line(report: Mapping[str, Any]) -> str:
+    if not report["input"]:
+        found = "`, `".join(report["columns"])
+        return f"{report['rows']:,} rows read, but no name says which columns to use: choose input_column and output_column out of `{found}`."
     tokens = f", {report['tokens']:,} tokens" if report.get("tokens") else ""
     left = f", {report['dropped_count']:,} left out" if report["dropped_count"] else ""
     columns = f"`{'`, `'.join(report['input'])}` → `{report['output'] or 'its last answer'}`"

@@ -35,10 +35,12 @@ class Workspace:
 
     def path(self, name: str) -> Path:
         """UserError if it would lie outside of the folder."""
+        if not name.strip():
+            raise UserError(f"No name is given: it is that of a folder within {self.folder}")
         path = self.folder / name.strip()
         outside = not path.resolve().is_relative_to(self.folder.resolve())
-        if not name.strip() or outside or (not path.exists() and Path(name.strip()).exists()):
-            raise UserError(f"{name or 'no name'}: give a name within {self.folder}")
+        if outside or (not path.exists() and Path(name.strip()).exists()):
+            raise UserError(f"{name}: give a name within {self.folder}")
         return path
 
     def new(self, name: str, where: str = "") -> Path:

@@ -69,15 +69,15 @@ class Screen:
         self._shown = gr.HTML("")
         told_of = [self._command, self._status]
         compare.click(
-            told(self._compare),
+            told(self._compare, self._status),
             self._runs,
             [*told_of, self._page, self._shown],
             **QUIET | {"show_progress": "full"},
         )
         asked = [self._models, self._suites, self._texts, self._limit]
-        measure.click(told(self._measure), asked, told_of, **QUIET)
+        measure.click(told(self._measure, self._status), asked, told_of, **QUIET)
         asked = [self._models, self._texts, self._limit, self._url, self._judge_model]
-        judge.click(told(self._judge), asked, told_of, **QUIET)
+        judge.click(told(self._judge, self._status), asked, told_of, **QUIET)
         timer, seen = gr.Timer(_EVERY), gr.State("")
         timer.tick(self._look_at_judge, seen, [self._judgement, seen], **HIDDEN)
         self._page.change(told(self._look), self._page, self._shown, **QUIET)

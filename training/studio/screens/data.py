@@ -114,14 +114,14 @@ class Screen:
             self.input,
             self.output,
         ]
-        look.click(told(self._look), asked, outputs, **QUIET | {"show_progress": "full"})
+        look.click(told(self._look, self._status), asked, outputs, **QUIET | {"show_progress": "full"})
         self._upload.upload(
             told(self._take_in),
             [self._upload, self.dataset],
             [self.dataset, self.validation, self.against],
             **QUIET,
         )
-        self._feedback.click(told(self._export), None, [self._command, self._status], **QUIET)
+        self._feedback.click(told(self._export, self._status), None, [self._command, self._status], **QUIET)
         self.listed = [self.dataset, self.validation, self.against, self.base]
 
     # ---- for other screens ----

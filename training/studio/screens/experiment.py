@@ -73,8 +73,8 @@ class Screen:
         asked = {self.name, self.model, self.recipe, *self.settings.values(), *rows.inputs}
         outputs = [self._command, self._status, self._forecast]
         fore, start = self._buttons
-        fore.click(told(self._look_ahead), asked, outputs, **QUIET | {"show_progress": "full"})
-        start.click(told(self._start), asked, outputs, **QUIET)
+        fore.click(told(self._look_ahead, self._status), asked, outputs, **QUIET | {"show_progress": "full"})
+        start.click(told(self._start, self._status), asked, outputs, **QUIET)
 
     def chosen(self, found: Mapping[Any, Any]) -> dict[str, Any]:
         """The options of `sft`, without a place for the run."""

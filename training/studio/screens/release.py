@@ -89,19 +89,22 @@ class Screen:
 
         told_of = [self._command, self._status]
         built = [self._run, self._base, self._type, self._limit]
-        build.click(told(self._build), built, told_of, **QUIET)
-        place.click(told(self._place), built, told_of, **QUIET)
-        back.click(told(self._back), None, told_of, **QUIET)
+        build.click(told(self._build, self._status), built, told_of, **QUIET)
+        place.click(told(self._place, self._status), built, told_of, **QUIET)
+        back.click(told(self._back, self._status), None, told_of, **QUIET)
         retrain.click(
-            told(self._retrain), [self._name, self._base, self._type, self._dataset], told_of, **QUIET
+            told(self._retrain, self._status),
+            [self._name, self._base, self._type, self._dataset],
+            told_of,
+            **QUIET,
         )
         publish.click(
-            told(self._publish),
+            told(self._publish, self._status),
             [self._run, self._base, self._repo, self._tag, self._license, self._public, self._dry],
             told_of,
             **QUIET,
         )
-        deploy.click(told(self._deploy), [self._repo, self._dry], told_of, **QUIET)
+        deploy.click(told(self._deploy, self._status), [self._repo, self._dry], told_of, **QUIET)
         tried.click(
             told(self._try),
             [self._first, self._second, self._email],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,8 @@ def _line(job: Job, share: float, words: str, log: str, problem: str | None) -> 
     said = words or (printed or [""])[-1]
     if job.status in ("failed", "interrupted"):  # the last line says why
         said = (printed or [f"It ended with code {job.returncode}."])[-1]
+        if job.returncode == -signal.SIGKILL:
+            said = "Its process was killed, as the system does when memory runs out: try a smaller model or smaller batches."
     said = problem or said
     step = f" ({job.position + 1} of {len(job.commands)})" if len(job.commands) > 1 else ""
     return (

@@ -87,7 +87,7 @@ class Screen:
             *rows.inputs,
         }
         outputs = [self._command, self._status, self._shown]
-        self._button.click(told(self._start), asked, outputs, **QUIET)
+        self._button.click(told(self._start, self._status), asked, outputs, **QUIET)
 
     def refreshed(self) -> list[Any]:
         workspace = self._studio.workspace
