@@ -29,13 +29,14 @@ main.contain { width: 100%; max-width: 1280px; margin: auto; }
 .st-bar > span { display: block; height: 100%; background: var(--color-accent); }
 .st-table { overflow-x: auto; }
 .st-table table { border-collapse: collapse; font-size: 14px; }
-.st-table td, .st-table th { padding: 4px 10px; border-bottom: 1px solid var(--border-color-primary); text-align: left; vertical-align: top; }
+.st-table td, .st-table th { padding: 4px 10px; border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; text-align: left; vertical-align: top; }
 .st-table img { max-width: min(100%, 560px); } .st-table p:has(> img) { display: inline-block; margin: 4px; }
 .st-better { color: var(--st-good); } .st-worse { color: var(--st-bad); }
 :root { --st-good: #166534; --st-bad: #b91c1c; } .dark { --st-good: #86efac; --st-bad: #fca5a5; }
 .gradio-container input.subdued { color: var(--body-text-color); }
 .gradio-container [data-testid="block-info"] { white-space: normal; overflow-wrap: anywhere; }
-@media (max-width: 640px) { .gradio-container { padding: 8px !important; } button { min-height: 44px; } }
+@media (max-width: 640px) { .gradio-container { padding: 8px !important; } button { min-height: 44px; }
+  .gradio-container button.label-wrap { align-items: center; } }
 """
 
 

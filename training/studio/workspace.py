@@ -43,11 +43,9 @@ class Workspace:
             raise UserError(f"{name}: give a name within {self.folder}")
         return path
 
-    def new(self, name: str, where: str = "") -> Path:
+    def new(self, name: str) -> Path:
         """The folder of a run that is to be made. UserError if there is one of that name."""
-        path = self.path(f"{where}/{name.strip()}" if where else name)
-        if not name.strip():
-            raise UserError("Give it a name: its folder is called so.")
+        path = self.path(name)
         if (path / RECORD).exists():
             raise UserError(f"{path} holds a run already: choose another name, or resume that one.")
         return path

@@ -50,6 +50,7 @@ class Screen:
             self._url = gr.Textbox(
                 "",
                 label="url",
+                min_width=320,
                 info="of a language model that judges two models, such as http://127.0.0.1:8000/v1: the texts go there; its key is taken from ENGINE_API_KEY",
             )
             self._judge_model = gr.Textbox(

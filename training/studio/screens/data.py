@@ -84,7 +84,11 @@ class Screen:
         self._status = gr.Markdown("", elem_classes="st-status")
         with gr.Row():
             self._lengths = gr.Image(
-                label="Tokens of the training rows", visible=False, interactive=False, buttons=["fullscreen"]
+                label="Tokens of the training rows",
+                visible=False,
+                interactive=False,
+                buttons=["fullscreen"],
+                min_width=320,
             )
             self._dropped = gr.HTML("")
         self._preview = gr.Dataframe(

@@ -82,8 +82,8 @@ class Screen:
                 label="license",
                 info="as the Hub calls it, such as apache-2.0; empty: as the base's card says",
             )
-            self._public = gr.Checkbox(False, label="public", info="all may read it")
-            self._dry = gr.Checkbox(True, label="dry_run", info="upload nothing")
+            self._public = gr.Checkbox(False, label="public", info="all may read it", min_width=120)
+            self._dry = gr.Checkbox(True, label="dry_run", info="upload nothing", min_width=120)
             publish = gr.Button("Publish the run")
             deploy = gr.Button("Deploy the app")
 

@@ -121,15 +121,14 @@ class Screen:
             return {self._last: last}
         is_run = bool(job.folder) and (folder / "log.jsonl").is_file()
         share, words = views.progress(folder) if is_run else (0.0, "")
+        other = views.points(folder, {which: _OTHERS[which]}) if is_run else None
         listed = {} if last and choices == last[1] else {self._job: gr.update(choices=choices)}
         return listed | {
             self._jobs: views.jobs(found),
             self._status: _line(job, share, words, log, problem),
             self._loss: gr.update(value=views.points(folder, _LOSSES) if is_run else None, visible=is_run),
             self._other: gr.update(
-                value=views.points(folder, {which: _OTHERS[which]}) if is_run else None,
-                title=_OTHERS[which],
-                visible=is_run,
+                value=other, title=_OTHERS[which], visible=other is not None and len(other) > 0
             ),
             self._samples: views.samples(folder) if is_run else "",
             self._command: shown(job.commands),
