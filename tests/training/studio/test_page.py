@@ -106,6 +106,13 @@ class Studio:
             self.page.get_by_role("option", name=value).first.click()
             self.page.keyboard.press("Escape")
 
+    def enter(self, **values: str) -> None:
+        """What a list does not offer."""
+        for label, value in values.items():
+            box = self.page.get_by_label(label, exact=True).locator("visible=true").first
+            box.fill(value)
+            box.press("Enter")
+
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).locator("visible=true").click()
 
@@ -274,12 +281,13 @@ def test_what_was_filled_in_outlives_a_reload_and_the_studio(
     studio = Studio(tmp_path, page)
     saved = tmp_path / ".studio" / "form.json"
     try:
-        studio.pick(dataset="data/mine.csv", output_column="corrected")
+        studio.pick(dataset="data/mine.csv")
+        studio.enter(output_column="corrected")
         studio.tab("2 Experiment")
         studio.pick(model="tiny", recipe="high_rank")
         expect(studio.field("lora_r")).to_have_value("64", timeout=SECONDS * 1000)
         studio.fill(name="first", lora_r="5", max_steps="7")
-        until(lambda: saved.is_file() and '"max_steps": 7' in saved.read_text())
+        until(lambda: saved.is_file() and 'max_steps": 7' in saved.read_text())
         for again in (studio.open, studio.restart):
             again()
             studio.shows("data/mine.csv")
@@ -363,7 +371,8 @@ def test_two_models_are_judged(page: Page, tmp_path: Path) -> None:
     ):
         try:
             studio.tab("5 Compare")
-            studio.pick(models="none", data="data/texts.jsonl")
+            studio.enter(models="none")
+            studio.pick(data="data/texts.jsonl")
             studio.fill(url=f"http://127.0.0.1:{free_port()}/v1")
             studio.press("Have two of them judged")
             studio.shows(re.compile("Judge .*: failed. .* the server cannot be reached"))
