@@ -75,9 +75,12 @@ def test_a_full_disk_does_not_stop_the_page(fields: Mapping[str, Any], tmp_path:
 def test_nothing_secret_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither where a judge is asked, which may hold a password, nor the email that is tried."""
     saved: list[str] = []
-    monkeypatch.setattr(
-        page, "SavedForm", lambda folder, fields: saved.extend(fields) or SavedForm(folder, fields)
-    )
+
+    def form(folder: Path, fields: Mapping[str, Any]) -> SavedForm:
+        saved.extend(fields)
+        return SavedForm(folder, fields)
+
+    monkeypatch.setattr(page, "SavedForm", form)
     page.build(Workspace(tmp_path), Queue(tmp_path))
     assert "1 Data: dataset" in saved and "2 Experiment: lora_r" in saved and "5 Compare: limit" in saved
     assert not [

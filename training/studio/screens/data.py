@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
+from matplotlib.image import imread
 
 from space.errors import UserError
 from training.studio import forms, views
@@ -178,7 +177,7 @@ class Screen:
             picture = Path(folder) / "lengths.png"
             report = self._studio.answer([*command, *([f"--picture={picture}"] if found[self.base] else [])])
             # Its pixels, not its path: Gradio would have to be allowed to serve the folder that a path is in.
-            drawn = Image.open(BytesIO(picture.read_bytes())) if picture.is_file() else None
+            drawn = (255 * imread(picture)).astype("uint8") if picture.is_file() else None
         columns = report["columns"]
         return {
             self._command: shown([command]),
