@@ -35,8 +35,7 @@ main.contain { width: 100%; max-width: 1280px; margin: auto; }
 :root { --st-good: #166534; --st-bad: #b91c1c; } .dark { --st-good: #86efac; --st-bad: #fca5a5; }
 .gradio-container input.subdued { color: var(--body-text-color); }
 .gradio-container [data-testid="block-info"] { white-space: normal; overflow-wrap: anywhere; }
-@media (max-width: 640px) { .gradio-container { padding: 8px !important; } button { min-height: 44px; }
-  .gradio-container button.label-wrap { align-items: center; } }
+@media (max-width: 640px) { .gradio-container { padding: 8px !important; } button { min-height: 44px; } }
 """
 
 
