@@ -184,7 +184,7 @@ def test_only_the_pages_know_gradio() -> None:
     screens = ("shared", "data", "experiment", "runs", "search", "compare", "release")
     studio = {
         f"training/studio/{name}.py"
-        for name in ("page", "controls", *(f"screens/{name}" for name in screens))
+        for name in ("page", "controls", "saved_form", *(f"screens/{name}" for name in screens))
     }
     assert knowing == {"space/api.py", "space/app.py", "space/server.py", *page, *studio}
 

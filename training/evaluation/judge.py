@@ -75,15 +75,14 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise UserError(f"--{name} {getattr(args, name)}: give 1 or more")
     server = _server(args)
+    from space.proofread.llm.openai_server import Remote
+
+    engine, answers = Remote(server), Answers(args.verdicts)
     if args.answers:
         pairs, names = read_pairs(args.answers, args.limit), ("first", "second")
     else:
-        pairs, names = _model_pairs(args), tuple(args.model)
-    from space.proofread.llm.openai_server import Remote
-
-    judged = ask(
-        pairs, Remote(server), args.criterion, args.max_tokens, args.parallel, Answers(args.verdicts)
-    )
+        pairs, names = _model_pairs(args, engine), tuple(args.model)
+    judged = ask(pairs, engine, args.criterion, args.max_tokens, args.parallel, answers)
     figures = summary(judged)
     print(in_columns(side_by_side({f"{names[1]} over {names[0]}": figures})), file=sys.stderr)
     print(json.dumps({"judge": server.name, "first": names[0], "second": names[1], **figures}))
@@ -124,7 +123,7 @@ def read_pairs(path: Path, limit: int | None = None) -> list[Pair]:
     ]
 
 
-def _model_pairs(args: argparse.Namespace) -> list[Pair]:
+def _model_pairs(args: argparse.Namespace, engine: Engine) -> list[Pair]:
     if not args.model or len(args.model) != 2 or not args.data:
         raise UserError("nothing to judge: give --answers, or --model twice and --data")
     rows = objects(args.data, args.limit)
@@ -132,6 +131,8 @@ def _model_pairs(args: argparse.Namespace) -> list[Pair]:
         texts = [column(row, "text", str) for row in rows]
     else:
         texts = [source for source, _ in pairs_of(rows)]
+    # Before two models correct all texts: what the server will refuse then, it refuses now.
+    engine.complete(chat("", "", ""), Sampling(max_tokens=1), lambda: False)
     outputs = []
     for model in args.model:
         subject = Subject(model, args.mode)

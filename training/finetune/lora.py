@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
@@ -128,9 +129,8 @@ def base(model: str, **options: Any) -> Any:
 
 
 def cannot_be_loaded(model: str, error: BaseException) -> UserError:
-    return UserError(
-        f"--model {model} cannot be loaded as a language model: {' '.join(str(error).split())[:200]}"
-    )
+    said = textwrap.shorten(str(error), 200, placeholder=" ...")
+    return UserError(f"--model {model} cannot be loaded as a language model: {said}")
 
 
 def new_adapter(args: argparse.Namespace) -> Any:

@@ -87,6 +87,7 @@ class _Runner:
     def __init__(self, folder: Path, lock: int) -> None:
         self._folder, self._lock = folder, lock
         self._asked = 0  # how often to stop
+        self._unlogged = b""
         self._woken, wakes = socket.socketpair()
         for end in (self._woken, wakes):
             end.setblocking(False)
@@ -105,6 +106,16 @@ class _Runner:
             self._run()
         except OSError as error:  # above all a full disk
             self._append(f"The job was interrupted: {error}; make room, then resume it\n".encode())
+            self._fail_in_place()
+
+    def _fail_in_place(self) -> None:
+        """Where there is no room for another state file, in the room of this one; torn it would read as interrupted."""
+        with suppress(OSError, ValueError), (self._folder / STATE).open("r+b") as file:
+            state = json.loads(file.read())
+            failed = json.dumps(state | {"status": "failed", "ended": now()}).encode()
+            file.seek(0)
+            file.write(failed)
+            file.truncate()
 
     def _run(self) -> None:
         commands = json.loads((self._folder / JOB).read_text(encoding="utf-8"))["commands"]
@@ -137,6 +148,7 @@ class _Runner:
         with suppress(OSError):  # a full disk: only who ends what a killed runner leaves needs it
             os.pwrite(self._lock, str(child.pid).encode(), 0)
         last = self._follow(child)
+        self._append(b"")
         os.ftruncate(self._lock, 0)
         with suppress(ValueError, RecursionError):
             if isinstance(json.loads(last), dict):
@@ -179,11 +191,13 @@ class _Runner:
                     sent = self._asked
 
     def _append(self, text: bytes) -> None:
-        """To the log. What a full disk has no room for is not logged: the command goes on."""
+        """To the log. The end of what a full disk has no room for waits until there is some: it says why a command failed."""
         path = self._folder / LOG
+        self._unlogged = (self._unlogged + text)[-_CHUNK:]
         with suppress(OSError):
-            with path.open("ab") as file:
-                file.write(text)
+            with path.open("ab", buffering=0) as file:
+                while self._unlogged:
+                    self._unlogged = self._unlogged[file.write(self._unlogged) :]
                 size = file.tell()
             if size > LOG_BYTES:
                 os.replace(path, self._folder / OLDER_LOG)

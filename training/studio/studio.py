@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     queue.start()
     blocks = page.build(workspace, queue)
     try:
-        _launch(blocks, args.host, args.port, token, workspace)
+        _launch(blocks, args.host, args.port, token)
     except OSError as error:
         queue.close()
         raise UserError(
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     print("The studio has ended; what was running goes on.")
 
 
-def _launch(blocks: Any, host: str, port: int, token: str, workspace: Any) -> None:
+def _launch(blocks: Any, host: str, port: int, token: str) -> None:
     from starlette.middleware import Middleware
 
     from space import web
@@ -83,7 +83,6 @@ def _launch(blocks: Any, host: str, port: int, token: str, workspace: Any) -> No
         quiet=True,
         prevent_thread_lock=True,
         max_file_size=page.MAX_FILE_BYTES,
-        allowed_paths=[str(workspace.folder.resolve())],  # pictures that runs leave
         app_kwargs={
             "middleware": [
                 Middleware(web.SecurityHeaders),

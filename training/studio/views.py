@@ -46,6 +46,9 @@ def headed(title: str, content: str) -> str:
 
 
 def rows_line(report: Mapping[str, Any]) -> str:
+    if not report["input"]:
+        found = "`, `".join(report["columns"])
+        return f"{report['rows']:,} rows read, but no name says which columns to use: choose input_column and output_column out of `{found}`."
     tokens = f", {report['tokens']:,} tokens" if report.get("tokens") else ""
     left = f", {report['dropped_count']:,} left out" if report["dropped_count"] else ""
     columns = f"`{'`, `'.join(report['input'])}` → `{report['output'] or 'its last answer'}`"
@@ -307,6 +310,29 @@ def released(job: Any, result: Mapping[str, Any] | None) -> str:
         + (f"<ul>{why}</ul>" if why else "")
         + headed("Against the served model", table(rows))
     )
+
+
+def judged(job: Any, result: Mapping[str, Any] | None, log: str) -> str:
+    """What a judge made of two models, or how its job is: of one that failed why, in the last line that it printed."""
+    if result is None:
+        why = (log.strip().splitlines() or [""])[-1] if job.status in ("failed", "running") else ""
+        return (
+            f"<p>{escape(job.title)}: {escape(SAID.get(job.status, job.status))}. {escape(why[:_TEXT])}</p>"
+        )
+    rate = result["win_rate_percent"]
+    if rate["value"] is None:
+        said = f"undecided: {result['judge']} named no verdict"
+    else:
+        better = "better" if rate["low"] > 50 else "worse" if rate["high"] < 50 else "undecided"
+        said = f"{better}: {result['judge']} preferred it in {cell(rate)} % of the pairs"
+    counts = {
+        "pairs": result["pairs"], "judged": result["judged"], "won": result["wins"], "equal or tied": result["ties"],
+        "lost": result["losses"], "answers without a verdict": result["bad_answers"],
+        "at equal lengths, %": result["length_controlled_percent"],
+        "same verdict in both orders, %": result["position"]["consistent_percent"],
+    }  # fmt: skip
+    title = f"{result['second']} against {result['first']}: {said}"
+    return headed(title, table([{"": name, "found": value} for name, value in counts.items()]))
 
 
 def side_by_side(email: str, answers: Mapping[str, Mapping[str, Any]]) -> str:

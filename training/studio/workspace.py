@@ -21,6 +21,7 @@ from training.runs.checkpoints import RECORD
 DATA = "data"  # where files that are opened in the page are put
 _ROWS = (".csv", ".json", ".jsonl", ".zst", ".parquet")
 _HIDDEN = ("checkpoint-", ".")  # folders in which nobody looks for a model
+_ROOM = 1_000_000  # bytes
 _DEEP = 6  # folders within folders
 
 
@@ -34,17 +35,17 @@ class Workspace:
 
     def path(self, name: str) -> Path:
         """UserError if it would lie outside of the folder."""
+        if not name.strip():
+            raise UserError(f"No name is given: it is that of a folder within {self.folder}")
         path = self.folder / name.strip()
         outside = not path.resolve().is_relative_to(self.folder.resolve())
-        if not name.strip() or outside or (not path.exists() and Path(name.strip()).exists()):
-            raise UserError(f"{name or 'no name'}: give a name within {self.folder}")
+        if outside or (not path.exists() and Path(name.strip()).exists()):
+            raise UserError(f"{name}: give a name within {self.folder}")
         return path
 
-    def new(self, name: str, where: str = "") -> Path:
+    def new(self, name: str) -> Path:
         """The folder of a run that is to be made. UserError if there is one of that name."""
-        path = self.path(f"{where}/{name.strip()}" if where else name)
-        if not name.strip():
-            raise UserError("Give it a name: its folder is called so.")
+        path = self.path(name)
         if (path / RECORD).exists():
             raise UserError(f"{path} holds a run already: choose another name, or resume that one.")
         return path
@@ -72,6 +73,10 @@ class Workspace:
         with write_errors(target), replacing(target) as part:
             shutil.copyfile(file, part)
         return self._name(target)
+
+    def is_full(self) -> bool:
+        """Whether a command can hardly write anything more."""
+        return shutil.disk_usage(self.folder).free < _ROOM
 
     # ---- what there is ----
 

@@ -359,6 +359,15 @@ def test_a_server_that_is_away_is_reported(tmp_path: Path, capsys: pytest.Captur
     assert "cannot be reached" in capsys.readouterr().err
 
 
+def test_a_server_that_is_away_is_reported_before_any_text_is_corrected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = write(tmp_path / "rows.jsonl", {"text": "a"})
+    models = ["--model", str(tmp_path / "missing.gguf"), "--model", "none"]
+    assert main(["judge", *models, "--data", str(rows), "--url", "http://127.0.0.1:9/v1"]) == 2
+    assert "cannot be reached" in capsys.readouterr().err
+
+
 def test_the_docstring_holds() -> None:
     import doctest
 

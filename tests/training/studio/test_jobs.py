@@ -430,6 +430,22 @@ def test_a_log_that_cannot_be_written_ends_no_command(queue: Queue, tmp_path: Pa
     assert ended(queue, job).status == "done" and queue.output(job.id) == {"a": 1}
 
 
+def test_what_a_log_had_no_room_for_is_logged_when_there_is_some(queue: Queue, tmp_path: Path) -> None:
+    queue.close()
+    wait = "import pathlib, time; path = pathlib.Path({!r})\nwhile not path.exists(): time.sleep(0.02)"
+    go = tmp_path / "go"
+    job = queue.add("noted", [["-c", f"print('early')\n{wait.format(str(go))}"]])
+    log = folder_of(tmp_path, job) / runner.LOG
+    log.symlink_to("/dev/full")
+    queue.start()
+    lock = folder_of(tmp_path, job) / runner.COMMAND_LOCK
+    until(lambda: runner.is_locked(lock) and lock.read_bytes())
+    time.sleep(0.3)  # it prints
+    log.unlink()
+    go.touch()
+    assert ended(queue, job).status == "done" and queue.log(job.id) == "early\n"
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written: Not a directory"):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+from training.evaluation.win_rate import Judged, Pair, summary
 from training.runs.experiments import Experiment
 from training.studio import views
 
@@ -87,6 +89,22 @@ def test_rungs_fill_up(tmp_path: Path) -> None:
     )
     (tmp_path / "results.json").write_text(json.dumps({"winner": "a"}))
     assert "The winner is <b>a</b>" in views.rungs(tmp_path)
+
+
+def test_columns_that_no_name_tells_are_asked_for() -> None:
+    report = {"rows": 3, "columns": ["foo", "bar"], "input": [], "output": None, "train": 0}
+    assert "choose input_column and output_column out of `foo`, `bar`" in views.rows_line(report)
+
+
+def test_a_judgement_is_told_with_its_interval() -> None:
+    job = SimpleNamespace(title="Judge a and b", status="failed")
+    assert f"{job.title}: failed. no answer" in views.judged(job, None, "step\nno answer\n")
+    judged = [Judged(Pair("", "a", "b"), 1.0, 1.0) for _ in range(30)]
+    found = {"judge": SCRIPT, "first": "a", "second": "b"}
+    shown = views.judged(job, found | summary(judged), "")
+    assert "b against a: better: " in shown and "100.0 (100.0 to 100.0) %" in shown and "<img" not in shown
+    unknown = [Judged(Pair("", "a", "b"), None, None)]
+    assert "undecided: " in views.judged(job, found | summary(unknown), "")
 
 
 def test_a_release_says_what_became_of_each_figure() -> None:

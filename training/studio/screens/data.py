@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from matplotlib.image import imread
 
 from space.errors import UserError
 from training.studio import forms, views
@@ -81,7 +83,11 @@ class Screen:
         self._status = gr.Markdown("", elem_classes="st-status")
         with gr.Row():
             self._lengths = gr.Image(
-                label="Tokens of the training rows", visible=False, interactive=False, buttons=["fullscreen"]
+                label="Tokens of the training rows",
+                visible=False,
+                interactive=False,
+                buttons=["fullscreen"],
+                min_width=320,
             )
             self._dropped = gr.HTML("")
         self._preview = gr.Dataframe(
@@ -96,6 +102,11 @@ class Screen:
         asked = {self.dataset, self.task, self.input, self.output, self.base, self.weights, self.validation, self.against,
                  *self.more.values()}  # fmt: skip
         self.inputs = asked - {self.against}
+        self.fields = {
+            "dataset": self.dataset, "task": self.task, "input_column": self.input, "output_column": self.output,
+            "model": self.base, "mixture_weights": self.weights, "validation": self.validation, "against": self.against,
+            **self.more,
+        }  # fmt: skip
         outputs = [
             self._command,
             self._status,
@@ -106,14 +117,14 @@ class Screen:
             self.input,
             self.output,
         ]
-        look.click(told(self._look), asked, outputs, **QUIET | {"show_progress": "full"})
+        look.click(told(self._look, self._status), asked, outputs, **QUIET | {"show_progress": "full"})
         self._upload.upload(
             told(self._take_in),
             [self._upload, self.dataset],
             [self.dataset, self.validation, self.against],
             **QUIET,
         )
-        self._feedback.click(told(self._export), None, [self._command, self._status], **QUIET)
+        self._feedback.click(told(self._export, self._status), None, [self._command, self._status], **QUIET)
         self.listed = [self.dataset, self.validation, self.against, self.base]
 
     # ---- for other screens ----
@@ -161,15 +172,17 @@ class Screen:
         source = self._studio.workspace.source
         options = self.chosen(found) | {"against": [source(each) for each in found[self.against]]}
         command = forms.command("inspect", options | {"model": found[self.base] and source(found[self.base])})
-        picture = self._studio.workspace.folder / ".studio" / "lengths.png"
-        picture.unlink(missing_ok=True)
         # Lengths are in tokens, and those are a model's.
-        report = self._studio.answer([*command, *([f"--picture={picture}"] if found[self.base] else [])])
+        with tempfile.TemporaryDirectory(prefix="studio-") as folder:
+            picture = Path(folder) / "lengths.png"
+            report = self._studio.answer([*command, *([f"--picture={picture}"] if found[self.base] else [])])
+            # Its pixels, not its path: Gradio would have to be allowed to serve the folder that a path is in.
+            drawn = (255 * imread(picture)).astype("uint8") if picture.is_file() else None
         columns = report["columns"]
         return {
             self._command: shown([command]),
             self._status: views.rows_line(report),
-            self._lengths: gr.update(value=picture if picture.is_file() else None, visible=picture.is_file()),
+            self._lengths: gr.update(value=drawn, visible=drawn is not None),
             self._dropped: views.dropped(report),
             self._preview: gr.update(value=views.preview(report), visible=True),
             self._doubles: views.doubles(report),

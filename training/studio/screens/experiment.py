@@ -56,7 +56,16 @@ class Screen:
         self._status = gr.Markdown("", elem_classes="st-status")
         self._forecast = gr.HTML("")
         self._buttons = fore, start
-        self.recipe.change(told(self._take), self.recipe, [*self.settings.values()], **QUIET)
+        # A dropdown says `input` whenever it is left, and a page that is loaded again fires `change`: a recipe that was taken
+        # before is not taken again, which would undo what was set besides.
+        self._taken = gr.State(_OWN)
+        self.recipe.input(
+            told(self._take), [self.recipe, self._taken], [*self.settings.values(), self._taken],
+            trigger_mode="always_last", **QUIET,
+        )  # fmt: skip
+        self.fields = {
+            "name": self.name, "model": self.model, "recipe": self.recipe, "recipe taken": self._taken, **self.settings,
+        }  # fmt: skip
         self.listed = [self.model, self.recipe]
 
     def connect(self, rows: data.Screen) -> None:
@@ -64,8 +73,8 @@ class Screen:
         asked = {self.name, self.model, self.recipe, *self.settings.values(), *rows.inputs}
         outputs = [self._command, self._status, self._forecast]
         fore, start = self._buttons
-        fore.click(told(self._look_ahead), asked, outputs, **QUIET | {"show_progress": "full"})
-        start.click(told(self._start), asked, outputs, **QUIET)
+        fore.click(told(self._look_ahead, self._status), asked, outputs, **QUIET | {"show_progress": "full"})
+        start.click(told(self._start, self._status), asked, outputs, **QUIET)
 
     def chosen(self, found: Mapping[Any, Any]) -> dict[str, Any]:
         """The options of `sft`, without a place for the run."""
@@ -87,10 +96,13 @@ class Screen:
 
     # ---- events ----
 
-    def _take(self, name: str) -> dict[Any, Any]:
+    def _take(self, name: str, taken: str) -> dict[Any, Any]:
         """The settings of a recipe; what it says nothing of goes back to its default."""
+        if name == taken:
+            return {self._taken: taken}
         recipe = None if name == _OWN else self._studio.workspace.recipe(name)
-        return filled(self.settings, {field.name: field.default for field in forms.fields("sft", recipe)})
+        settings = {field.name: field.default for field in forms.fields("sft", recipe)}
+        return filled(self.settings, settings) | {self._taken: name}
 
     def _look_ahead(self, found: Mapping[Any, Any]) -> dict[Any, Any]:
         command = forms.command("forecast", self.chosen(found))

@@ -82,36 +82,44 @@ class Screen:
                 label="license",
                 info="as the Hub calls it, such as apache-2.0; empty: as the base's card says",
             )
-            self._public = gr.Checkbox(False, label="public", info="all may read it")
-            self._dry = gr.Checkbox(True, label="dry_run", info="upload nothing")
+            self._public = gr.Checkbox(False, label="public", info="all may read it", min_width=120)
+            self._dry = gr.Checkbox(True, label="dry_run", info="upload nothing", min_width=120)
             publish = gr.Button("Publish the run")
             deploy = gr.Button("Deploy the app")
 
         told_of = [self._command, self._status]
         built = [self._run, self._base, self._type, self._limit]
-        build.click(told(self._build), built, told_of, **QUIET)
-        place.click(told(self._place), built, told_of, **QUIET)
-        back.click(told(self._back), None, told_of, **QUIET)
+        build.click(told(self._build, self._status), built, told_of, **QUIET)
+        place.click(told(self._place, self._status), built, told_of, **QUIET)
+        back.click(told(self._back, self._status), None, told_of, **QUIET)
         retrain.click(
-            told(self._retrain), [self._name, self._base, self._type, self._dataset], told_of, **QUIET
+            told(self._retrain, self._status),
+            [self._name, self._base, self._type, self._dataset],
+            told_of,
+            **QUIET,
         )
         publish.click(
-            told(self._publish),
+            told(self._publish, self._status),
             [self._run, self._base, self._repo, self._tag, self._license, self._public, self._dry],
             told_of,
             **QUIET,
         )
-        deploy.click(told(self._deploy), [self._repo, self._dry], told_of, **QUIET)
+        deploy.click(told(self._deploy, self._status), [self._repo, self._dry], told_of, **QUIET)
         tried.click(
             told(self._try),
             [self._first, self._second, self._email],
             [self._both, self._command],
             **QUIET | {"show_progress": "full"},
         )
-        timer = gr.Timer(_EVERY)
+        timer, seen = gr.Timer(_EVERY), gr.State(None)
         for event in (timer.tick, self._job.change):
-            event(self._look, self._job, [self._job, self._result], **HIDDEN)
+            event(self._look, [self._job, seen], [self._job, self._result, seen], **HIDDEN)
         self.listed = [self._run, self._base, self._first, self._second]
+        self.fields = {
+            "run": self._run, "base": self._base, "type": self._type, "limit": self._limit, "name": self._name,
+            "dataset": self._dataset, "first": self._first, "second": self._second, "repo_id": self._repo,
+            "tag": self._tag, "license": self._license,
+        }  # fmt: skip
 
     def refreshed(self) -> list[Any]:
         workspace = self._studio.workspace
@@ -193,7 +201,8 @@ class Screen:
         }
         return [views.side_by_side(email, answers), shown(commands)]
 
-    def _look(self, chosen: str | None) -> list[Any]:
+    def _look(self, chosen: str | None, seen: Any) -> list[Any]:
+        """The list of jobs only when it is another than the page has: what is typed into it would be lost."""
         made = [
             job
             for job in self._studio.queue.jobs()
@@ -201,8 +210,12 @@ class Screen:
         ]
         job = next((job for job in made if job.id == chosen), made[0] if made else None)
         result = self._studio.queue.output(job.id) if job and job.status == "done" else None
-        choices = gr.update(choices=[(f"{each.id} {each.title}", each.id) for each in made])
-        return [choices, views.released(job, result) if job else ""]
+        choices = [(f"{each.id} {each.title}", each.id) for each in made]
+        result_now = views.released(job, result) if job else ""
+        if seen == (choices, result_now):
+            return [gr.skip()] * 3
+        listed = gr.skip() if seen and seen[0] == choices else gr.update(choices=choices)
+        return [listed, result_now, (choices, result_now)]
 
 
 def _repo(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from training.studio.jobs import Job
 from training.studio.screens.shared import HIDDEN, QUIET, Studio, command_box, shown, told
 
 _EVERY = 2  # seconds between looks at the folder
+_Seen = tuple[str, list[tuple[str, str]]]  # all that was shown, and the jobs to choose from
 _LOSSES = {"loss": "training", "eval_loss": "held out"}
 _OTHERS = {
     "learning_rate": "learning rate",
@@ -57,8 +59,9 @@ class Screen:
             self._log = gr.Textbox(
                 "", label="log", lines=12, max_lines=12, interactive=False, autoscroll=True
             )
-        self._last = gr.State("")
+        self._last = gr.State(None)
         self.listed = [self._jobs, self._job]
+        self.fields = {"second picture": self._which}
         outputs = [
             self._jobs,
             self._job,
@@ -73,9 +76,9 @@ class Screen:
         asked = [self._job, self._which, self._last]
         timer.tick(self._look, asked, outputs, **HIDDEN)
         for each in (self._job, self._which):
-            each.change(self._look_anew, asked, outputs, **HIDDEN)
+            each.change(self._look, asked, outputs, **HIDDEN)
         stop.click(told(self._stop), self._job, self._status, **QUIET)
-        resume.click(told(self._resume), self._job, [self._status, self._job], **QUIET)
+        resume.click(told(self._resume), self._job, self._status, **QUIET)
 
     def refreshed(self) -> list[Any]:
         found = self._studio.queue.jobs()
@@ -102,52 +105,57 @@ class Screen:
 
     # ---- events ----
 
-    def _look_anew(self, chosen: str | None, which: str, _: str) -> dict[Any, Any]:
-        return self._look(chosen, which, "")
-
-    def _look(self, chosen: str | None, which: str, last: str) -> dict[Any, Any]:
-        """What has changed since the last look; a page that changes nothing does not flicker."""
+    def _look(self, chosen: str | None, which: str, last: _Seen | None) -> dict[Any, Any]:
+        """What has changed since the last look: a page on which nothing changes does not flicker, and what is typed into the
+        list of jobs stays while the list is the same."""
         found, job = self._studio.queue.jobs(), self._shown(chosen)
         if job is None:
-            return {self._last: ""}
+            return {self._last: None}
         folder, log = Path(job.folder), self._studio.queue.log(job.id)
-        now = repr(
-            (found, job, which, len(log), log[-200:], _size(folder / "log.jsonl"), self._studio.queue.problem)
-        )
-        if now == last:
+        problem = self._studio.queue.problem
+        if job.status in ("failed", "interrupted") and self._studio.workspace.is_full():
+            problem = f"The disk of {self._studio.workspace.folder} is full: make room, then press Resume."
+        now = repr((found, job, which, len(log), log[-200:], _size(folder / "log.jsonl"), problem))
+        choices = self._choices(found)
+        if last and now == last[0]:
             return {self._last: last}
         is_run = bool(job.folder) and (folder / "log.jsonl").is_file()
         share, words = views.progress(folder) if is_run else (0.0, "")
-        return {
+        other = views.points(folder, {which: _OTHERS[which]}) if is_run else None
+        listed = {} if last and choices == last[1] else {self._job: gr.update(choices=choices)}
+        return listed | {
             self._jobs: views.jobs(found),
-            self._job: gr.update(choices=self._choices(found)),
-            self._status: _line(job, share, words, log, self._studio.queue.problem),
+            self._status: _line(job, share, words, log, problem),
             self._loss: gr.update(value=views.points(folder, _LOSSES) if is_run else None, visible=is_run),
             self._other: gr.update(
-                value=views.points(folder, {which: _OTHERS[which]}) if is_run else None,
-                title=_OTHERS[which],
-                visible=is_run,
+                value=other, title=_OTHERS[which], visible=other is not None and len(other) > 0
             ),
             self._samples: views.samples(folder) if is_run else "",
             self._command: shown(job.commands),
             self._log: log,
-            self._last: now,
+            self._last: (now, choices),
         }
 
     def _stop(self, chosen: str | None) -> str:
         job = self._needed(chosen)
         self._studio.queue.stop(job.id)
-        return f"<p>{job.title} is asked to stop; it saves first. Asked again it is ended at once.</p>"
+        return (
+            f"<p>{escape(job.title)} is asked to stop; it saves first. Asked again it is ended at once.</p>"
+        )
 
-    def _resume(self, chosen: str | None) -> list[Any]:
+    def _resume(self, chosen: str | None) -> str:
         job = self._studio.queue.resume(self._needed(chosen).id)
-        return [f"<p>{job.title} is in the queue again as {job.id}.</p>", gr.update(value=None)]
+        return f"<p>{escape(job.title)} is in the queue again as {job.id}.</p>"
 
 
 def _line(job: Job, share: float, words: str, log: str, problem: str | None) -> str:
-    said = words or (log.strip().splitlines() or [""])[-1]
-    if job.status == "failed":  # the last line of a command says why
-        said = (log.strip().splitlines() or [f"It ended with code {job.returncode}."])[-1]
+    printed = log.strip().splitlines()
+    said = words or (printed or [""])[-1]
+    if job.status in ("failed", "interrupted"):  # the last line says why
+        said = (printed or [f"It ended with code {job.returncode}."])[-1]
+        if job.returncode == -signal.SIGKILL:
+            said = "Its process was killed, as the system does when memory runs out: try a smaller model or smaller batches."
+    said = problem or said
     step = f" ({job.position + 1} of {len(job.commands)})" if len(job.commands) > 1 else ""
     return (
         f'<p class="st-status" role="status">{escape(job.title)}{step}: {escape(views.SAID.get(job.status, job.status))}. {escape(said[:300])}</p>'

@@ -64,6 +64,10 @@ class Screen:
         )
         self._rungs_html = gr.HTML("")
         self._button = start
+        self.fields = {
+            "name": self._name, "method": self._method, "recipes": self._recipes, "vary": self._vary, "rungs": self._rungs,
+            "trials": self._trials, "rank_by": self._rank, "search": self._shown,
+        }  # fmt: skip
         self.listed = [self._recipes, self._shown]
         timer = gr.Timer(_EVERY)
         for event in (timer.tick, self._shown.change):
@@ -82,7 +86,8 @@ class Screen:
             trained.model,
             *rows.inputs,
         }
-        self._button.click(told(self._start), asked, [self._command, self._status, self._shown], **QUIET)
+        outputs = [self._command, self._status, self._shown]
+        self._button.click(told(self._start, self._status), asked, outputs, **QUIET)
 
     def refreshed(self) -> list[Any]:
         workspace = self._studio.workspace

@@ -48,8 +48,8 @@ class Studio:
         raise UserError("The command printed no result.")
 
 
-def told(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """A handler whose bad input becomes one line on the page."""
+def told(handler: Callable[..., Any], status: gr.components.Component | None = None) -> Callable[..., Any]:
+    """A handler whose bad input becomes one line on the page; what stands in `status`, of an earlier one, goes."""
 
     @functools.wraps(handler)
     def answered(*args: Any) -> Any:
@@ -58,7 +58,7 @@ def told(handler: Callable[..., Any]) -> Callable[..., Any]:
         except UserError as error:
             # Not gr.Error, which would write "Error" over every component that the handler may change.
             gr.Warning(str(error), duration=None, title="Not done")
-            return gr.skip()
+            return {status: ""} if status else gr.skip()
 
     return answered
 
