@@ -382,6 +382,7 @@ def test_two_models_are_judged(page: Page, tmp_path: Path) -> None:
             studio.shows(re.compile(r"Judge .*: failed. .* the server refuses the key \(401\)"))
             studio.restart(ENGINE_API_KEY=key)
             studio.tab("5 Compare")
+            until(lambda: studio.value("data") == "data/texts.jsonl")  # what was filled in is there again
             assert studio.value("url") == ""
             studio.fill(url=f"http://127.0.0.1:{port}/v1")
             studio.press("Have two of them judged")
