@@ -10,10 +10,10 @@ from pathlib import Path
 
 from space.errors import UserError
 from space.proofread.gguf_header import Header
+from space.proofread.llm.decoder import N_BATCH
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
-_N_BATCH = 256  # tokens of a step, as in decoder.py
 _M_ARENA_MAX = -8  # of malloc.h
 # Twice in 32 bits, where they are computed and where they are handed out, and as much again for what else is computed. With that the
 # estimate for the shipped model is 250, 299 and 497 MB with 512, 2,048 and 8,192 tokens; with eight answers at once 252, 260 and
@@ -54,7 +54,7 @@ def estimated(path: Path, header: Header, n_ctx: int) -> int:
     cache = 2 * n_ctx * number("block_count", 0) * number("attention.head_count_kv", heads) * (key + value)
     n_vocab = header.lengths.get("tokenizer.ggml.tokens", 0)
     batch = n_vocab * _BYTES_OF_A_LOGIT + n_ctx * heads * _BYTES_OF_A_WEIGHT  # of a token
-    return path.stat().st_size + cache + _N_BATCH * batch
+    return path.stat().st_size + cache + N_BATCH * batch
 
 
 def available() -> int | None:
