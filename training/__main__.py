@@ -19,6 +19,7 @@ COMMANDS = {
     "pretrain": ("base", "tokenizer and a small Llama from scratch"),
     "pairs": ("data", "clean sentences -> rows of draft and corrected text"),
     "tagger": ("base", "says of every word what should stand there"),
+    "spelling": ("base", "what slips of spelling cost, from recorded misspellings"),
     "reader": ("base", "how the language model reads: LoRA that tells right edits from wrong ones"),
     "tone": ("base", "sentiment, politeness and correctness classifiers"),
     "inspect": ("finetune", "what is in a data set: rows left out, lengths, duplicates, overlap"),

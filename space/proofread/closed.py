@@ -43,6 +43,9 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
         doubted = tagged[i].wrong >= _DOUBTED or _follows_auxiliary(words, i)
         if doubted and word not in NO_NOUN:
             yield from ((i, form) for form in _regular_forms(word, lexicon))
+            yield from ((i, other) for other in lexicon.mistaken(word))
+            if word.endswith("s") and i + 1 < len(words) and words[i + 1].isalpha():
+                yield i, f"{word[:-1]}'s"
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
         for particle in _PARTICLES:  # "setup" -> "set up"

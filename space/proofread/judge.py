@@ -1,10 +1,9 @@
 """One calibrated probability for an edit: what classifiers know of it, what the language model thinks, how the text reads.
 
     judge = Judge.load()
-    before = judge.prior(prior_features(word, "goes", 0.8, "tagger", guesses=(), is_listed=True))
+    before = judge.prior(prior_features(word, "goes", 0.8, "tagger", guesses={}, is_listed=True))
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
-    if is_open(after):
-        after = judge.reread(replace(edit, score=after), gain=2.5)
+    last = judge.reread({replace(edit, score=after): 2.5})  # if `contested` says so
 
 Three logistic regressions, each upon the one before: an engine that shows no probabilities has the first alone. `python -m
 training calibrate` fits them on real corrections held back from training.
@@ -14,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,17 +67,27 @@ class Judge:
         """The probability of an edit whose score is its prior."""
         return _sigmoid(self.language_model, posterior_features(edit, odds))
 
-    def reread(self, edit: Edit, gain: float) -> float:
-        """The probability of an edit whose score is its posterior, and which makes its text likelier by `gain` nats."""
-        return _sigmoid(self.reading, reading_features(edit, gain))
+    def reread(self, read: Mapping[Edit, float]) -> dict[Edit, float]:
+        """The probabilities of edits whose scores are their posteriors, and which make their text likelier by so many nats."""
+        return {edit: _sigmoid(self.reading, reading_features(edit, read)) for edit in read}
 
 
 PARTS = ("classifiers", "language_model", "reading")
 
 
-def is_open(probability: float) -> bool:
-    """Whether it is worth the time to read the text with an edit of this probability: of others it changes little."""
-    return _OPEN[0] <= probability <= _OPEN[1]
+def contested(edits: Sequence[Edit]) -> list[Edit]:
+    """The edits that it is worth the time to read the text with, the likeliest first.
+
+    Those in doubt, as reading changes little of others, and of those that stand in one place each: "any unecessary ones" is about
+    "necessary" or "unnecessary", and to the one the other's odds say nothing.
+    """
+    likely = [edit for edit in edits if edit.score >= _OPEN[0]]
+    found = [edit for edit in likely if edit.score <= _OPEN[1] or _rivals(edit, likely)]
+    return sorted(found, key=lambda edit: -edit.score)
+
+
+def _rivals(edit: Edit, others: Iterable[Edit]) -> list[Edit]:
+    return [other for other in others if other is not edit and edit.overlaps(other)]
 
 
 @contextmanager
@@ -95,12 +104,12 @@ def calibrated(path: Path) -> Iterator[Any]:
 
 
 def prior_features(
-    word: TaggedWord, after: str, score: float, source: str, *, guesses: Sequence[str], is_listed: bool
+    word: TaggedWord, after: str, score: float, source: str, *, guesses: Mapping[str, float], is_listed: bool
 ) -> dict[str, float]:
     """What is known of a fix of one word.
 
-    `score` is the tagger's of this fix, 0 if the word list alone has it; `guesses` are the list's suggestions for a word that
-    it lacks (not `is_listed`). How many other words look wrong is left out: the corrections that weights are fitted on mostly
+    `score` is the tagger's of this fix, 0 if the word list alone has it; `guesses` are what the list takes a word for that it lacks
+    (not `is_listed`), each with its share of the chances. How many other words look wrong is left out: the corrections that weights are fitted on mostly
     mend one mistake of a careful writer, and would teach to leave a careless one alone.
     """
     wrong, score = _within(word.wrong), _within(score)
@@ -113,8 +122,8 @@ def prior_features(
         "letters": 0.0 if is_listed else min(10.0, len(word.text)) / 10,  # a short word is like many others
         "name": float(not is_listed and word.start > 0 and word.text[:1].isupper()),
         "unlike": 0.0 if is_listed else 1 - likeness(word.text.lower(), after.lower()),
-        "suggested": float(after in guesses[:1]),
-        "also suggested": float(after in guesses[1:]),
+        "guessed": float(after in guesses),
+        "share of guesses": math.log(guesses.get(after, 1.0)),
         f"by {source}": 1.0,
         **_sort(classify(word.text, after), word.text, after),
     }
@@ -122,7 +131,7 @@ def prior_features(
 
 def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
     """What is known of an edit, whose score is its prior, once a language model was asked."""
-    log_odds = max(-_MOST_ODDS, min(_MOST_ODDS, odds.log_odds))
+    log_odds = _within_odds(odds.log_odds)
     return {
         "bias": 1.0,
         "prior": logit(edit.score),
@@ -135,10 +144,11 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
     }
 
 
-def reading_features(edit: Edit, gain: float) -> dict[str, float]:
-    """What is known of an edit, whose score is its posterior, once the text was read with it."""
-    gain = max(-_MOST_ODDS, min(_MOST_ODDS, gain))
-    return {
+def reading_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
+    """What is known of an edit, whose score is its posterior, once its text was read with it and with others: how much likelier (nats)
+    each made it."""
+    gain = _within_odds(read[edit])
+    features = {
         "bias": 1.0,
         "posterior": logit(edit.score),
         f"gain {edit.kind}": gain,
@@ -147,6 +157,15 @@ def reading_features(edit: Edit, gain: float) -> dict[str, float]:
         f"by {edit.source}": 1.0,
         **_sort(edit.kind, edit.before, edit.after),
     }
+    if rivals := _rivals(edit, read):
+        before = logit(edit.score) - max(logit(other.score) for other in rivals)
+        ahead = read[edit] - max(read[other] for other in rivals)
+        features |= {"rivalled": 1.0, "ahead before": _within_odds(before), "ahead": _within_odds(ahead)}
+    return features
+
+
+def _within_odds(nats: float) -> float:
+    return max(-_MOST_ODDS, min(_MOST_ODDS, nats))
 
 
 def _sort(kind: str, before: str, after: str) -> Features:

@@ -11,21 +11,26 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
+from string import ascii_lowercase
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from space.proofread.misspelling import split_weight, weight
 from space.proofread.words import WORD, read_list, word_set
 
 PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
 _LENGTHS = range(2, 25)  # of a misspelling that others are looked for
-_SUGGESTIONS = 3  # of an unknown word
-_DISTANCE_COST = 5.5  # one more edit must be paid for by e^5.5 more occurrences; chosen on codespell's list
+_GUESSES = 8  # of an unknown word
+_MISTAKEN = 4  # words that a known one may be typed for
+_LIKELY = 0.01  # share from which a word is one of them
+_WEIGHED = 24  # of the words within that distance, those that are near and frequent
+_DISTANCE_COST = 5.5  # one more edit is paid for by e^5.5 more occurrences, to be one of those
+_SHORT, _COMMON_COUNT = 6, 200  # letters of a word, and what one that is two edits from it must count
 _SPLIT_COUNT = 100  # occurrences from which a word may be half of two that were run together
 _LONGEST_SPLIT = 60  # characters: no two known words have more; to try all of a "word" of 100,000 takes 8 s
-_FIRST_LETTER_COST = 2.0  # people rarely miss the first letter
 _PART_COUNT = 200  # occurrences from which a word may be half of a new one ("blackline")
 _PREFIXES = re.compile(
     r"(?:anti|counter|de|dis|inter|mis|multi|non|over|post|pre|re|semi|sub|trans|un|under)(?=[a-z]{4})"
@@ -80,9 +85,9 @@ class Lexicon:
         for word in counts:
             self._of_length.setdefault(len(word), []).append(word.lower())
         self._near_length = cache(self._within_distance)
-        self.suggestions = lru_cache(maxsize=65536)(
-            self._suggestions
-        )  # a few known words within two edits, likeliest first
+        # a few known words within two edits, the likeliest first, each with its share of the chances
+        self.guesses = lru_cache(maxsize=65536)(self._guesses)
+        self._mistaken = lru_cache(maxsize=65536)(self._typed_for)
 
     @classmethod
     def load(cls, path: Path = PATH) -> Lexicon:
@@ -203,48 +208,84 @@ class Lexicon:
             found.append((word, self.suggest(word)))
         return found
 
-    def suggest(self, word: str) -> str | None:
-        """The likeliest of `suggestions`."""
-        return next(iter(self.suggestions(word)), None)
+    def mistaken(self, word: str) -> tuple[str, ...]:
+        """The listed words that a listed one in small letters is likeliest to be typed for, by one slip.
 
-    def _suggestions(self, word: str) -> tuple[str, ...]:
+        >>> "stream" in Lexicon.load().mistaken("steam")
+        True
+        """
+        return self._mistaken(word)
+
+    def suggest(self, word: str) -> str | None:
+        """The likeliest of `guesses`."""
+        return next((guess for guess, _ in self.guesses(word)), None)
+
+    def _guesses(self, word: str) -> tuple[tuple[str, float], ...]:
         word = word.replace("’", "'")
         if word in _CONTRACTIONS:
-            return (_CONTRACTIONS[word],)
+            return ((_CONTRACTIONS[word], 1.0),)
         lower = word.lower()
         if lower in self._capitalised:
-            return (self._capitalised[lower],)
-        limit = 1 if len(lower) < 6 else _MAX_DISTANCE
-        near = process.extract(
-            lower, self._near_length(len(lower)), scorer=OSA.distance, score_cutoff=limit, limit=40
+            return ((self._capitalised[lower], 1.0),)
+        weights = {found: weight(lower, found, count) for found, count in self.near(lower)}
+        weights |= {found: split_weight(log_count) for found, log_count in self.splits(lower)}
+        if not weights:
+            return ()
+        most = max(weights.values())
+        chances = {found: math.exp(value - most) for found, value in weights.items()}
+        total = sum(chances.values())
+        best = sorted(chances, key=lambda found: -chances[found])[:_GUESSES]
+        return tuple(
+            (_in_case_of(word, self._capitalised.get(found, found)), chances[found] / total)
+            for found in best
+            if chances[found] >= _LIKELY * total
         )
-        weights = {found: self._weight(lower, found, distance) for found, distance, _ in near} | self._splits(
-            lower
-        )
-        best = sorted(weights, key=lambda found: -weights[found])[:_SUGGESTIONS]
-        return tuple(_in_case_of(word, self._capitalised.get(found, found)) for found in best)
 
-    def _splits(self, word: str) -> dict[str, float]:
-        """Pairs of known words that the word may be, its blank forgotten, each with its weight."""
+    def _typed_for(self, word: str) -> tuple[str, ...]:
+        counts = {found: self.count(found) for found in _with_one_slip(word) if found != word}
+        weights = {f: weight(word, f, count) for f, count in counts.items() if count >= _COMMON_COUNT}
+        return tuple(sorted(weights, key=lambda found: -weights[found])[:_MISTAKEN])
+
+    def near(self, word: str) -> list[tuple[str, int]]:
+        """Listed words within two edits of one in small letters, with their counts."""
+        limit = 1 if len(word) < 4 else _MAX_DISTANCE
+        near = process.extract(
+            word, self._near_length(len(word)), scorer=OSA.distance, score_cutoff=limit, limit=None
+        )
+        counted = []
+        for found, distance, _ in near:
+            count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
+            if distance < 2 or len(word) >= _SHORT or count >= _COMMON_COUNT:
+                counted.append((math.log(count + 1) - _DISTANCE_COST * distance, found, count))
+        return [(found, count) for _, found, count in sorted(counted, reverse=True)[:_WEIGHED]]
+
+    def splits(self, word: str) -> list[tuple[str, float]]:
+        """Pairs of known words that the word may be, its blank forgotten, each with the logarithm of its expected occurrences."""
         if len(word) > _LONGEST_SPLIT:
-            return {}
-        found = {}
+            return []
+        found = []
         for i in range(1, len(word) - 1):
             left, right = word[:i], word[i:]
             counts = [self._counts.get("I" if part == "i" else part, 0) for part in (left, right)]
             if min(counts) >= _SPLIT_COUNT and (i > 1 or left in "ai"):
                 first = "I" if left == "i" else left
-                expected = math.log(counts[0]) + math.log(counts[1]) - math.log(self._total)
-                found[f"{first} {right}"] = expected - _DISTANCE_COST
+                found.append((f"{first} {right}", sum(map(math.log, counts)) - math.log(self._total)))
         return found
 
     def _within_distance(self, length: int) -> list[str]:
         lengths = range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1) if length in _LENGTHS else ()
         return [word for each in lengths for word in self._of_length.get(each, ())]
 
-    def _weight(self, word: str, found: str, distance: float) -> float:
-        count = self._counts.get(found, 0) or self._counts.get(self._capitalised.get(found, ""), 0)
-        return math.log(count + 1) - _DISTANCE_COST * distance - _FIRST_LETTER_COST * (word[:1] != found[:1])
+
+def _with_one_slip(word: str) -> set[str]:
+    """What a word of small letters becomes by one letter more, less, another or swapped."""
+    halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    return {
+        *(left + right[1:] for left, right in halves if right),
+        *(left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1),
+        *(left + c + right[1:] for left, right in halves if right for c in ascii_lowercase),
+        *(left + c + right for left, right in halves for c in ascii_lowercase),
+    }
 
 
 def _in_case_of(word: str, found: str) -> str:

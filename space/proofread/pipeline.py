@@ -27,7 +27,7 @@ from space.proofread.dialect import Dialect, is_respelling, merged
 from space.proofread.edits import Edit, apply, canonical, diff
 from space.proofread.evidence import KINDER, Classifiers, Measured, Options, measure, rewords
 from space.proofread.headers import Headers
-from space.proofread.judge import Judge, Odds, is_open
+from space.proofread.judge import Judge, Odds, contested
 from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
@@ -57,7 +57,7 @@ _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
 # markup it tried to change some in 14, and 3 of them came back with no mistake mended; copied, in none.
 _COPIED = MARKUP | {"a link", "an email address"}
 _SENTENCES = ("sentence", "line")  # what is put more kindly: an item of a list is as short as it likes
-_LIKELY = 0.5  # a prior from which an edit is expected in the answer of a general model
+_LIKELY = 0.5  # a prior from which an edit is expected in an answer
 _DOUBTED = 0.85  # a prior from which a word is underlined while it is typed; of 40 good emails 1 word is
 _BRACKETS = re.compile(r"[][<>{}|\\]+")
 _MARKS = frozenset(("", ".", "!", "?", ",", ":", ";"))
@@ -441,17 +441,22 @@ class Proofreader:
             gain = self.classifiers.thresholds.guide_gain
             expected = Expected(unit.text, candidates, self._choose, gain, copied)
             answer = self.engine.complete(chat, run.sampling, run.stop, expected)
-        respellings = list(measured.respellings)
-        if answer is None:
-            if run.stop():
-                return respellings
-            return [*respellings, _whole(unit, CUT_OFF)]
-        text, rewrite = unit.text, answer.text.strip()
-        if why := voice.objection(text, rewrite):
-            return [*respellings, _whole(unit, why)]
-        made = [*self._made(rewrite, answer, candidates, measured, run), *refused]
+        if run.stop() and answer is None:
+            return list(measured.respellings)
+        text, rewrite = unit.text, answer.text.strip() if answer else ""
+        thrown_away = CUT_OFF if answer is None else voice.objection(text, rewrite)
+        if general:
+            made = [] if thrown_away else self._written(rewrite, candidates, measured, run)
+        else:
+            judged = list(answer.judged) if answer else []
+            judged += self._unasked(candidates, judged, text)
+            own = [] if answer is None or thrown_away else self._own(rewrite, answer, measured, run)
+            made = self._decided(text, [*judged, *own])
+        made += refused
         if why := self._spoils_tone(text, made, measured, run):
-            return [*respellings, _whole(unit, why)]
+            return [*measured.respellings, _whole(unit, why)]
+        if thrown_away:
+            made.append(_whole(unit, thrown_away))
         applied = [edit for edit in made if edit.status == "applied"]
         others = [edit for edit in made if edit.status != "applied"]
         if run.options.dialect:
@@ -493,60 +498,77 @@ class Proofreader:
         inside = replace(placed, start=placed.start - unit.start, end=placed.end - unit.start)
         return refusal(inside, text, spans, self.classifiers.lexicon)
 
-    def _made(
-        self, rewrite: str, answer: Answer, candidates: Sequence[Edit], measured: Measured, run: _Run
-    ) -> list[Edit]:
-        """The edits that the rewrite is made of, with their status, and the suggestions beside them."""
+    def _written(self, rewrite: str, candidates: Sequence[Edit], measured: Measured, run: _Run) -> list[Edit]:
+        """The edits that the rewrite of a general model is made of: it was asked to write, not to judge."""
         text = measured.unit.text
-        # An engine that was not asked agrees by making an edit; that lists of grammar have one says nothing.
-        proposed = [edit for edit in candidates if edit.source != "grammar"]
-        asked = self._reread(text, answer.judged) or [replace(edit, status="applied") for edit in proposed]
-        agreed = {canonical(edit, text): edit for edit in asked}
-        written = [edit for edit in answer.judged if edit.status == "applied"]
-        # Respellings are made anyway: they need no check, and must not fall with what does.
-        respelt = {(edit.start, edit.end, edit.after) for edit in measured.respellings}
-        as_asked = apply(text, written) == rewrite
-        made = [agreed[canonical(each, text)] for each in written] if as_asked else []
-        for edit in () if as_asked else diff(text, rewrite):
-            parts = [each for each in written if edit.start <= each.start and each.end <= edit.end]
+        # It agrees by making an edit; that lists of grammar have one too says nothing.
+        agreed = {canonical(edit, text): edit for edit in candidates if edit.source != "grammar"}
+        made = []
+        for edit in diff(text, rewrite):
             if known := agreed.get(canonical(edit, text)):
-                made.append(known)
-            elif parts and diff(text, apply(text, parts)) == [edit]:  # two words that follow one another
-                made += [agreed[canonical(each, text)] for each in parts]
-            elif _may_change(edit, measured) and (edit.start, edit.end, edit.after) not in respelt:
-                made.append(self._own(edit, answer, measured, run))
-        made = [edit for edit in made if edit.reason != UNLIKELY]
-        judged = [edit for edit in asked if answer.judged and edit.status != "refused" and edit not in made]
-        free = [e for e in judged if not any(e.overlaps(m) for m in made if m.status != "refused")]
-        return [*made, *chosen(free, 0.0)]
+                made.append(replace(known, status="applied"))
+            elif self._may_make(edit, measured):
+                why = self._refusal(edit, measured.unit, run)
+                other = says_something_else(edit.before, edit.after)
+                status = "refused" if why else "suggested" if other else "applied"
+                prior = prior_of(edit, measured.words, self.classifiers.judge)
+                made.append(replace(edit, source="llm", score=prior, status=status, reason=why or ""))
+        return made
 
-    def _reread(self, text: str, edits: Sequence[Edit], proposed: bool = True) -> list[Edit]:
-        """The edits; those that are open are judged by how the text reads with them."""
+    def _own(self, rewrite: str, answer: Answer, measured: Measured, run: _Run) -> list[Edit]:
+        """The edits of the rewrite that nobody proposed, judged by the odds that the model gave them."""
+        text, judge = measured.unit.text, self.classifiers.judge
+        known = {canonical(edit, text) for edit in answer.judged}
+        written = [edit for edit in answer.judged if edit.status == "applied"]
+        found = []
+        for edit in () if apply(text, written) == rewrite else diff(text, rewrite):
+            parts = [each for each in written if edit.start <= each.start and each.end <= edit.end]
+            made_of_parts = parts and diff(text, apply(text, parts)) == [
+                edit
+            ]  # words that follow one another
+            if canonical(edit, text) in known or made_of_parts or not self._may_make(edit, measured):
+                continue
+            edit = replace(edit, source="llm", score=prior_of(edit, measured.words, judge))
+            if why := self._refusal(edit, measured.unit, run):
+                found.append(replace(edit, status="refused", reason=why))
+                continue
+            odds = answer.odds_of(edit) or Odds(0.0, 0.0)
+            edit = replace(edit, score=judge.posterior(edit, odds))
+            found.append(self.classifiers.thresholds.decide(edit, proposed=False))
+        return found
+
+    def _unasked(self, candidates: Sequence[Edit], judged: Sequence[Edit], text: str) -> list[Edit]:
+        """The likely candidates whose place the answer never came to; of those the prior alone is known."""
+        known = {canonical(edit, text) for edit in judged}
+        left = (edit for edit in candidates if edit.score >= _LIKELY and canonical(edit, text) not in known)
+        return [self.classifiers.thresholds.decide(edit, proposed=True) for edit in left]
+
+    def _may_make(self, edit: Edit, measured: Measured) -> bool:
+        """Whether an edit that nobody proposed may be made; a respelling is made anyway, whatever becomes of others."""
+        respelt = {(each.start, each.end, each.after) for each in measured.respellings}
+        return _may_change(edit, measured) and (edit.start, edit.end, edit.after) not in respelt
+
+    def _decided(self, text: str, edits: Sequence[Edit]) -> list[Edit]:
+        """The edits that are made, of those of one place the likeliest, the suggestions beside them, and what must not be made."""
+        edits = self._read_with(text, edits)
+        made = chosen([edit for edit in edits if edit.status == "applied"], 0.0)
+        open_ = [e for e in edits if e.status == "suggested" and not any(e.overlaps(m) for m in made)]
+        refused = [edit for edit in edits if edit.status == "refused" and edit.reason != UNLIKELY]
+        return [*made, *chosen(open_, 0.0), *refused]
+
+    def _read_with(self, text: str, edits: Sequence[Edit]) -> list[Edit]:
+        """The edits; those that are open, or have a rival, are judged by how the text reads with them."""
         judge, thresholds = self.classifiers.judge, self.classifiers.thresholds
-        doubtful = [edit for edit in edits if is_open(edit.score)]
-        gains = self.engine.gains(text, doubtful) if doubtful else []
-        read = {
+        read = contested([edit for edit in edits if edit.status != "refused" or edit.reason == UNLIKELY])
+        gains = self.engine.gains(text, read) if read else None
+        scores = judge.reread(dict(zip(read, gains or (), strict=False)))
+        found = {
             edit: thresholds.decide(
-                replace(edit, score=judge.reread(edit, gain), status="applied", reason=""), proposed=proposed
+                replace(edit, score=score, status="applied", reason=""), proposed=edit.source != "llm"
             )
-            for edit, gain in zip(doubtful, gains or [], strict=False)
+            for edit, score in scores.items()
         }
-        return [read.get(edit, edit) for edit in edits]
-
-    def _own(self, edit: Edit, answer: Answer, measured: Measured, run: _Run) -> Edit:
-        """An edit of the language model's own, with its status."""
-        prior = prior_of(edit, measured.words, self.classifiers.judge)
-        edit = replace(edit, source="llm", score=prior)
-        if why := self._refusal(edit, measured.unit, run):
-            return replace(edit, status="refused", reason=why)
-        if self.engine.general:  # it was asked to write, not to judge
-            return replace(
-                edit, status="suggested" if says_something_else(edit.before, edit.after) else "applied"
-            )
-        odds = answer.odds_of(edit) or Odds(0.0, 0.0)
-        edit = replace(edit, score=self.classifiers.judge.posterior(edit, odds))
-        edit = self.classifiers.thresholds.decide(edit, proposed=False)
-        return self._reread(measured.unit.text, [edit], proposed=False)[0]
+        return [found.get(edit, edit) for edit in edits]
 
     def _spoils_tone(self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run) -> str | None:
         """Why none of the edits may be made, if together they are less polite."""

@@ -86,8 +86,11 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
     for i, after in alternatives(free, lexicon):
         closed.setdefault(i, []).append(after)
     for i, word in enumerate(free):
-        listed = word.text not in unlisted
-        guesses = [] if listed or _ABBREVIATION.fullmatch(word.text) else lexicon.suggestions(word.text)
+        parts = [part for part in word.text.split("-") if part in unlisted]
+        listed = not parts
+        guesses = (
+            {} if listed or _ABBREVIATION.fullmatch(word.text) else _guesses(word.text, parts[0], lexicon)
+        )
         fixes = [] if word.after is None else [(word.after, word.score), *word.others]
         following = free[i + 1].text if i + 1 < len(free) else ""
         found: dict[str, tuple[float, str]] = {}
@@ -110,8 +113,20 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
         first, second = free[i : i + 2]
         wrong = max(first.wrong, second.wrong)
         both = TaggedWord(first.start, second.end, text[first.start : second.end], wrong)
-        features = prior_features(both, after, 0.0, "grammar", guesses=(), is_listed=True)
+        # The tagger can take out either word, but not join them: it means the same.
+        score = max(_score(first, ""), _score(second, ""))
+        features = prior_features(both, after, score, "grammar", guesses={}, is_listed=True)
         yield Candidate(both, after, "grammar", features)
+
+
+def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, float]:
+    """What a word may be that the list lacks, or of which it lacks a part, with the share of the chances."""
+    return {word.replace(part, guess, 1): share for guess, share in lexicon.guesses(part)}
+
+
+def _score(word: TaggedWord, after: str) -> float:
+    """The tagger's of a fix of a word, 0 if it has none."""
+    return next((score for fix, score in ((word.after, word.score), *word.others) if fix == after), 0.0)
 
 
 def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
@@ -119,7 +134,7 @@ def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
     touched = [word for word in words if word.start <= edit.end and edit.start <= word.end]
     wrong = max((word.wrong for word in touched), default=0.0)
     word = TaggedWord(edit.start, edit.end, edit.before, wrong)
-    return judge.prior(prior_features(word, edit.after, 0.0, "llm", guesses=(), is_listed=True))
+    return judge.prior(prior_features(word, edit.after, 0.0, "llm", guesses={}, is_listed=True))
 
 
 def word_edit(

@@ -26,7 +26,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.edits import JUDGED_KINDS, Edit, canonical, diff
 from space.proofread.evidence import Classifiers, Evidence
-from space.proofread.judge import PARTS, Judge, Odds, is_open, posterior_features, reading_features
+from space.proofread.judge import PARTS, Judge, Odds, contested, posterior_features, reading_features
 from space.proofread.llm.engine import Engine, Expected, Sampling
 from space.proofread.pipeline import load_proofreader
 from space.proofread.policy import Thresholds
@@ -77,12 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class Observation:
-    """One edit that was proposed: its text's number, what is known of it, and whether it is right."""
+    """One edit that was proposed: its text's number, what is known of it, and whether it is right; None if nobody knows."""
 
     text: int
     edit: Edit
     features: dict[str, float]
-    right: bool
+    right: bool | None
 
 
 def _probability(given: str) -> tuple[str, float]:
@@ -124,21 +124,21 @@ def run(args: argparse.Namespace) -> None:
     third = list(_by_reading(second, chances, pairs, reader.engine))
     judge = replace(judge, language_model=fitted(second), reading=fitted(third) or {"posterior": 1.0})
     reread = dict(zip(((each.text, each.edit) for each in third), out_of_fold(third), strict=True))
-    chances = [
-        reread.get((each.text, each.edit), chance) for each, chance in zip(second, chances, strict=True)
-    ]
+    known = [(each, chance) for each, chance in zip(second, chances, strict=True) if each.right is not None]
+    second = [each for each, _ in known]
+    chances = [reread.get((each.text, each.edit), chance) for each, chance in known]
     thresholds = replace(before, apply=apply, suggest=suggest)
     args.out.mkdir(parents=True, exist_ok=True)
     atomic_write.write(args.out / "judge.json", _as_json("weights", {p: getattr(judge, p) for p in PARTS}))
     atomic_write.write(args.out / "thresholds.json", _as_json("thresholds", thresholds.to_dict()))
-    bins, error = reliability([each.right for each in second], chances)
+    bins, error = reliability([bool(each.right) for each in second], chances)
     kinds = by_kind(second, chances, apply["default"])
     clean = {number for number, pair in enumerate(pairs) if pair.bad == pair.good}
     levels = by_threshold(second, chances, clean)
     for each, chance in zip(second, chances, strict=True):
         if each.text in clean and chance >= suggest["default"]:
             ask(pairs[each.text].bad, each.edit)
-    figures = {"pairs": len(pairs), "edits": len(second), "right": sum(each.right for each in second),
+    figures = {"pairs": len(pairs), "edits": len(second), "right": sum(bool(each.right) for each in second),
                "calibration_error": round(error, 4)}  # fmt: skip
     atomic_write.write(
         args.out / "reliability.json",
@@ -188,35 +188,30 @@ def _by_language_model(
             Expected(pair.bad, proposed, _recorder(asked), thresholds.guide_gain),
         )  # fmt: skip
         for edit, odds in asked:
-            yield from _observed(number, edit, odds, answers)
+            yield Observation(number, edit, posterior_features(edit, odds), is_right(answers, edit))
         known = {canonical(edit, pair.bad) for edit, _ in asked}
         if answer is None:
             continue
         for edit in diff(pair.bad, answer.text.strip()) if answer.own else ():
             odds_of_own = answer.odds_of(edit)
             if odds_of_own and canonical(edit, pair.bad) not in known:
-                prior = prior_of(edit, tagged, classifiers.judge)
-                yield from _observed(number, replace(edit, source="llm", score=prior), odds_of_own, answers)
-
-
-def _observed(number: int, edit: Edit, odds: Odds, answers: Answers) -> Iterator[Observation]:
-    if (right := is_right(answers, edit)) is not None:
-        yield Observation(number, edit, posterior_features(edit, odds), right)
+                own = replace(edit, source="llm", score=prior_of(edit, tagged, classifiers.judge))
+                features = posterior_features(own, odds_of_own)
+                yield Observation(number, own, features, is_right(answers, own))
 
 
 def _by_reading(
     observations: Sequence[Observation], chances: Sequence[float], pairs: Sequence[Pair], engine: Engine
 ) -> Iterator[Observation]:
-    """What is still open, once its text was read with it."""
-    doubtful: dict[int, list[tuple[Observation, float]]] = {}
+    """What is in doubt or rivalled, once its text was read with it."""
+    of_text: dict[int, dict[Edit, Observation]] = {}
     for each, chance in zip(observations, chances, strict=True):
-        if is_open(chance):
-            doubtful.setdefault(each.text, []).append((each, chance))
-    for number, some in doubtful.items():
-        gains = engine.gains(pairs[number].bad, [each.edit for each, _ in some]) or []
-        for (each, chance), gain in zip(some, gains, strict=False):
-            features = reading_features(replace(each.edit, score=chance), gain)
-            yield replace(each, features=features)
+        of_text.setdefault(each.text, {})[replace(each.edit, score=chance)] = each
+    for number, some in of_text.items():
+        edits = contested(list(some))
+        gains = engine.gains(pairs[number].bad, edits) if edits else None
+        read = dict(zip(edits, gains or (), strict=False))
+        yield from (replace(some[edit], features=reading_features(edit, read)) for edit in read)
 
 
 def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
@@ -246,6 +241,7 @@ def fitted(observations: Sequence[Observation]) -> dict[str, float]:
     """The weights of a logistic regression with a ridge penalty, by Newton's method (Hastie et al. 2009, section 4.4.1)."""
     import numpy as np
 
+    observations = [each for each in observations if each.right is not None]
     if not observations:  # of a handful of texts nothing is left open
         return {}
     names = sorted({name for each in observations for name in each.features})
@@ -287,7 +283,7 @@ def by_kind(
     rows = []
     for kind in sorted({each.edit.kind for each in observations}):
         own = [
-            (chance, each.right)
+            (chance, bool(each.right))
             for each, chance in zip(observations, chances, strict=True)
             if each.edit.kind == kind
         ]
@@ -309,11 +305,11 @@ def by_threshold(
     `clean` are the numbers of the texts that should stay; recall is of the right edits that were proposed.
     """
     rows = []
-    right = sum(each.right for each in observations)
+    right = sum(bool(each.right) for each in observations)
     for step in range(5, 19):
         least = step / 20
         made = [each for each, chance in zip(observations, chances, strict=True) if chance >= least]
-        wrong_texts = [each.right for each in made if each.text not in clean]
+        wrong_texts = [bool(each.right) for each in made if each.text not in clean]
         changed = {each.text for each in made if each.text in clean}
         rows.append({
             "threshold": least, "precision": round(sum(wrong_texts) / max(1, len(wrong_texts)), 3),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,9 +110,12 @@ class Guide:
             made = True
             best, turn = max(applied, key=lambda pair: pair[0].score)
             self._made.append(best)
-            # What stood in the same place, and was less likely, is not made.
+            # What stood in the same place, and was less likely, is not made, but may be read yet.
             self.judged = [
-                e for e in self.judged if e is best or e.status != "applied" or not e.overlaps(best)
+                e
+                if e is best or e.status != "applied" or not e.overlaps(best)
+                else replace(e, status="suggested")
+                for e in self.judged
             ]
             self._queue.extend(turn.tokens)
             self._after_queue = turn.end
