@@ -76,7 +76,7 @@ def joined(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int
     """The number of a word, and the one word that it may make together with the next: "in to" -> "into"."""
     for i, (first, second) in enumerate(pairwise(tagged)):
         whole = first.text + second.text
-        apart = second.start - first.end == 1
+        apart = second.start - first.end == 1 and first.text != second.text
         if apart and whole.isalpha() and whole.islower() and lexicon.count(whole) >= _USUAL:
             yield i, whole
 

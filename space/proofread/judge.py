@@ -22,6 +22,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apart, classify
+from space.proofread.lexicon import Guess
 from space.proofread.words import likeness
 
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
@@ -104,15 +105,15 @@ def calibrated(path: Path) -> Iterator[Any]:
 
 
 def prior_features(
-    word: TaggedWord, after: str, score: float, source: str, *, guesses: Mapping[str, float], is_listed: bool
+    word: TaggedWord, after: str, score: float, source: str, *, guesses: Mapping[str, Guess], is_listed: bool
 ) -> dict[str, float]:
     """What is known of a fix of one word.
 
     `score` is the tagger's of this fix, 0 if the word list alone has it; `guesses` are what the list takes a word for that it lacks
-    (not `is_listed`), each with its share of the chances. How many other words look wrong is left out: the corrections that weights are fitted on mostly
+    (not `is_listed`). How many other words look wrong is left out: the corrections that weights are fitted on mostly
     mend one mistake of a careful writer, and would teach to leave a careless one alone.
     """
-    wrong, score = _within(word.wrong), _within(score)
+    wrong, score, guess = _within(word.wrong), _within(score), guesses.get(after)
     return {
         "bias": 1.0,
         "fix": logit(score),
@@ -122,8 +123,9 @@ def prior_features(
         "letters": 0.0 if is_listed else min(10.0, len(word.text)) / 10,  # a short word is like many others
         "name": float(not is_listed and word.start > 0 and word.text[:1].isupper()),
         "unlike": 0.0 if is_listed else 1 - likeness(word.text.lower(), after.lower()),
-        "guessed": float(after in guesses),
-        "share of guesses": math.log(guesses.get(after, 1.0)),
+        "guessed": float(guess is not None),
+        "share of guesses": math.log(guess.share) if guess else 0.0,
+        "weight of guess": guess.weight / 4 if guess else 0.0,
         f"by {source}": 1.0,
         **_sort(classify(word.text, after), word.text, after),
     }

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from string import ascii_lowercase
+from typing import NamedTuple
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -24,6 +25,7 @@ PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
 _LENGTHS = range(2, 25)  # of a misspelling that others are looked for
 _GUESSES = 8  # of an unknown word
+_SURE = 6.0  # weight of what can be nothing else
 _MISTAKEN = 4  # words that a known one may be typed for
 _LIKELY = 0.01  # share from which a word is one of them
 _WEIGHED = 24  # of the words within that distance, those that are near and frequent
@@ -64,6 +66,15 @@ _OWNERS = 30
 _SENTENCE_START = re.compile(r"(?:^|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)[.!?])[\s\"'“‘(]*\Z")
 
 
+class Guess(NamedTuple):
+    """A known word that an unlisted one may be: its share of the chances of all of them, and its weight (misspelling.py), which says
+    how likely any word is written so."""
+
+    word: str
+    share: float
+    weight: float
+
+
 class Lexicon:
     """Known words with their counts.
 
@@ -85,7 +96,7 @@ class Lexicon:
         for word in counts:
             self._of_length.setdefault(len(word), []).append(word.lower())
         self._near_length = cache(self._within_distance)
-        # a few known words within two edits, the likeliest first, each with its share of the chances
+        # a few known words within two slips, the likeliest first
         self.guesses = lru_cache(maxsize=65536)(self._guesses)
         self._mistaken = lru_cache(maxsize=65536)(self._typed_for)
 
@@ -218,15 +229,13 @@ class Lexicon:
 
     def suggest(self, word: str) -> str | None:
         """The likeliest of `guesses`."""
-        return next((guess for guess, _ in self.guesses(word)), None)
+        return next((guess.word for guess in self.guesses(word)), None)
 
-    def _guesses(self, word: str) -> tuple[tuple[str, float], ...]:
+    def _guesses(self, word: str) -> tuple[Guess, ...]:
         word = word.replace("’", "'")
-        if word in _CONTRACTIONS:
-            return ((_CONTRACTIONS[word], 1.0),)
         lower = word.lower()
-        if lower in self._capitalised:
-            return ((self._capitalised[lower], 1.0),)
+        if sure := _CONTRACTIONS.get(word) or self._capitalised.get(lower):
+            return (Guess(sure, 1.0, _SURE),)
         weights = {found: weight(lower, found, count) for found, count in self.near(lower)}
         weights |= {found: split_weight(log_count) for found, log_count in self.splits(lower)}
         if not weights:
@@ -236,7 +245,9 @@ class Lexicon:
         total = sum(chances.values())
         best = sorted(chances, key=lambda found: -chances[found])[:_GUESSES]
         return tuple(
-            (_in_case_of(word, self._capitalised.get(found, found)), chances[found] / total)
+            Guess(
+                _in_case_of(word, self._capitalised.get(found, found)), chances[found] / total, weights[found]
+            )
             for found in best
             if chances[found] >= _LIKELY * total
         )

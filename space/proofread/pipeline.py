@@ -428,30 +428,20 @@ class Proofreader:
 
     def _rewritten(self, measured: Measured, run: _Run) -> list[Edit]:
         """The edits that the model's answer is made of, in the unit's text."""
-        unit, general = measured.unit, self.engine.general
-        chat = messages(unit.text, measured.evidence, measured.mode, general=general)
-        run.prompts.append(_shown(chat))
+        unit, text = measured.unit, measured.unit.text
         candidates, refused = self._possible(measured, run)
-        if general:  # a model that was not made here is not held to anything
-            likely = chosen(candidates, _LIKELY)
-            answer = self.engine.complete(chat, run.sampling, run.stop, apply(unit.text, likely))
-        else:
-            copied = [unit.stretch(span) for span in run.email.within(unit) if span.what in _COPIED]
-            copied += [match.span() for match in _BRACKETS.finditer(unit.text)]
-            gain = self.classifiers.thresholds.guide_gain
-            expected = Expected(unit.text, candidates, self._choose, gain, copied)
-            answer = self.engine.complete(chat, run.sampling, run.stop, expected)
-        if run.stop() and answer is None:
+        answer = self._answer(candidates, measured, run)
+        if answer is None and run.stop():
             return list(measured.respellings)
-        text, rewrite = unit.text, answer.text.strip() if answer else ""
-        thrown_away = CUT_OFF if answer is None else voice.objection(text, rewrite)
-        if general:
-            made = [] if thrown_away else self._written(rewrite, candidates, measured, run)
+        rewrite = answer.text.strip() if answer else ""
+        thrown_away = voice.objection(text, rewrite) if answer else CUT_OFF
+        wanted = answer if answer and not thrown_away else None
+        if self.engine.general:
+            made = self._written(rewrite, candidates, measured, run) if wanted else []
         else:
             judged = list(answer.judged) if answer else []
             judged += self._unasked(candidates, judged, text)
-            own = [] if answer is None or thrown_away else self._own(rewrite, answer, measured, run)
-            made = self._decided(text, [*judged, *own])
+            made = self._decided(text, [*judged, *(self._own(wanted, measured, run) if wanted else ())])
         made += refused
         if why := self._spoils_tone(text, made, measured, run):
             return [*measured.respellings, _whole(unit, why)]
@@ -464,6 +454,20 @@ class Proofreader:
             protected = {span.text for span in spans if span.what in ("a name", "a protected word")}
             applied = merged(text, applied, measured.respellings, run.options.dialect, protected.__contains__)
         return [*applied, *others]
+
+    def _answer(self, candidates: Sequence[Edit], measured: Measured, run: _Run) -> Answer | None:
+        """What the model makes of a unit, asked about these edits if it was made here."""
+        unit, general = measured.unit, self.engine.general
+        chat = messages(unit.text, measured.evidence, measured.mode, general=general)
+        run.prompts.append(_shown(chat))
+        if general:  # a model that was not made here is not held to anything
+            likely = chosen(candidates, _LIKELY)
+            return self.engine.complete(chat, run.sampling, run.stop, apply(unit.text, likely))
+        copied = [unit.stretch(span) for span in run.email.within(unit) if span.what in _COPIED]
+        copied += [match.span() for match in _BRACKETS.finditer(unit.text)]
+        gain = self.classifiers.thresholds.guide_gain
+        expected = Expected(unit.text, candidates, self._choose, gain, copied)
+        return self.engine.complete(chat, run.sampling, run.stop, expected)
 
     def _choose(self, edit: Edit, odds: Odds) -> Edit:
         """A candidate as the language model's odds let it be judged."""
@@ -515,9 +519,9 @@ class Proofreader:
                 made.append(replace(edit, source="llm", score=prior, status=status, reason=why or ""))
         return made
 
-    def _own(self, rewrite: str, answer: Answer, measured: Measured, run: _Run) -> list[Edit]:
-        """The edits of the rewrite that nobody proposed, judged by the odds that the model gave them."""
-        text, judge = measured.unit.text, self.classifiers.judge
+    def _own(self, answer: Answer, measured: Measured, run: _Run) -> list[Edit]:
+        """The edits of an answer that nobody proposed, judged by the odds that the model gave them."""
+        text, rewrite, judge = measured.unit.text, answer.text.strip(), self.classifiers.judge
         known = {canonical(edit, text) for edit in answer.judged}
         written = [edit for edit in answer.judged if edit.status == "applied"]
         found = []

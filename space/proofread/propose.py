@@ -18,7 +18,7 @@ from space.proofread.closed import NO_NOUN, alternatives, joined
 from space.proofread.code import markup, without_markup
 from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
-from space.proofread.lexicon import Lexicon, article
+from space.proofread.lexicon import Guess, Lexicon, article
 from space.proofread.words import WORD, word_set
 
 _TOLD = 0.01  # score of a fix that the tagger itself proposes, of those that the lists of grammar have too
@@ -119,9 +119,9 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
         yield Candidate(both, after, "grammar", features)
 
 
-def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, float]:
-    """What a word may be that the list lacks, or of which it lacks a part, with the share of the chances."""
-    return {word.replace(part, guess, 1): share for guess, share in lexicon.guesses(part)}
+def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, Guess]:
+    """What a word may be that the list lacks, or of which it lacks a part."""
+    return {word.replace(part, guess.word, 1): guess for guess in lexicon.guesses(part)}
 
 
 def _score(word: TaggedWord, after: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,15 @@ import pytest
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, classify
-from space.proofread.judge import Judge, Odds, logit, posterior_features, prior_features, reading_features
+from space.proofread.judge import (
+    Judge,
+    Odds,
+    contested,
+    logit,
+    posterior_features,
+    prior_features,
+    reading_features,
+)
 from space.proofread.policy import Thresholds
 
 
@@ -46,7 +55,7 @@ def test_an_edit_is_weighed_by_names() -> None:
     assert judge.prior({"bias": 1.0, "kind unheard of": 1.0}) == pytest.approx(0.7311, abs=1e-4)
     edit = Edit(0, 1, "a", "b", source="lexicon", score=0.5)
     assert judge.posterior(edit, Odds(0.0, 0.0)) == pytest.approx(0.8808, abs=1e-4)
-    assert judge.reread(edit, 2.0) == pytest.approx(0.7311, abs=1e-4)
+    assert judge.reread({edit: 2.0}) == {edit: pytest.approx(0.7311, abs=1e-4)}
 
 
 @pytest.mark.parametrize(
@@ -76,9 +85,28 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
 )
 def test_to_add_to_remove_and_to_replace_are_apart(before: str, after: str, name: str) -> None:
     edit = Edit(0, len(before), before, after, classify(before, after), score=0.5)
-    for features in (posterior_features(edit, Odds(1.0, -1.0)), reading_features(edit, 2.0)):
+    for features in (posterior_features(edit, Odds(1.0, -1.0)), reading_features(edit, {edit: 2.0})):
         assert features[name] == 1.0
-    assert reading_features(edit, 2.0)[f"gain {name.split()[-1]}"] == 2.0
+    assert reading_features(edit, {edit: 2.0})[f"gain {name.split()[-1]}"] == 2.0
+
+
+def test_what_is_in_doubt_or_has_a_likely_rival_is_read() -> None:
+    sure, other, unlikely = (
+        Edit(0, 4, "word", new, score=score) for new, score in (("a", 0.97), ("b", 0.4), ("c", 0.05))
+    )
+    alone, open_ = Edit(9, 12, "two", "too", score=0.95), Edit(20, 23, "its", "it's", score=0.5)
+    assert contested([alone, other, unlikely, open_, sure]) == [sure, open_, other]
+    assert contested([replace(sure, score=0.97)]) == []
+
+
+def test_of_rivals_each_is_weighed_against_the_best_other() -> None:
+    first, second = (Edit(0, 4, "word", new, score=score) for new, score in (("a", 0.8), ("b", 0.5)))
+    alone = Edit(9, 12, "two", "too", score=0.5)
+    read = {first: 2.0, second: 5.0, alone: 99.0}
+    features = [reading_features(edit, read) for edit in read]
+    assert [each.get("ahead") for each in features] == [-3.0, 3.0, None]
+    assert features[0]["ahead before"] == pytest.approx(math.log(4)) and features[0]["rivalled"] == 1.0
+    assert all(abs(value) <= 12 for value in features[2].values())
 
 
 def test_what_the_language_model_alone_proposes_must_be_surer() -> None:

@@ -34,7 +34,7 @@ def test_a_fit_finds_what_decides() -> None:
     assert weights["odds"] == pytest.approx(1.5, abs=0.2) and weights["bias"] == pytest.approx(-1, abs=0.2)
     assert weights["noise"] == pytest.approx(0, abs=0.1)
     chances = calibrate.out_of_fold(seen)
-    bins, error = calibrate.reliability([each.right for each in seen], chances)
+    bins, error = calibrate.reliability([bool(each.right) for each in seen], chances)
     assert error < 0.03 and sum(row["edits"] for row in bins) == len(seen)
     (row,) = calibrate.by_kind(seen, chances, 0.65)
     assert row["kind"] == "article" and row["expected"] == pytest.approx(row["right"], rel=0.05)
