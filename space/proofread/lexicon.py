@@ -96,9 +96,10 @@ class Lexicon:
         for word in counts:
             self._of_length.setdefault(len(word), []).append(word.lower())
         self._near_length = cache(self._within_distance)
-        # a few known words within two slips, the likeliest first
-        self.guesses = lru_cache(maxsize=65536)(self._guesses)
-        self._mistaken = lru_cache(maxsize=65536)(self._typed_for)
+        # a few known words that an unlisted one may be, the likeliest first
+        self.guesses = lru_cache(maxsize=16384)(self._guesses)
+        # and those that a listed one in small letters may be typed for, by one slip ("steam" for "stream")
+        self.mistaken = lru_cache(maxsize=16384)(self._mistaken)
 
     @classmethod
     def load(cls, path: Path = PATH) -> Lexicon:
@@ -219,14 +220,6 @@ class Lexicon:
             found.append((word, self.suggest(word)))
         return found
 
-    def mistaken(self, word: str) -> tuple[str, ...]:
-        """The listed words that a listed one in small letters is likeliest to be typed for, by one slip.
-
-        >>> "stream" in Lexicon.load().mistaken("steam")
-        True
-        """
-        return self._mistaken(word)
-
     def suggest(self, word: str) -> str | None:
         """The likeliest of `guesses`."""
         return next((guess.word for guess in self.guesses(word)), None)
@@ -252,7 +245,7 @@ class Lexicon:
             if chances[found] >= _LIKELY * total
         )
 
-    def _typed_for(self, word: str) -> tuple[str, ...]:
+    def _mistaken(self, word: str) -> tuple[str, ...]:
         counts = {found: self.count(found) for found in _with_one_slip(word) if found != word}
         weights = {f: weight(word, f, count) for f, count in counts.items() if count >= _COMMON_COUNT}
         return tuple(sorted(weights, key=lambda found: -weights[found])[:_MISTAKEN])

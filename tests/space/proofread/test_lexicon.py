@@ -26,6 +26,19 @@ def test_suggestions(lexicon: Lexicon, wrong: str, right: str) -> None:
     assert lexicon.suggest(wrong) == right
 
 
+def test_what_is_meant_gets_most_of_the_chances_and_no_more_than_all(lexicon: Lexicon) -> None:
+    for word in ("recieve", "thse", "lastweek", "xqzzvkw", "Unecessary"):
+        shares = [guess.share for guess in lexicon.guesses(word)]
+        assert shares == sorted(shares, reverse=True) and sum(shares) <= 1.0 + 1e-9
+    assert {guess.word for guess in lexicon.guesses("Unecessary")} == {"Unnecessary", "Necessary"}
+    assert lexicon.guesses("dont")[0].share == 1.0
+
+
+def test_a_listed_word_may_be_typed_for_another(lexicon: Lexicon) -> None:
+    assert {"stream", "team"} <= set(lexicon.mistaken("steam")) and "steam" not in lexicon.mistaken("steam")
+    assert lexicon.mistaken("the") and not lexicon.mistaken("photosynthesis")
+
+
 @pytest.mark.parametrize(
     "word", ["colour", "color", "organise", "organize", "Monday", "company's", "don’t", "I'm", "emails"]
 )
