@@ -86,11 +86,9 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
     for i, after in alternatives(free, lexicon):
         closed.setdefault(i, []).append(after)
     for i, word in enumerate(free):
-        parts = [part for part in word.text.split("-") if part in unlisted]
-        listed = not parts
-        guesses = (
-            {} if listed or _ABBREVIATION.fullmatch(word.text) else _guesses(word.text, parts[0], lexicon)
-        )
+        part = next((part for part in word.text.split("-") if part in unlisted), "")
+        listed = not part
+        guesses = {} if listed or _ABBREVIATION.fullmatch(part) else _guesses(word.text, part, lexicon)
         fixes = [] if word.after is None else [(word.after, word.score), *word.others]
         following = free[i + 1].text if i + 1 < len(free) else ""
         found: dict[str, tuple[float, str]] = {}

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from space.errors import UserError
 from space.proofread.edits import diff
@@ -33,9 +32,6 @@ _RIDGE = 1e-3
 _NOTE = """\
 # The slips of which misspellings are made, and the logarithms of their chances up to a constant. Written by python -m training spelling, of TOEFL-Spell
 # (ETS, CC BY-SA 4.0), corrections in commits of openly licensed repositories, and codespell's dictionary (CC BY-SA 3.0)."""
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Misspelling = tuple[str, str, int]  # what was written, what was meant, how often
 
@@ -55,8 +51,9 @@ def run(args: argparse.Namespace) -> None:
     lines = [_NOTE, *(f"{slip}\t{cost:.3f}" for slip, cost in sorted(costs.items()))]
     atomic_write.write(args.out, "\n".join(lines) + "\n")
     unseen = list(_choices(_misspelt(held_back), lexicon))
-    first = sum(_weights(each, costs).argmax() == each.meant for each in unseen)
-    print(json.dumps({"out": str(args.out), "misspellings": len(choices), "held_back": len(unseen), "right_first": int(first)}))  # fmt: skip
+    right = sum(_likeliest(each, costs) == each.meant for each in unseen)
+    figures = {"misspellings": len(choices), "held_back": len(unseen), "right_first": right}
+    print(json.dumps({"out": str(args.out), **figures}))
 
 
 @dataclass(frozen=True)
@@ -135,9 +132,8 @@ def fitted(choices: Sequence[Choice]) -> dict[str, float]:
     return dict(zip(names, costs.tolist(), strict=True))
 
 
-def _weights(choice: Choice, costs: Mapping[str, float]) -> np.ndarray:
-    import numpy as np
-
-    return np.array(
-        [sum(costs.get(name, 0.0) * value for name, value in option.items()) for option in choice.options]
-    )
+def _likeliest(choice: Choice, costs: Mapping[str, float]) -> int:
+    weights = [
+        sum(costs.get(name, 0.0) * value for name, value in option.items()) for option in choice.options
+    ]
+    return weights.index(max(weights))

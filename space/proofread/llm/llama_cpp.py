@@ -26,7 +26,7 @@ from space.proofread.llm.guide import Guide
 from space.proofread.llm.hub import ModelFile
 from space.proofread.llm.memory import check, estimated, give_back
 from space.proofread.llm.prompt_lookup import PromptLookup
-from space.proofread.llm.reading import Reader
+from space.proofread.llm.reading import MAX_VERSIONS, Reader
 from space.proofread.llm.trial import try_model
 from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
 from space.settings import ROOT
@@ -131,7 +131,9 @@ class LlamaCpp:
         if not self._reader:
             with silence():
                 self._reader = Reader(self._llama.model, self._llama.n_threads, self._adapter)
-        return self._reader.gains(versions[0], versions[1:])
+        text, *others = versions
+        parts = (others[at : at + MAX_VERSIONS] for at in range(0, len(others), MAX_VERSIONS))
+        return [gain for part in parts for gain in self._reader.gains(text, part)]
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
