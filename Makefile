@@ -28,7 +28,7 @@ UNITS = --clean runs/corpus/clean.jsonl --email runs/corpus/email.jsonl
 LEARNER = --learner "$(DATA)/eracond.jsonl"
 TAGGER = --base $(ENCODER) $(UNITS) $(LEARNER)
 # Real corrections, of which 15 % are held back for the judge.
-REAL = "$(DATA)/mined_pairs.jsonl" "$(DATA)/harper_pairs.jsonl" "$(DATA)/harper_clean.jsonl"
+REAL = "$(DATA)/mined_pairs.jsonl" "$(DATA)/harper_pairs.jsonl" "$(DATA)/harper_clean.jsonl" training/data/lists/learners.jsonl
 PRETRAIN = --model runs/pruned $(UNITS) --plain runs/corpus/plain.jsonl $(LEARNER) --real $(REAL) --out runs/pretrain
 
 # One run fills a GPU, with 15 processes that make pairs for it; two cores are filled best by two copies of a run.

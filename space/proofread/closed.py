@@ -8,11 +8,12 @@ every verb and noun has, are those of a doubted word and of one behind an auxili
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord
-from space.proofread.kinds import ARTICLES, AUXILIARIES, DETERMINERS, PREPOSITIONS
+from space.proofread.kinds import ARTICLES, AUXILIARIES, DETERMINERS, PREPOSITIONS, taken_for
 from space.proofread.lexicon import Lexicon, article
 from space.proofread.words import read_list, word_set
 
@@ -21,7 +22,11 @@ for _, _group in read_list("word_forms"):
     for _word in _group.split():
         _GROUPS.setdefault(_word, []).extend(other for other in _group.split() if other != _word)
 _TAKEN_FOR = {row[0]: row[1].split() for row in read_list("prepositions")}
+_COMPOUND = re.compile(r"-(\w{2,7}[^s\W])s(?=$|-)")
 _DOUBTED = 0.02  # of being wrong
+_COMMON = 100  # times that a derived word is
+# Endings of words of one family, each of which may be put in the place of another ("safety" for "safe", "quick" for "quickly").
+_ENDINGS = [tuple(ending.strip("-") for ending in row[0].split()) for row in read_list("endings")]
 _USUAL = 20  # times that a word is in the corpora
 _PARTICLES = word_set("grammar", "particles")
 _BETWEEN = frozenset("not never just already also yet always".split())
@@ -38,16 +43,24 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
     words = [each.text for each in tagged]
     for i, word in enumerate(words):
         before = words[i - 1].lower() if i else ""
+        if not i and word[1:].islower() and word[0].isupper():
+            others = (*_GROUPS.get(word.lower(), ()), *taken_for(word.lower()))
+            yield from ((i, other.capitalize()) for other in others)
         if not word.islower():
             continue
         doubted = tagged[i].wrong >= _DOUBTED or _follows_auxiliary(words, i)
         if doubted and word not in NO_NOUN:
             yield from ((i, form) for form in _regular_forms(word, lexicon))
             yield from ((i, other) for other in lexicon.mistaken(word))
+            yield from ((i, other) for other in sorted(_derived(word, lexicon)))
             if word.endswith("s") and i + 1 < len(words) and words[i + 1].isalpha():
                 yield i, f"{word[:-1]}'s"
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
+        if word not in NO_NOUN:  # elsewhere the groups are enough
+            yield from ((i, other) for other in taken_for(word))
+        if _COMPOUND.search(word):  # "a five-days course"
+            yield i, _COMPOUND.sub(r"-\1", word)
         for particle in _PARTICLES:  # "setup" -> "set up"
             if word.endswith(particle) and lexicon.count(word.removesuffix(particle)) >= _USUAL:
                 yield i, f"{word.removesuffix(particle)} {particle}"
@@ -73,12 +86,30 @@ def _follows_auxiliary(words: Sequence[str], i: int) -> bool:
 
 
 def joined(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int, str]]:
-    """The number of a word, and the one word that it may make together with the next: "in to" -> "into"."""
+    """The number of a word, and the one word that it may make together with the next: "in to" -> "into", "all ready" -> "already"."""
     for i, (first, second) in enumerate(pairwise(tagged)):
         whole = first.text + second.text
         apart = second.start - first.end == 1 and first.text != second.text
-        if apart and whole.isalpha() and whole.islower() and lexicon.count(whole) >= _USUAL:
+        if not (apart and whole.isalpha() and whole.islower()):
+            continue
+        if lexicon.count(whole) >= _USUAL:
             yield i, whole
+        yield from ((i, one) for one in taken_for(f"{first.text} {second.text}") if one != whole)
+
+
+def _derived(word: str, lexicon: Lexicon) -> set[str]:
+    """The listed words of a word's family, another part of speech each.
+
+    >>> sorted(_derived("differently", Lexicon({"different": 900, "difference": 900, "differed": 900})))
+    ['difference', 'different']
+    """
+    found = set()
+    for endings in _ENDINGS:
+        for ending in endings:
+            stem = word.removesuffix(ending)
+            if word.endswith(ending) and len(stem) > 2:
+                found |= {stem + other for other in endings}
+    return {each for each in found if each != word and lexicon.count(each) >= _COMMON}
 
 
 def _regular_forms(word: str, lexicon: Lexicon) -> set[str]:

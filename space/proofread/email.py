@@ -7,14 +7,13 @@ linear in the length of the draft: no pattern looks beyond its line, and what co
 Not covered: HTML mail, and code without fences, indentation or any of the usual marks of code.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from space.proofread.code import is_code, looks_like_code, markup, without_markup
 from space.proofread.sentences import OUTER_ABBREVIATIONS, sentences
-from space.proofread.words import read_list, word_set
+from space.proofread.words import likeness, read_list, word_set
 
 EDITABLE = frozenset({"subject", "greeting", "sentence", "item", "closing"})
 
@@ -131,6 +130,7 @@ _GREETING = re.compile(
 _NAME_COMMA = re.compile(r"\s*(?:[A-Z][\w.'’-]{0,30}(?: (?:and|&) | ?)){1,4}(?:[,:]| ?[-–—]{1,2})\s*$")
 _NO_GREETING = word_set("email", "no_greeting")
 _CLOSINGS = frozenset(line for (line,) in read_list("closings"))
+_LIKE_CLOSING = 0.8  # likeness of a misspelt one
 _DEVICE = re.compile(
     r"\s*(?:Sent (?:from|via|with) (?:my |the )?\S|Get Outlook for |Gesendet von |Envoyé de )", re.I
 )
@@ -411,7 +411,7 @@ def _closing(lines: list[_Line], index: int, near_end: bool) -> str:
         return "signature"
     if not near_end or len(phrase) < 4 or phrase.count(" ") > 3 or index and not lines[index - 1].blank:
         return ""
-    return "closing" if difflib.get_close_matches(phrase, _CLOSINGS, 1, 0.84) else ""
+    return "closing" if any(likeness(phrase, known) > _LIKE_CLOSING for known in _CLOSINGS) else ""
 
 
 def _names_end(lines: list[_Line], index: int) -> int:

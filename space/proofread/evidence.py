@@ -7,6 +7,7 @@ Serving and training call this one function, so that a model is asked as it was 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
 _LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
 KINDER = ("polish", "friendly")  # modes in which a blunt sentence is put more kindly
 _SHORT = 4  # words; fewer are rarely a sentence, unless the first is a subject ("They was late.")
+_END = re.compile(r"[^\W\d_]{2}[\"'”’)]?[.!?][\"'”’)]?$")  # of a sentence, and of no abbreviation
 _SUBJECTS = frozenset("i you he she it we they this that these those there".split())
 
 Scored = tuple[str, float]  # a label and its probability
@@ -119,14 +121,45 @@ def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterato
         texts = [unit.text for unit in passage.units]
         tones = classifiers.tone.score(texts, passage.people)
         tags = classifiers.tagger.tag_run(texts, passage.people)
-        for unit, tone, tagged in zip(passage.units, tones, tags, strict=True):
+        befores = [None, *passage.units]
+        for unit, before, tone, tagged in zip(passage.units, befores, tones, tags, strict=False):
+            small = _opens_small(unit, before, email.draft, classifiers.lexicon)
+            if small:
+                tagged = [_with_capital(tagged[0]), *tagged[1:]]
             proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.judge)
             if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
-                proposals = [e for e in proposals if not classifiers.lexicon.knows(e.before.strip())]
+                proposals = [
+                    each
+                    for each in proposals
+                    if not classifiers.lexicon.knows(each.before.strip()) or (small and each.start == 0)
+                ]
             if unit.kind == "subject":
                 proposals = [each for each in proposals if rewords(each)]
             own = [unit.find(each) for each in respellings if unit.holds(each)]
             yield _measured(unit, tagged, tone, proposals, own, email, options, classifiers.thresholds.look)
+
+
+def _opens_small(unit: Unit, before: Unit | None, draft: str, lexicon: Lexicon) -> bool:
+    """Whether a sentence follows another in its line and lacks the capital that the other has."""
+    first = WORD.match(unit.text)
+    return (
+        before is not None
+        and first is not None
+        and first.group().islower()
+        and lexicon.count(first.group()) >= 0
+        and before.text[:1].isupper()
+        and before.text.count(" ") > 0
+        and _END.search(before.text) is not None
+        and draft[before.end : unit.start].strip(" ") == ""
+    )
+
+
+def _with_capital(word: TaggedWord) -> TaggedWord:
+    """The first word of a sentence, surely wrong if nothing but its capital may be."""
+    capital = word.text[:1].upper() + word.text[1:]
+    if word.after not in (None, capital) and word.score >= _LIKELY:
+        return word
+    return replace(word, wrong=1.0, after=capital, score=1.0)
 
 
 def rewords(edit: Edit) -> bool:

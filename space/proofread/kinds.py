@@ -26,6 +26,9 @@ for _row in read_list("confused"):
             if _was != _becomes:
                 _CONFUSED.setdefault((_was.lower(), _becomes.lower()), (_means, _is))
 CONFUSED = "confused word"
+_TAKEN_FOR: dict[str, list[str]] = {}
+for _was, _becomes in _CONFUSED:
+    _TAKEN_FOR.setdefault(_was, []).append(_becomes)
 _MAY_BE_CONFUSED = frozenset(("spelling", "word choice", "other"))
 _AGREEMENT, _IRREGULAR, _SOUNDALIKES = _groups("agreement"), _groups("irregular"), _groups("soundalike")
 
@@ -91,6 +94,15 @@ def confused(before: str, after: str) -> tuple[str, str] | None:
     """
     old, new = (" ".join(text.lower().replace("’", "'").split()) for text in (before, after))
     return _CONFUSED.get((old, new))
+
+
+def taken_for(word: str) -> list[str]:
+    """The words that one in small letters may have been taken for, and those that two written apart may be.
+
+    >>> taken_for("costumer"), taken_for("all ready")
+    (['customer'], ['already'])
+    """
+    return _TAKEN_FOR.get(word, [])
 
 
 def shown_kind(kind: str, before: str, after: str) -> str:

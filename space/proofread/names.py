@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,10 +22,12 @@ from space.proofread.words import likeness, read_list, word_set
 _RARE, _EVERYDAY, _ACRONYM_RARE = 200, 30_000, 5000
 _ALSO_NAMES, _TITLES = word_set("names", "also_names"), word_set("names", "titles")
 _SHORT_WORDS, _ACRONYMS = word_set("names", "short_words"), word_set("names", "acronyms")
+_COURTESIES = word_set("names", "courtesies")  # words of greetings and sign-offs
 # Days, months and countries, each with what it means: "mon" and "monday" are one.
 DATES = {form: group.split()[0] for (group,) in read_list("calendar") for form in group.split()}
 OTHER_WORDS = word_set("names", "other_than_dates")  # in lower case, unless a number stands beside them
 _BESIDE_NUMBER = re.compile(r"\d(?:st|nd|rd|th)?(?: of)?[ ,.]{1,2}$")
+_SLIP = 0.8  # likeness from which a word may be a misspelt one of these
 _I = re.compile("i(?:'.*|m|ve)?")  # with or without its apostrophe
 _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
@@ -33,8 +35,17 @@ _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 def names(text: str, lexicon: Lexicon) -> list[str]:
     """The names in a text, each once, titles left out; a name that owns something without its apostrophe ends before the s."""
     found = dict.fromkeys(word.text for word in name_words(Words(plain(text), lexicon)))
-    bare = (lexicon.owner(name) or name for name in found if name.casefold() not in _TITLES)
+    bare = (owner(name, found, lexicon) or name for name in found if name.casefold() not in _TITLES)
     return list(dict.fromkeys(bare))
+
+
+def owner(name: str, others: Collection[str], lexicon: Lexicon) -> str | None:
+    """The name in one that must be its possessive, the apostrophe forgotten: as the word list knows it, or as it stands elsewhere
+    ("Vexos offices" beside "Vexo"). Acronyms have plurals."""
+    if known := lexicon.owner(name):
+        return known
+    bare = name.removesuffix("s")
+    return bare if bare != name and bare in others and not bare.isupper() else None
 
 
 def people(text: str, lexicon: Lexicon) -> frozenset[str]:
@@ -121,6 +132,8 @@ def _is_name(text: Words, at: int) -> bool:
         return False
     if text.shouting or word.text.isupper():
         return False
+    if not lexicon.lists(word.key) and _is_misspelt_courtesy(word.key):
+        return False  # "Good Mornig,"
     listed = lexicon.is_capitalised(word.key)
     if not word.first:
         # "We had a Meating in Septembre": a slip of a day, month or country is no name.
@@ -193,8 +206,14 @@ def near_dates(key: str) -> tuple[str, ...]:
     return tuple(
         form
         for form in DATES
-        if len(form) > 3 and len(key) > 3 and form[0] == key[0] and likeness(key, form) >= 0.8
+        if len(form) > 3 and len(key) > 3 and form[0] == key[0] and likeness(key, form) >= _SLIP
     )
+
+
+@lru_cache(maxsize=4096)
+def _is_misspelt_courtesy(key: str) -> bool:
+    alike = (likeness(key, word) for word in _COURTESIES if word[0] == key[0])
+    return max(alike, default=0.0) > _SLIP
 
 
 def is_alike(a: str, words: Sequence[str], least: float) -> bool:

@@ -16,6 +16,7 @@ from itertools import pairwise
 from space.proofread.classifiers.tags import TaggedWord, replacement
 from space.proofread.closed import NO_NOUN, alternatives, joined
 from space.proofread.code import markup, without_markup
+from space.proofread.constructions import constructions
 from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Guess, Lexicon, article
@@ -77,10 +78,9 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
     unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
     literal = [match.span() for match in _LITERAL.finditer(without_markup(text))]
     literal += [(span.start, span.end) for span in markup(text)]
+    words = list(_once(_with_articles(_with_owners(tagged, lexicon))))
     free = [
-        word
-        for word in _once(_with_articles(_with_owners(tagged, lexicon)))
-        if not any(low <= word.start and word.end <= high for low, high in literal)
+        word for word in words if not any(low <= word.start and word.end <= high for low, high in literal)
     ]
     closed: dict[int, list[str]] = {}
     for i, after in alternatives(free, lexicon):
@@ -100,21 +100,42 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
             score, _ = found.get(after, (0.0, ""))
             if score < _TOLD and after not in guesses:
                 found[after] = score, "grammar"
-        behind = free[i - 1].text.lower() if i and free[i - 1].text in unlisted else ""
+        behind = free[i - 1].text if i else ""
         for after, (score, source) in found.items():
             added = after.removesuffix(f" {word.text}")
-            if added != after and behind.endswith(added.lower()):
+            if added != after and _says(behind, added, behind in unlisted):
                 continue  # "letme know": "let me" puts it right, and "me know" would say it twice
             features = prior_features(word, after, score, source, guesses=guesses, is_listed=listed)
             yield Candidate(word, after, source, features)
     for i, after in joined(free, lexicon):
         first, second = free[i : i + 2]
-        wrong = max(first.wrong, second.wrong)
-        both = TaggedWord(first.start, second.end, text[first.start : second.end], wrong)
         # The tagger can take out either word, but not join them: it means the same.
         score = max(_score(first, ""), _score(second, ""))
-        features = prior_features(both, after, score, "grammar", guesses={}, is_listed=True)
-        yield Candidate(both, after, "grammar", features)
+        yield _of_words(text, (first, second), after, score)
+    for i, last, after in constructions([word.text for word in words], lexicon):
+        run = words[i : last + 1]
+        together = all(word.end + 1 == following.start for word, following in pairwise(run))
+        if together and all(word in free for word in run):
+            score = _score(run[0], after) if i == last else 0.0
+            if score < _TOLD:
+                yield _of_words(text, run, after, score)
+
+
+def _says(behind: str, added: str, is_unlisted: bool) -> bool:
+    """Whether the word before says what would be added, or ends with it if no list knows it."""
+    return behind.lower() == added.lower() or is_unlisted and behind.lower().endswith(added.lower())
+
+
+def _of_words(text: str, run: Sequence[TaggedWord], after: str, score: float) -> Candidate:
+    """What rules put in the place of words that follow one another."""
+    start, end, wrong = run[0].start, run[-1].end, max(word.wrong for word in run)
+    whole = TaggedWord(start, end, text[start:end], wrong)
+    return Candidate(
+        whole,
+        after,
+        "grammar",
+        prior_features(whole, after, score, "grammar", guesses={}, is_listed=True),
+    )
 
 
 def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, Guess]:
@@ -163,7 +184,8 @@ def _is_possible(word: TaggedWord, following: str, after: str, lexicon: Lexicon)
     before, low = word.text.lower(), after.lower()
     if _OF_SEVERAL.get(before) == low and (not following.isalpha() or following in NO_NOUN):
         return False  # "Look at these.": several things were spoken of before
-    if after == word.text or not all(map(lexicon.knows, WORD.findall(after))):
+    owns = word.text[:1].isupper() and after == f"{word.text[:-1]}'s"  # a name that no list need know
+    if after == word.text or not (owns or all(map(lexicon.knows, WORD.findall(after)))):
         return False
     if low == before and lexicon.is_informal(word.text):
         return False

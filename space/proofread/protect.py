@@ -30,6 +30,7 @@ from space.proofread.names import (
     is_alike,
     name_words,
     near_dates,
+    owner,
     plain,
 )
 from space.proofread.words import likeness, word_set
@@ -130,21 +131,18 @@ def protected_spans(
     figures = [Span(*m.span(), "a number", m.group()) for m in _FIGURE.finditer(rest)]
     days = [Span(word.start, word.end, "a date or country", word.text) for word, _ in dates(words)]
     named = {word.text for word in name_words(words)} | set(names)
-    people = [_name(word, lexicon) for word in words.words if word.text in named]
+    people = [_name(word, named, lexicon) for word in words.words if word.text in named]
     own = [
         Span(*where, "a protected word", text[slice(*where)]) for where in occurrences(text, terms, lexicon)
     ]
     return sorted([*literals, *figures, *days, *people, *own], key=lambda span: (span.start, span.end))
 
 
-def _name(word: Word, lexicon: Lexicon) -> Span:
+def _name(word: Word, named: Collection[str], lexicon: Lexicon) -> Span:
     """The span of a name, without the s of one that owns something and lacks its apostrophe."""
-    owner = lexicon.owner(word.text)
-    return (
-        Span(word.start, word.end - 1, "a name", owner)
-        if owner
-        else Span(word.start, word.end, "a name", word.text)
-    )
+    if bare := owner(word.text, named, lexicon):
+        return Span(word.start, word.end - 1, "a name", bare)
+    return Span(word.start, word.end, "a name", word.text)
 
 
 def facts(text: str, lexicon: Lexicon) -> list[str]:

@@ -17,7 +17,7 @@ from space.proofread.edits import Edit, apply
 from space.proofread.email import EDITABLE, WRAP_WIDTH, Part, split
 from space.proofread.language import without_foreign
 from space.proofread.lexicon import Lexicon
-from space.proofread.names import names
+from space.proofread.names import names, owner
 from space.proofread.protect import Span, protected_spans
 from space.proofread.words import WORD
 
@@ -110,6 +110,7 @@ class Email:
         own = [part for part in parts if part.kind in EDITABLE]
         # Capitals in a subject say nothing of the words of the body.
         found = frozenset(n for part in own if part.kind != "subject" for n in names(part.text, lexicon))
+        found = frozenset(owner(name, found, lexicon) or name for name in found)
         if not _is_english(own, lexicon) or (not own and any(part.kind == "foreign" for part in parts)):
             note = "This does not look like English, so it was left as it is."
             return cls(draft, (), (), found, (), (), (note,))

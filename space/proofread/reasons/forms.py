@@ -10,7 +10,11 @@ from space.proofread.words import read_list, word_set
 BASE, S, PAST, PARTICIPLE, ING = "base", "s", "past", "participle", "ing"
 _VOWELS = "aeiou"
 _IRREGULAR: dict[str, set[tuple[str, str]]] = {}
+_PARTS: dict[str, dict[str, tuple[str, ...]]] = {}
 for _base, *_parts in read_list("verbs"):
+    _PARTS[_base] = {
+        form: tuple(words.split("/")) for form, words in zip((PAST, PARTICIPLE), _parts, strict=True)
+    }
     for _words, _form in zip((_base, *_parts), (BASE, PAST, PARTICIPLE), strict=True):
         for _word in _words.split("/"):
             _IRREGULAR.setdefault(_word, set()).add((_base, _form))
@@ -74,7 +78,7 @@ def _without(word: str, ending: str) -> set[str]:
         return found
     found = {stem, stem + "e"}
     if ending == "ed" and stem.endswith("i"):
-        found = {stem[:-1] + "y"}
+        found = {stem[:-1] + "y", stem + "e"}  # "carried", "died"
     if len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in _VOWELS:
         found.add(stem[:-1])
     return found
@@ -99,3 +103,18 @@ def is_plural(word: str) -> bool:
         and not word.endswith(("ss", "us", "is", "'s"))
         and word not in _SINGULAR_IN_S
     )
+
+
+def inflected(base: str, form: str, lexicon: Lexicon) -> tuple[str, ...]:
+    """How a verb is written in a form: as the list of irregular ones has it, or by rule, as far as the word list knows it.
+
+    >>> lexicon = Lexicon({"stop": 9, "stopping": 9, "stopped": 9, "stops": 9})
+    >>> inflected("stop", ING, lexicon), inflected("write", PARTICIPLE, lexicon), inflected("table", ING, lexicon)
+    (('stopping',), ('written',), ())
+    """
+    if form in (PAST, PARTICIPLE) and base in _PARTS:
+        return _PARTS[base][form]
+    ending = {S: "s", ING: "ing", PAST: "ed", PARTICIPLE: "ed"}[form]
+    stems = {base, base.removesuffix("e"), base + base[-1:], base.removesuffix("y") + "i", base + "e"}
+    spelt = {stem + ending for stem in stems} | ({base.removesuffix("y") + "ies"} if form == S else set())
+    return tuple(sorted(word for word in spelt if (base, form) in forms(word) and lexicon.count(word) > 0))

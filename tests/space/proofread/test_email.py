@@ -270,6 +270,14 @@ def test_signature(signature: str) -> None:
     assert kinds(f"Hi Tom,\n\nThe report is done.\n\n{signature}\n")[2:] == [("signature", signature)]
 
 
+@pytest.mark.parametrize("closing", ["Thnaks,", "Kind reagrds", "Best Regads,", "Sincerly yours"])
+def test_a_closing_of_which_two_letters_are_swapped_is_one(closing: str) -> None:
+    assert kinds(f"Hi Tom,\n\nIt is done.\n\n{closing}\nPriya\n")[2:] == [
+        ("closing", closing),
+        ("signature", "Priya"),
+    ]
+
+
 def test_misspelt_closing_may_be_corrected_but_not_the_name() -> None:
     draft = "Hi Tom,\n\nIt is done.\n\nBest regard,\nPriya Nair\nHead of Sales\n"
     assert kinds(draft)[2:] == [("closing", "Best regard,"), ("signature", "Priya Nair\nHead of Sales")]

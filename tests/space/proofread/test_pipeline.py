@@ -18,6 +18,7 @@ from space.proofread import voice
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apply
+from space.proofread.evidence import Options, measure
 from space.proofread.headers import Headers
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Expected, Sampling
@@ -298,6 +299,38 @@ def test_a_model_without_our_keys_gets_the_general_prompt_and_whole_emails(
 
 
 # ---- what the engine is asked ----
+
+
+@pytest.mark.parametrize(
+    ("draft", "expected"),
+    [
+        ("Please review it. by copy of this email I am asking David to check it too.", "it. By copy"),
+        ("The amount is estimated. see the deal.", "estimated. See the deal."),
+    ],
+)
+def test_a_sentence_behind_another_gets_its_capital(
+    proofreader: Proofreader, draft: str, expected: str
+) -> None:
+    assert expected in proofreader.proofread(draft).text
+
+
+@pytest.mark.parametrize(
+    "draft", ["please review it. by copy of this email i ask him.", "We use iOS. iPhone users know it.", "It is for approx. two weeks."]
+)  # fmt: skip
+def test_who_writes_small_throughout_or_means_it_is_not_sure_to_need_one(
+    proofreader: Proofreader, draft: str
+) -> None:
+    email = Email.read(draft, proofreader.classifiers.lexicon)
+    found = [edit for each in measure(email, proofreader.classifiers, Options()) for edit in each.candidates]
+    assert not any(
+        edit.score > 0.97 and edit.before.islower() and edit.after == edit.before.capitalize()
+        for edit in found
+    )
+
+
+def test_misspelt_words_of_greetings_and_closings_are_mended(proofreader: Proofreader) -> None:
+    draft = "Helo Tom,\n\nPlease send me the file.\n\nKind reagrds\nAnna"
+    assert proofreader.proofread(draft).text == "Hello Tom,\n\nPlease send me the file.\n\nKind regards\nAnna"
 
 
 def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader) -> None:

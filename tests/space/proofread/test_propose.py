@@ -259,6 +259,11 @@ def test_an_article_may_be_missing_at_the_beginning(lexicon: Lexicon) -> None:
     assert proposed("We sent form.", lexicon, form=(0.99, "the form", 0.99)) == ["form = the form"]
 
 
+def test_a_word_that_stands_there_is_not_put_in_again(lexicon: Lexicon) -> None:
+    assert proposed("We want to buy it.", lexicon, buy=(0.99, "to buy", 0.99)) == []
+    assert proposed("We want buy it.", lexicon, buy=(0.99, "to buy", 0.99)) == ["buy = to buy"]
+
+
 def test_what_a_word_before_has_run_together_is_not_put_in_again(lexicon: Lexicon) -> None:
     text = "Please letme know."
     afters = [edit.after for edit in propose(text, tagged(text, know=(0.9, "me know", 0.9)), lexicon, JUDGE)]
@@ -283,6 +288,84 @@ def test_forms_of_a_word_behind_an_auxiliary_are_proposed(text: str) -> None:
     assert {"arrived", "arriving"} <= found
     plain = propose("They arrive today.", tagged("They arrive today."), Lexicon.load(), JUDGE)
     assert "arrived" not in {edit.after for edit in plain}
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("She suggested to wait for it.", "to wait", "waiting"),
+        ("He offered helping with it.", "helping", "to help"),
+        ("He insisted to pay at once.", "to pay", "on paying"),
+        ("We decided book a room.", "book", "to book"),
+        ("We use it for cutting wood.", "for cutting", "to cut"),
+        ("I have sent it yesterday.", "have sent", "sent"),
+        ("He has already taken it last week.", "has already taken", "already took"),
+        ("They work here since May.", "work", "have worked"),
+        ("She is here for two weeks.", "is", "has been"),
+        ("I didn't see him since May.", "didn't see", "haven't seen"),
+        ("Call me when you will arrive.", "will arrive", "arrive"),
+        ("Wait until it will be ready.", "will be", "is"),
+        ("If I would have known it, I would call.", "would have", "had"),
+        ("Tell me where is the key.", "is the key", "the key is"),
+        ("Tell me how much is the price of it.", "is the price", "the price is"),
+        ("I wonder when will it arrive.", "will it", "it will"),
+        ("He asked what did they want.", "did they want", "they wanted"),
+        ("Why you did not call?", "you did", "did you"),
+        ("When it starts?", "it starts", "does it start"),
+        ("It is more cheaper now.", "more cheaper", "cheaper"),
+        ("It is the most cheap one.", "most cheap", "cheapest"),
+        ("Although it rained, but we went.", " but", ""),
+        ("Our guests they liked it.", " they", ""),
+        ("We came because is near.", "is", "it is"),
+        ("She told that it is late.", "that", "me that"),
+        ("We be glad to help.", "be", "will be"),
+        ("The most of us agree.", "The most", "Most"),
+    ],
+)
+def test_corrections_of_more_than_one_word_are_proposed(
+    lexicon: Lexicon, text: str, before: str, after: str
+) -> None:
+    found = {(edit.before, edit.after): edit for edit in propose(text, tagged(text), lexicon, JUDGE)}
+    edit = found[before, after]
+    assert edit.source == "grammar" and text[edit.start : edit.end] == before
+
+
+def test_such_a_correction_keeps_to_words_with_one_blank_between_them(lexicon: Lexicon) -> None:
+    for text in ("Tell me where is, the key.", "Tell me where is  the key."):
+        afters = {edit.after for edit in propose(text, tagged(text), lexicon, JUDGE)}
+        assert "the key is" not in afters
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after"),
+    [
+        ("The costumer called.", "costumer", "customer"),
+        ("It is all ready done.", "all ready", "already"),
+        ("Can you borrow me a pen?", "borrow", "lend"),
+        ("Many person came.", "person", "people"),
+        ("My aunt and his son came.", "his", "her"),
+        ("Less people came.", "Less", "Fewer"),
+        ("We had a five-days course.", "five-days", "five-day"),
+    ],
+)
+def test_words_taken_for_others_are_proposed(lexicon: Lexicon, text: str, before: str, after: str) -> None:
+    found = {(edit.before, edit.after) for edit in propose(text, tagged(text), lexicon, JUDGE)}
+    assert (before, after) in found
+
+
+def test_other_words_of_its_family_are_proposed_for_a_word_in_doubt(lexicon: Lexicon) -> None:
+    text = "He drives very careful."
+    for doubt in (0.9, 0.0):
+        words = tagged(text, careful=(doubt, None, 0.0))
+        afters = {
+            edit.after for edit in propose(text, words, lexicon, JUDGE) if edit.before.strip() == "careful"
+        }
+        assert ("carefully" in afters) == bool(doubt)
+
+
+def test_a_name_that_no_list_knows_may_own_something(lexicon: Lexicon) -> None:
+    text = "It is in Vexos tariff."
+    assert proposed(text, lexicon, Vexos=(0.99, "Vexo's", 0.99)) == ["Vexos = Vexo's"]
 
 
 def test_only_words_with_one_blank_between_them_are_joined() -> None:

@@ -15,6 +15,7 @@ from space.proofread.lexicon import Lexicon
 from space.proofread.names import names
 from space.proofread.policy import Thresholds, is_modest
 from space.proofread.protect import facts, protected_spans, refusal
+from space.proofread.units import Email
 from space.proofread.voice import objection
 
 EMAILS = sorted((Path(__file__).parents[2] / "emails").glob("*.txt"))
@@ -284,6 +285,24 @@ def test_names_of_an_email_protect_its_sentences() -> None:
     email = "Hi Marek,\n\nMarek's report is good. I told Priya at GitHub and Mr. O'Neil.\n"
     assert names(email, LEXICON) == ["Marek", "Priya", "GitHub", "O'Neil"]
     assert check("Marek will come.", "Market will come.", names(email, LEXICON))
+
+
+def test_words_of_greetings_and_closings_are_no_names_however_they_are_spelt() -> None:
+    assert (
+        names("Good Mornig,", LEXICON)
+        == names("Reguards,", LEXICON)
+        == names("Dear Colleages,", LEXICON)
+        == []
+    )
+    assert names("Morinho,", LEXICON) == ["Morinho"]
+
+
+def test_a_name_that_stands_elsewhere_too_owns_what_follows() -> None:
+    assert names("We sent Vexos tariff to Vexo.", LEXICON) == ["Vexo"]
+    assert names("We sent Vexos tariff to him.", LEXICON) == ["Vexos"]  # may be called so
+    assert names("The RTOs told their RTO.", LEXICON) == ["RTO"]
+    email = Email.read("We are under Vexos tariff.\n\nOnly Vexo may change it.", LEXICON)
+    assert email.names == {"Vexo"} and {span.text for span in email.spans} == {"Vexo"}
 
 
 def test_a_misspelt_negation_may_be_spelt_out_and_another_word_may_not_become_one() -> None:
