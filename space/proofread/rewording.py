@@ -45,7 +45,7 @@ def best(
     for gain, (_, wording) in zip(read, polite, strict=True):
         likeliest[opening(wording.text)] = max(gain, likeliest.get(opening(wording.text), gain))
     ranked = [
-        (_step(value), opening(wording.text) in used, -gain, wording)
+        (opening(wording.text) in used, _step(value), -gain, wording)
         for gain, (value, wording) in zip(read, polite, strict=True)
         if gain >= max(_UNREADABLE, likeliest[opening(wording.text)] - _WORSE)
     ]
