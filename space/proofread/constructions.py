@@ -53,7 +53,7 @@ _WITHOUT_WILL: dict[tuple[str, str], tuple[str, ...]] = {
     ("would", "have"): ("had",),
 }
 _SEASONS = frozenset("night spring summer autumn winter time".split())
-_SO_FAR = ("for a long time", "so far", "first time", "second time", "third time", "from two", "from three")
+_SO_FAR = ("for a long time", "so far", "first time", "second time", "third time")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _LONGEST = 8  # words that an auxiliary is moved over
 
@@ -184,7 +184,9 @@ def _degrees(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Iter
         if adjective.endswith(("er", "est")):
             yield i, i + 1, words[i + 1]
         stems = (adjective, adjective.removesuffix("e"), adjective[:-1] + "i", adjective + adjective[-1])
-        yield from ((i, i + 1, stem + ending) for stem in set(stems) if lexicon.count(stem + ending) > 0)
+        yield from (
+            (i, i + 1, stem + ending) for stem in dict.fromkeys(stems) if lexicon.count(stem + ending) > 0
+        )
 
 
 def _left_out(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Iterator[Change]:

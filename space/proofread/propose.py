@@ -112,10 +112,11 @@ def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Ite
         # The tagger can take out either word, but not join them: it means the same.
         score = max(_score(first, ""), _score(second, ""))
         yield _of_words(text, (first, second), after, score)
+    starts = {word.start for word in free}
     for i, last, after in constructions([word.text for word in words], lexicon):
         run = words[i : last + 1]
         together = all(word.end + 1 == following.start for word, following in pairwise(run))
-        if together and all(word in free for word in run):
+        if together and starts.issuperset(word.start for word in run):
             score = _score(run[0], after) if i == last else 0.0
             if score < _TOLD:
                 yield _of_words(text, run, after, score)
