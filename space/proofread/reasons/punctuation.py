@@ -48,7 +48,7 @@ def rule(place: Context) -> str | None:
     if come == "." and not place.right:
         if gone == "?":
             return "What is no question ends with a full stop."
-        return f"A sentence ends with a full stop: '{_end(place)}.'"
+        return f"A sentence ends with a full stop: '{_end(place)}.'."
     if come == "." and place.right and gone in ("", ",", ";"):
         alone = (
             "A comma alone does not join two sentences"
