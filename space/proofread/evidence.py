@@ -126,7 +126,7 @@ def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterato
             small = _opens_small(unit, before, email.draft, classifiers.lexicon)
             if small:
                 tagged = [_with_capital(tagged[0]), *tagged[1:]]
-            proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.judge)
+            proposals = propose(unit.text, tagged, classifiers.lexicon, classifiers.judge, passage.people)
             if _is_short(unit):  # only the word list knows enough to doubt a name or a heading
                 proposals = [
                     each

@@ -9,7 +9,7 @@ how words are spelt; the language model, which knows English, then judges betwee
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from space.proofread.constructions import constructions
 from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Guess, Lexicon, article
+from space.proofread.names import owner
 from space.proofread.words import WORD, word_set
 
 _TOLD = 0.01  # score of a fix that the tagger itself proposes, of those that the lists of grammar have too
@@ -52,14 +53,16 @@ class Candidate:
     features: dict[str, float]
 
 
-def propose(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, judge: Judge) -> list[Edit]:
+def propose(
+    text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, judge: Judge, names: Collection[str] = ()
+) -> list[Edit]:
     """The edits of one text by where they begin, each with its prior as score; those of one word exclude each other.
 
-    `tagged` are all words of the text as the tagger sees them.
+    `tagged` are all words of the text as the tagger sees them, `names` those of its email.
     """
     found = (
         word_edit(text, each.word.start, each.word.end, each.after, each.source, judge.prior(each.features))
-        for each in candidates(text, tagged, lexicon)
+        for each in candidates(text, tagged, lexicon, names)
     )
     return _likeliest(text, (edit for edit in found if edit.score >= LEAST or edit.source == "grammar"))
 
@@ -73,12 +76,14 @@ def chosen(edits: Iterable[Edit], least: float) -> list[Edit]:
     return sorted(found, key=lambda edit: edit.start)
 
 
-def candidates(text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[Candidate]:
+def candidates(
+    text: str, tagged: Sequence[TaggedWord], lexicon: Lexicon, names: Collection[str] = ()
+) -> Iterator[Candidate]:
     """What may stand in the place of each word of a text."""
-    unlisted = {word for word, _ in lexicon.unknown(text) if not lexicon.owner(word)}
+    unlisted = {word for word, _ in lexicon.unknown(text) if not owner(word, names, lexicon)}
     literal = [match.span() for match in _LITERAL.finditer(without_markup(text))]
     literal += [(span.start, span.end) for span in markup(text)]
-    words = list(_once(_with_articles(_with_owners(tagged, lexicon))))
+    words = list(_once(_with_articles(_with_owners(tagged, names, lexicon))))
     free = [
         word for word in words if not any(low <= word.start and word.end <= high for low, high in literal)
     ]
@@ -214,14 +219,14 @@ def _with_articles(tagged: Sequence[TaggedWord]) -> list[TaggedWord]:
     return words
 
 
-def _with_owners(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> list[TaggedWord]:
+def _with_owners(tagged: Sequence[TaggedWord], names: Collection[str], lexicon: Lexicon) -> list[TaggedWord]:
     """The words, each name that must own what follows and lacks its apostrophe ("Sarahs invoice") surely wrong."""
     words = list(tagged)
     for i, (word, following) in enumerate(pairwise(tagged)):
         thing = following.text
         if word.wrong < _UNOWNED or not (thing.isalpha() and thing.islower()) or thing.endswith("ed"):
             continue
-        name = lexicon.owner(word.text)
+        name = owner(word.text, names, lexicon)
         if name and thing not in _NOTHING_OWNED:
             words[i] = replace(word, wrong=1.0, after=f"{name}'s", score=1.0)
     return words

@@ -340,6 +340,13 @@ def test_names_that_own_something_get_their_apostrophes(proofreader: Proofreader
     assert not proofreader.proofread(right).changed
 
 
+def test_a_name_of_no_list_that_stands_elsewhere_too_gets_its_apostrophe(proofreader: Proofreader) -> None:
+    draft = "We got Kovandas report on Monday, and I told Kovanda that it is fine.\n"
+    assert proofreader.proofread(draft).text == draft.replace("Kovandas", "Kovanda's")
+    other = "We met the Kovandas on Monday, and I told Kovanda that it is fine.\n"
+    assert not proofreader.proofread(other).changed
+
+
 def test_no_two_sentences_open_alike(proofreader: Proofreader) -> None:
     draft = "Your order is late and we cannot accept that. Your invoice is wrong and we cannot pay it."
     text = proofreader.proofread(draft, "polish").text
