@@ -152,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
     adapter.add_argument("folder", type=Path, help="folder of the LoRA adapter")
     adapter.add_argument("out", type=Path, help="GGUF file to write")
     adapter.add_argument(
-        "--base", type=Path, required=True, help="folder of the Llama that it was trained on"
+        "--base", type=Path, required=True, help="folder of the Llama or BERT that it was trained on"
     )
     adapter.set_defaults(run=_adapter)
 

@@ -6,7 +6,11 @@
     cp runs/tagger/tags.json runs/tagger/head.npz space/models/tagger/
 
 On two cores two copies of a run that go on with other seeds, averaged by --average, come further than one. The last run goes
-on from the one before (--base) on real corrections: --real, --real_share 0.5, a quarter of the learning rate.
+on from the one before (--base) on real corrections: --real, --real_share 0.5, a quarter of the learning rate. With --lora_r it
+trains a small adapter over an encoder and a head that stay as they are:
+
+    python -m conversion adapter runs/tagger/adapter space/models/tagger/adapter.gguf --base runs/base/encoder
+
 Every word gets one of a few thousand edit tags (space/proofread/classifiers/tags.py), as in GECToR (Omelianchuk et al. 2020,
 arXiv:2005.12592); training/base/loop.py says how a run goes on.
 """
@@ -32,7 +36,7 @@ from space.proofread.classifiers.tags import KEEP, WRONG, tag_of
 from training.base import hardware, loop
 from training.base.tone_model import prune
 from training.data.align import fixes
-from training.data.pairs import Pair, PairMaker, learner_pairs, load_texts, real_pairs
+from training.data.pairs import Pair, PairMaker, calibration_texts, learner_pairs, load_texts, real_pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder or Hub id of a BERT encoder, or an earlier --out to go on from",
     )  # fmt: skip
     parser.add_argument("--vocab_size", type=int, default=2500, help="tags")
+    parser.add_argument(
+        "--lora_r", type=int, help="train an adapter of this rank over an earlier --out, which stays as it is"
+    )
     loop.add_arguments(parser, learning_rate=2e-4, batch_tokens=2048)
     parser.add_argument(
         "--average", type=Path, nargs="+", metavar="RUN",
@@ -86,7 +93,12 @@ def run(args: argparse.Namespace) -> None:
     loop.check(args)
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    general, email = _hold_out(load_texts(args.clean)), _hold_out(load_texts(args.email))
+    texts = load_texts(args.email)
+    kept = set(calibration_texts(texts))  # the judge is fitted on what the tagger has not seen
+    general, email = (
+        _hold_out(load_texts(args.clean)),
+        _hold_out([text for text in texts if text not in kept]),
+    )
     maker, unseen = (PairMaker(*texts, runs=True) for texts in zip(general, email, strict=True))
     real, held_back = real_pairs(args.real)
     if args.average:
@@ -96,7 +108,7 @@ def run(args: argparse.Namespace) -> None:
         state: dict[str, Any] = {"averaged": len(args.average)}
     else:
         tags = _tags(args.out / "tags.json", Path(args.base, "tags.json"), maker, args.vocab_size, args.seed)
-        model, tokenizer = build(args.base, len(tags))
+        model, tokenizer = build(args.base, len(tags), args.lora_r)
         learner = learner_pairs(args.learner) if args.learner else []
         state = _train(args, model, Pools(maker, [*real, *learner], args.real_share, tokenizer, tags, args))
     figures = measure(model, Pools(unseen, [], 0.0, tokenizer, tags, args).pool(0))
@@ -110,8 +122,10 @@ def _train(args: argparse.Namespace, model: Any, pools: Pools) -> dict[str, Any]
     import torch
 
     model.to(hardware.device())
-    learning = [p for p in model.encoder.parameters() if p.requires_grad]
-    groups = [{"params": learning, "share": 1.0}, {"params": model.head.parameters(), "share": 3.0}]
+    parts = ((model.encoder, 1.0), (model.head, 3.0))
+    groups = [
+        {"params": [p for p in part.parameters() if p.requires_grad], "share": share} for part, share in parts
+    ]
     optimizer = torch.optim.AdamW(groups, lr=args.learning_rate, weight_decay=0.01, fused=True)
     return loop.train(model, model.encoder, [optimizer], pools, tag_loss, args)
 
@@ -201,15 +215,18 @@ def measure(model: Any, batches: Sequence[loop.Batch]) -> dict[str, Any]:
     return max((figures(step / 20) for step in range(1, 20)), key=f1)
 
 
-def build(base: str, tags: int) -> tuple[Any, Any]:
+def build(base: str, tags: int, lora_r: int | None = None) -> tuple[Any, Any]:
     """The model, with the head of `base` if that is an earlier --out, and its tokenizer.
 
-    Called with what `collate` gives, it gives logits (words, tags) and labels (words,).
+    With `lora_r` an adapter of that rank on all matrices of the encoder is all that learns. Called with what `collate` gives, it gives logits (words, tags) and labels (words,).
     """
     import torch
+    from peft import LoraConfig, get_peft_model
     from transformers import AutoModel, AutoTokenizer
 
     earlier = Path(base, "head.npz")
+    if lora_r and not earlier.is_file():
+        raise UserError(f"--base {base} has no head.npz: --lora_r goes on from an earlier --out")
     folder = str(Path(base, "encoder")) if earlier.is_file() else base
     try:
         encoder = AutoModel.from_pretrained(
@@ -227,6 +244,10 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
     # Rare words keep their meaning, and a step costs less, without gradients of the embeddings.
     encoder.embeddings.requires_grad_(False)
     tokenizer = prune(encoder, tokenizer)
+    if lora_r:
+        encoder = get_peft_model(
+            encoder, LoraConfig(r=lora_r, lora_alpha=2 * lora_r, target_modules="all-linear")
+        )
 
     class Tagger(torch.nn.Module):
         def __init__(self) -> None:
@@ -251,6 +272,8 @@ def build(base: str, tags: int) -> tuple[Any, Any]:
     model = Tagger()
     if earlier.is_file():
         _load_head(model, earlier)
+    if lora_r:
+        model.head.requires_grad_(False)
     return model, tokenizer
 
 
@@ -269,9 +292,14 @@ def _load_head(model: Any, path: Path) -> None:
 
 
 def export(model: Any, tokenizer: Any, out: Path, tags: Sequence[str]) -> None:
-    """Writes encoder/ for conversion, and for space.proofread.classifiers.tagger head.npz (float16) and tags.json."""
+    """Writes encoder/ for conversion, and for space.proofread.classifiers.tagger head.npz (float16) and tags.json; of an adapter only
+    adapter/."""
     import numpy as np
+    from peft import PeftModel
 
+    if isinstance(model.encoder, PeftModel):
+        model.encoder.save_pretrained(out / "adapter")
+        return
     model.encoder.save_pretrained(out / "encoder")
     tokenizer.save_pretrained(out / "encoder")
     first, _, last = model.head

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from space.errors import UserError
+from space.proofread.adapter import lay
 from space.proofread.gguf_header import read_header
 
 CONTEXT = 512  # tokens of a window at most: the encoder's positions
@@ -142,7 +143,8 @@ def windows(text: str, encoded: Encoded, limit: int) -> list[tuple[int, int]]:
 class Encoder:
     """llama.cpp's BERT: token ids in, one hidden state per token out; a lock lets in one caller at a time."""
 
-    def __init__(self, path: Path, n_threads: int):
+    def __init__(self, path: Path, n_threads: int, adapter: Path | None = None):
+        """`adapter` is a GGUF that is laid over the encoder. UserError if a file is missing, damaged, or does not fit the other."""
         import llama_cpp
 
         if not path.is_file():
@@ -161,6 +163,9 @@ class Encoder:
             raise UserError(
                 f"the encoder {path} cannot be read: replace it, the file may be cut short"
             ) from error
+        if adapter:
+            read_header(adapter)
+            lay(self._llama.model, self._llama.ctx, adapter)
         self.width = self._llama.n_embd()
         self._lock = threading.Lock()
         self._seen: dict[tuple[int, ...], np.ndarray] = {}  # states of the windows read last, in that order

@@ -1,7 +1,7 @@
 """Which words of a text look wrong, and what should stand in their place: an encoder that gives every word a tag.
 
-The encoder is a fine-tuned all-MiniLM-L6-v2 in GGUF, run by llama.cpp; the head is a small network in `head.npz` over
-the tags of `tags.json` (space/proofread/classifiers/tags.py says what they mean). `python -m training tagger` makes all three.
+The encoder is a fine-tuned all-MiniLM-L6-v2 in GGUF, run by llama.cpp with the LoRA adapter beside it, if there is one; the head is
+a small network in `head.npz` over the tags of `tags.json` (space/proofread/classifiers/tags.py says what they mean). `python -m training tagger` makes them all.
 
     tagger = Tagger.load()
     [d for d in tagger.tag(["He go home."])[0] if d.wrong > 0.5]      # go, 0.99, "goes"
@@ -44,7 +44,8 @@ class Tagger:
     def load(
         cls, path: Path = MODELS / "tagger", n_threads: int | None = None, lexicon: Lexicon | None = None
     ) -> Tagger:
-        """Reads encoder.gguf, head.npz and tags.json of a folder. UserError when one is missing or cut short.
+        """Reads encoder.gguf, head.npz, tags.json and adapter.gguf of a folder, which may lack the last. UserError when one is missing or
+        cut short.
 
         `lexicon`, the shipped one by default, tells names from words.
         """
@@ -61,7 +62,10 @@ class Tagger:
             raise UserError(
                 f"{path}: tags.json or head.npz cannot be read: restore them, a file may be cut short"
             ) from error
-        encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
+        adapter = path / "adapter.gguf"
+        encoder = Encoder(
+            path / "encoder.gguf", n_threads or os.cpu_count() or 1, adapter if adapter.is_file() else None
+        )
         n_hidden = head[1].size
         n_tags = len(tags) if isinstance(tags, list) and {KEEP, WRONG} <= {*map(str, tags)} else 0
         shapes = [(n_hidden, encoder.width + FEATURES), (n_hidden,), (n_tags, n_hidden), (n_tags,)]

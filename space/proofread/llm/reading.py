@@ -7,7 +7,6 @@ before its eyes. An adapter that `python -m training reader` made sharpens that,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import c_float
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from space.errors import UserError
+from space.proofread.adapter import lay
 
 MAX_VERSIONS = 15  # of a text that are read at once; the text itself is one more sequence
 _N_CTX = 512  # tokens of all versions
@@ -49,19 +49,13 @@ class Reader:
         if not self._context:
             raise UserError("there is not enough memory for the language model; close other programs")
         if adapter:
-            self._lay(model, adapter)
+            try:
+                lay(model, self._context, adapter)
+            except UserError:
+                llama_cpp.llama_free(self._context)
+                raise
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         self._batch = llama_cpp.llama_batch_init(_N_CTX, 0, MAX_VERSIONS + 1)
-
-    def _lay(self, model: Any, adapter: Path) -> None:
-        loaded = self._api.llama_adapter_lora_init(model, str(adapter).encode())  # freed with the model
-        if not loaded:
-            self._api.llama_free(self._context)
-            raise UserError(
-                f"{adapter}: no adapter of this model, or not complete; restore it, or delete it."
-            )
-        adapters = (self._api.llama_adapter_lora_p_ctypes * 1)(loaded)
-        self._api.llama_set_adapters_lora(self._context, adapters, 1, (c_float * 1)(1.0))
 
     def close(self) -> None:
         self._api.llama_batch_free(self._batch)

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from conversion.__main__ import main as convert
+from space.errors import UserError
 from space.proofread.classifiers.encoder import FEATURES
 from space.proofread.classifiers.tagger import Tagger as ShippedTagger
 from space.proofread.classifiers.tags import KEEP, WRONG, fix_of
@@ -195,10 +196,10 @@ def arrays(rows: list[tagger.Row]) -> list[torch.Tensor]:
     return [torch.from_numpy(array) for array in tagger.collate(rows, pad_token_id=0)]
 
 
-def torch_tagger(folder: Path, bert: Path):
+def torch_tagger(folder: Path, base: Path, lora_r: int | None = None):
     """The model of a finished run, and TEXTS as rows for it."""
     tags = json.loads((folder / "tags.json").read_text())["tags"]
-    model, tokenizer = tagger.build(str(bert), len(tags))
+    model, tokenizer = tagger.build(str(base), len(tags), lora_r)
     model.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=False)["model"])
     number = {tag: i for i, tag in enumerate(tags)}
     ids = tokenizer.cls_token_id, tokenizer.sep_token_id
@@ -211,15 +212,20 @@ def torch_tagger(folder: Path, bert: Path):
     return model.eval(), rows
 
 
-def test_llama_cpp_doubts_what_torch_does(trained: Path, bert: Path, tmp_path: Path) -> None:
-    assert convert(["gguf", str(trained / "encoder"), str(tmp_path / "encoder.gguf")]) == 0
+def served(trained: Path, out: Path) -> Path:
+    """The files of a finished run as they are served, at full precision."""
+    out.mkdir()
+    assert convert(["gguf", str(trained / "encoder"), str(out / "encoder.gguf"), "--type=F32"]) == 0
     for name in ("tags.json", "head.npz"):
-        shutil.copy(trained / name, tmp_path)
-    shipped = ShippedTagger.load(tmp_path, n_threads=1)
-    tags = json.loads((trained / "tags.json").read_text())["tags"]
-    model, rows = torch_tagger(trained, bert)
+        shutil.copy(trained / name, out)
+    return out
+
+
+def doubts_as_torch(folder: Path, model: torch.nn.Module, rows: list[tagger.Row]) -> bool:
+    """Whether llama.cpp gives what torch does, and to some word a fix."""
+    tags = json.loads((folder / "tags.json").read_text())["tags"]
     seen = []
-    for row, words in zip(rows, shipped.tag(TEXTS), strict=True):
+    for row, words in zip(rows, ShippedTagger.load(folder, n_threads=1).tag(TEXTS), strict=True):
         with torch.inference_mode():
             chances = model(*arrays([row]))[0].softmax(1).numpy()
         wrong = 1 - chances[:, tags.index(KEEP)]
@@ -231,7 +237,51 @@ def test_llama_cpp_doubts_what_torch_does(trained: Path, bert: Path, tmp_path: P
             if first > second + 0.02:
                 assert word.after == fix_of(word.text, tags[chance.argmax()])
                 seen.append(word)
-    assert seen
+    return bool(seen)
+
+
+def test_llama_cpp_doubts_what_torch_does(trained: Path, bert: Path, tmp_path: Path) -> None:
+    assert doubts_as_torch(served(trained, tmp_path / "served"), *torch_tagger(trained, bert))
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+def test_an_adapter_learns_over_weights_that_stay(
+    trained: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock(monkeypatch)
+    out = tmp_path / "adapter"
+    assert main([*arguments(trained, corpus, out, 40), "--lora_r=4"]) == 0
+    assert not (out / "encoder").exists() and not (out / "head.npz").exists()
+    before, after = (
+        torch.load(folder / "checkpoint.pt", weights_only=True)["model"] for folder in (trained, out)
+    )
+    for name, tensor in before.items():
+        as_base = name.replace("encoder.", "encoder.base_model.model.", 1)
+        kept = next(after[each] for each in (name, as_base, _with_adapter(as_base)) if each in after)
+        assert torch.allclose(tensor, kept, atol=2e-3), name  # the head went through float16
+
+    folder, laid = served(trained, tmp_path / "served"), tmp_path / "served" / "adapter.gguf"
+    plain = ShippedTagger.load(folder, n_threads=1).tag(TEXTS)
+    assert convert(["adapter", str(out / "adapter"), str(laid), f"--base={trained / 'encoder'}"]) == 0
+    assert doubts_as_torch(folder, *torch_tagger(out, trained, 4))
+    assert ShippedTagger.load(folder, n_threads=1).tag(TEXTS) != plain
+
+    laid.write_bytes(laid.read_bytes()[:2000])
+    with pytest.raises(UserError, match=r"adapter\.gguf"):
+        ShippedTagger.load(folder)
+
+
+def _with_adapter(name: str) -> str:
+    """What a matrix is called once an adapter stands beside it."""
+    module, _, parameter = name.rpartition(".")
+    return f"{module}.base_layer.{parameter}"
+
+
+def test_an_adapter_needs_an_earlier_run(
+    bert: Path, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(bert, corpus, tmp_path / "out", 1), "--lora_r=4"]) == 2
+    assert "--lora_r goes on from an earlier --out" in capsys.readouterr().err
 
 
 def test_a_missing_base_is_one_line(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
