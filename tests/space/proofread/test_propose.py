@@ -88,6 +88,23 @@ def test_words_of_closed_classes_are_proposed_though_nobody_doubts_them(
 
 @pytest.mark.parametrize(
     ("text", "said"),
+    [
+        ("It freezed.", ["freezed = froze"]),
+        ("He has stealed it.", ["stealed = stolen"]),
+        ("It was never writed down.", ["writed = written"]),
+        ("She didn't catched it.", ["catched = catch"]),
+        ("He lied in his bed.", []),
+    ],
+)
+def test_the_regular_past_of_a_verb_that_has_none_is_surely_wrong(
+    lexicon: Lexicon, text: str, said: list[str]
+) -> None:
+    edits = [edit for edit in propose(text, tagged(text), lexicon, JUDGE) if edit.score > 0.9]
+    assert [f"{edit.before} = {edit.after}" for edit in edits] == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
     [("Look at these.", []), ("Send these to him.", []), ("Read these report.", ["these = this"])],
 )
 def test_these_may_stand_alone(lexicon: Lexicon, text: str, said: list[str]) -> None:
