@@ -61,6 +61,8 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
         if not i and word[1:].islower() and word[0].isupper():
             others = (*_GROUPS.get(word.lower(), ()), *taken_for(word.lower()))
             yield from ((i, other.capitalize()) for other in others)
+        if before == "dear":  # "Dear Costumer"
+            yield from ((i, other.capitalize()) for other in taken_for(word.lower()))
         if not word.islower():
             continue
         doubted = tagged[i].wrong >= _DOUBTED or _follows_auxiliary(words, i)
@@ -70,7 +72,9 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
             yield from ((i, other) for other in sorted(_derived(word, lexicon)))
             if word.endswith("s") and i + 1 < len(words) and words[i + 1].isalpha():
                 yield i, f"{word[:-1]}'s"
-        if word in REGULARISED and lexicon.count(word) < _COMMON:  # "payed", "costed": words that are seldom meant
+        if (
+            word in REGULARISED and lexicon.count(word) < _COMMON
+        ):  # "payed", "costed": words that are seldom meant
             yield from ((i, form) for form in REGULARISED[word][1:])
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other

@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from space.proofread.kinds import taken_for
 from space.proofread.lexicon import Lexicon
 from space.proofread.sentences import sentences
 from space.proofread.words import likeness, read_list, word_set
@@ -134,6 +135,8 @@ def _is_name(text: Words, at: int) -> bool:
         return False
     if not lexicon.lists(word.key) and _is_misspelt_courtesy(word.key):
         return False  # "Good Mornig,"
+    if not _COURTESIES.isdisjoint(taken_for(word.key)):
+        return False  # "Dear Costumer,"
     listed = lexicon.is_capitalised(word.key)
     if not word.first:
         # "We had a Meating in Septembre": a slip of a day, month or country is no name.

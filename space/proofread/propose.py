@@ -87,6 +87,7 @@ def candidates(
     free = [
         word for word in words if not any(low <= word.start and word.end <= high for low, high in literal)
     ]
+    wrong = sum(word.wrong for word in words)
     closed: dict[int, list[str]] = {}
     for i, after in alternatives(free, lexicon):
         closed.setdefault(i, []).append(after)
@@ -110,13 +111,15 @@ def candidates(
             added = after.removesuffix(f" {word.text}")
             if added != after and _says(behind, added, behind in unlisted):
                 continue  # "letme know": "let me" puts it right, and "me know" would say it twice
-            features = prior_features(word, after, score, source, guesses=guesses, is_listed=listed)
+            features = prior_features(
+                word, after, score, source, guesses=guesses, is_listed=listed, elsewhere=wrong - word.wrong
+            )
             yield Candidate(word, after, source, features)
     for i, after in joined(free, lexicon):
         first, second = free[i : i + 2]
         # The tagger can take out either word, but not join them: it means the same.
         score = max(_score(first, ""), _score(second, ""))
-        yield _of_words(text, (first, second), after, score)
+        yield _of_words(text, (first, second), after, score, wrong)
     starts = {word.start for word in free}
     for i, last, after in constructions([word.text for word in words], lexicon):
         run = words[i : last + 1]
@@ -124,7 +127,7 @@ def candidates(
         if together and starts.issuperset(word.start for word in run):
             score = _score(run[0], after) if i == last else 0.0
             if score < _TOLD:
-                yield _of_words(text, run, after, score)
+                yield _of_words(text, run, after, score, wrong)
 
 
 def _says(behind: str, added: str, is_unlisted: bool) -> bool:
@@ -132,16 +135,13 @@ def _says(behind: str, added: str, is_unlisted: bool) -> bool:
     return behind.lower() == added.lower() or is_unlisted and behind.lower().endswith(added.lower())
 
 
-def _of_words(text: str, run: Sequence[TaggedWord], after: str, score: float) -> Candidate:
-    """What rules put in the place of words that follow one another."""
-    start, end, wrong = run[0].start, run[-1].end, max(word.wrong for word in run)
-    whole = TaggedWord(start, end, text[start:end], wrong)
-    return Candidate(
-        whole,
-        after,
-        "grammar",
-        prior_features(whole, after, score, "grammar", guesses={}, is_listed=True),
-    )
+def _of_words(text: str, run: Sequence[TaggedWord], after: str, score: float, wrong: float) -> Candidate:
+    """What rules put in the place of words that follow one another, of a text in which so many words look wrong."""
+    start, end = run[0].start, run[-1].end
+    whole = TaggedWord(start, end, text[start:end], max(word.wrong for word in run))
+    elsewhere = wrong - sum(word.wrong for word in run)
+    features = prior_features(whole, after, score, "grammar", guesses={}, is_listed=True, elsewhere=elsewhere)
+    return Candidate(whole, after, "grammar", features)
 
 
 def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, Guess]:
@@ -158,8 +158,11 @@ def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
     """The prior of an edit that nobody here proposed: what it changes may be in doubt."""
     touched = [word for word in words if word.start <= edit.end and edit.start <= word.end]
     wrong = max((word.wrong for word in touched), default=0.0)
+    elsewhere = sum(word.wrong for word in words if word not in touched)
     word = TaggedWord(edit.start, edit.end, edit.before, wrong)
-    return judge.prior(prior_features(word, edit.after, 0.0, "llm", guesses={}, is_listed=True))
+    return judge.prior(
+        prior_features(word, edit.after, 0.0, "llm", guesses={}, is_listed=True, elsewhere=elsewhere)
+    )
 
 
 def word_edit(
