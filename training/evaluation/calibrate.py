@@ -39,9 +39,9 @@ from training.evaluation.adjudicated import RIGHT, UNSURE, ask, digest, verdicts
 from training.runs import atomic_write
 from training.runs.tables import in_columns
 
-# From which probability an edit is made, and offered: on training mail whose changes were judged by hand. Of those changes the number
-# of a noun was wrong most often. What the language model writes by itself is as often wrong as right, so it is offered.
-_APPLY: dict[str, float] = {"default": 0.7, "agreement": 0.85, "llm": 0.995}
+# From which probability an edit is made, and offered: on training mail whose changes were judged by hand. What the language
+# model writes by itself is as often wrong as right, so it is offered.
+_APPLY: dict[str, float] = {"default": 0.7, "llm": 0.995}
 _SUGGEST: dict[str, float] = {"default": 0.3}
 _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations
