@@ -28,7 +28,7 @@ def test_the_shipped_judge_trusts_who_is_surer_and_a_model_that_agrees() -> None
     judge = Judge.load()
     word = TaggedWord(0, 2, "go", 0.9)
     priors = [
-        judge.prior(prior_features(word, "goes", score, "tagger", guesses={}, is_listed=True, elsewhere=0.0))
+        judge.prior(prior_features(word, "goes", score, "tagger", guesses={}, is_listed=True, elsewhere=1.0))
         for score in (0.1, 0.5, 0.85)
     ]
     assert priors == sorted(priors) and priors[0] < 0.5 < priors[-1]
