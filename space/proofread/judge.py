@@ -1,7 +1,7 @@
 """One calibrated probability for an edit: what classifiers know of it, what the language model thinks, how the text reads.
 
     judge = Judge.load()
-    before = judge.prior(prior_features(word, "goes", 0.8, "tagger", guesses={}, is_listed=True, elsewhere=0.0))
+    before = judge.prior(prior_features(word, "goes", 0.8, "tagger", guesses={}, is_listed=True, elsewhere=0.03))
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
     last = judge.reread({replace(edit, score=after): 2.5})  # if `contested` says so
 
@@ -28,7 +28,6 @@ from space.proofread.words import likeness
 PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
-_FEW = 0.05  # words that look wrong in a text without a mistake
 _OPEN = (0.1, 0.85)  # reading more changes little (training/LOG.md, 2026-11-29)
 
 Features = Mapping[str, float]
@@ -118,7 +117,7 @@ def prior_features(
     """What is known of a fix of one word.
 
     `score` is the tagger's of this fix, 0 if the word list alone has it; `guesses` are what the list takes a word for that it lacks
-    (not `is_listed`); `elsewhere` is how many other words of the text are wrong, as the tagger expects: who errs often has
+    (not `is_listed`); `elsewhere` is the share of the other words that is probably wrong, more than 0: who errs often has
     probably erred here too.
     """
     wrong, score, guess = _within(word.wrong), _within(score), guesses.get(after)
@@ -126,7 +125,7 @@ def prior_features(
         "bias": 1.0,
         "fix": logit(score),
         "wrong": logit(wrong),
-        "elsewhere": math.log(_FEW + max(0.0, elsewhere)),
+        "elsewhere": math.log(elsewhere),
         "share": max(-6.0, math.log(min(1.0, score / wrong))),
         "listed": float(is_listed),
         "letters": 0.0 if is_listed else min(10.0, len(word.text)) / 10,  # a short word is like many others

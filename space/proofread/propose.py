@@ -27,6 +27,10 @@ _TOLD = 0.01  # score of a fix that the tagger itself proposes, of those that th
 LEAST = 0.004  # prior of an edit that is proposed
 _PER_WORD = 20  # edits
 _DOUBTED = 0.7  # a word in doubt, for the rules below
+_USUAL_RATE, _USUAL_WORDS = (
+    0.03,
+    10,
+)  # wrong words of all, and how many words count as much as knowing nothing
 _OF_SEVERAL = {"these": "this", "those": "that"}
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
@@ -112,14 +116,20 @@ def candidates(
             if added != after and _says(behind, added, behind in unlisted):
                 continue  # "letme know": "let me" puts it right, and "me know" would say it twice
             features = prior_features(
-                word, after, score, source, guesses=guesses, is_listed=listed, elsewhere=wrong - word.wrong
+                word,
+                after,
+                score,
+                source,
+                guesses=guesses,
+                is_listed=listed,
+                elsewhere=_rate(wrong - word.wrong, len(words)),
             )
             yield Candidate(word, after, source, features)
     for i, after in joined(free, lexicon):
         first, second = free[i : i + 2]
         # The tagger can take out either word, but not join them: it means the same.
         score = max(_score(first, ""), _score(second, ""))
-        yield _of_words(text, (first, second), after, score, wrong)
+        yield _of_words(text, (first, second), after, score, words)
     starts = {word.start for word in free}
     for i, last, after in constructions([word.text for word in words], lexicon):
         run = words[i : last + 1]
@@ -127,7 +137,7 @@ def candidates(
         if together and starts.issuperset(word.start for word in run):
             score = _score(run[0], after) if i == last else 0.0
             if score < _TOLD:
-                yield _of_words(text, run, after, score, wrong)
+                yield _of_words(text, run, after, score, words)
 
 
 def _says(behind: str, added: str, is_unlisted: bool) -> bool:
@@ -135,13 +145,21 @@ def _says(behind: str, added: str, is_unlisted: bool) -> bool:
     return behind.lower() == added.lower() or is_unlisted and behind.lower().endswith(added.lower())
 
 
-def _of_words(text: str, run: Sequence[TaggedWord], after: str, score: float, wrong: float) -> Candidate:
-    """What rules put in the place of words that follow one another, of a text in which so many words look wrong."""
+def _of_words(
+    text: str, run: Sequence[TaggedWord], after: str, score: float, words: Sequence[TaggedWord]
+) -> Candidate:
+    """What rules put in the place of words that follow one another, of all `words` of a text."""
     start, end = run[0].start, run[-1].end
     whole = TaggedWord(start, end, text[start:end], max(word.wrong for word in run))
-    elsewhere = wrong - sum(word.wrong for word in run)
+    wrong = sum(word.wrong for word in words) - sum(word.wrong for word in run)
+    elsewhere = _rate(wrong, len(words))
     features = prior_features(whole, after, score, "grammar", guesses={}, is_listed=True, elsewhere=elsewhere)
     return Candidate(whole, after, "grammar", features)
+
+
+def _rate(wrong: float, words: int) -> float:
+    """The share of a writer's words that is wrong, when so many of these are expected to be: of a few words it is the usual one."""
+    return (_USUAL_RATE * _USUAL_WORDS + max(0.0, wrong)) / (_USUAL_WORDS + words)
 
 
 def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, Guess]:
@@ -158,7 +176,7 @@ def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:
     """The prior of an edit that nobody here proposed: what it changes may be in doubt."""
     touched = [word for word in words if word.start <= edit.end and edit.start <= word.end]
     wrong = max((word.wrong for word in touched), default=0.0)
-    elsewhere = sum(word.wrong for word in words if word not in touched)
+    elsewhere = _rate(sum(word.wrong for word in words if word not in touched), len(words))
     word = TaggedWord(edit.start, edit.end, edit.before, wrong)
     return judge.prior(
         prior_features(word, edit.after, 0.0, "llm", guesses={}, is_listed=True, elsewhere=elsewhere)

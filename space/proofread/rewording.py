@@ -19,7 +19,7 @@ from space.proofread.words import WORD
 
 _OFFERED = 3  # wordings of a sentence, the one that is made among them
 _READ = 4  # that the language model reads: each is a sentence, and takes a tenth of a second
-_UNREADABLE = -20.0  # nats that a wording may cost: an unusual opening alone costs up to 15
+_UNREADABLE = -26.0  # nats that a wording may cost: an unusual opening alone costs up to 22
 _WORSE = 6.0  # nats less than another with the same opening: the wrong one of two constructions
 _OPENING = 3  # words
 _STEPS = (0.6, 0.2, -0.2)  # politeness that differs by less than such a step is the same

@@ -28,7 +28,7 @@ def test_the_shipped_judge_trusts_who_is_surer_and_a_model_that_agrees() -> None
     judge = Judge.load()
     word = TaggedWord(0, 2, "go", 0.9)
     priors = [
-        judge.prior(prior_features(word, "goes", score, "tagger", guesses={}, is_listed=True, elsewhere=1.0))
+        judge.prior(prior_features(word, "goes", score, "tagger", guesses={}, is_listed=True, elsewhere=0.1))
         for score in (0.1, 0.5, 0.85)
     ]
     assert priors == sorted(priors) and priors[0] < 0.5 < priors[-1]
@@ -41,14 +41,14 @@ def test_who_errs_elsewhere_has_probably_erred_here() -> None:
     judge, word = Judge.load(), TaggedWord(0, 2, "go", 0.6)
     few, many = (
         judge.prior(prior_features(word, "goes", 0.4, "tagger", guesses={}, is_listed=True, elsewhere=wrong))
-        for wrong in (0.0, 3.0)
+        for wrong in (0.01, 0.2)
     )
     assert few < many
 
 
 def test_features_are_finite_whatever_the_models_say() -> None:
     word = TaggedWord(0, 2, "go", 0.0)
-    prior = prior_features(word, "", 1.0, "tagger", guesses={}, is_listed=True, elsewhere=0.0)
+    prior = prior_features(word, "", 1.0, "tagger", guesses={}, is_listed=True, elsewhere=0.03)
     posterior = posterior_features(Edit(0, 2, "go", "", score=1.0), Odds(1e9, -1e9))
     assert all(abs(value) < 20 for value in [*prior.values(), *posterior.values()])
     assert logit(0.5) == 0.0 and logit(0.0) == pytest.approx(-logit(1.0))
