@@ -72,9 +72,7 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
             yield from ((i, other) for other in sorted(_derived(word, lexicon)))
             if word.endswith("s") and i + 1 < len(words) and words[i + 1].isalpha():
                 yield i, f"{word[:-1]}'s"
-        if (
-            word in REGULARISED and lexicon.count(word) < _COMMON
-        ):  # "payed", "costed": words that are seldom meant
+        if word in REGULARISED and lexicon.count(word) < _COMMON:  # "payed" is seldom meant
             yield from ((i, form) for form in REGULARISED[word][1:])
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other

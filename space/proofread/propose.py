@@ -27,10 +27,8 @@ _TOLD = 0.01  # score of a fix that the tagger itself proposes, of those that th
 LEAST = 0.004  # prior of an edit that is proposed
 _PER_WORD = 20  # edits
 _DOUBTED = 0.7  # a word in doubt, for the rules below
-_USUAL_RATE, _USUAL_WORDS = (
-    0.03,
-    10,
-)  # wrong words of all, and how many words count as much as knowing nothing
+_USUAL_RATE = 0.03  # of words that are wrong
+_USUAL_WORDS = 10  # of an unknown writer, that count as much as those of the text
 _OF_SEVERAL = {"these": "this", "those": "that"}
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
