@@ -63,7 +63,7 @@ def test_the_command_writes_what_the_app_reads(tmp_path: Path, capsys: pytest.Ca
     assert thresholds.guide_gain == Thresholds.load().guide_gain
     assert json.loads((out / "reliability.json").read_text())["edits"] == printed["edits"]
     assert main(["calibrate", *data, "--apply=0.1"]) == 2
-    assert "--apply 0.1, --suggest 0.3: give probabilities" in capsys.readouterr().err
+    assert "--apply 0.1, --suggest 0.2: give probabilities" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["calibrate", *data, "--apply", "articel=0.5"])
     assert "articel=0.5: give a probability, or kind=probability" in capsys.readouterr().err
