@@ -88,7 +88,7 @@ train: $(if $(DATA),$(TOOLS))  ## make the models again from the corpora in a fo
 		--email "$(DATA)/email.jsonl.zst" runs/emails.jsonl \
 		--exclude "$(DATA)/jfleg_dev.jsonl" "$(DATA)/emails_dev.jsonl" "$(DATA)/cweb_dev.jsonl" \
 		training/evaluation/lists/*.jsonl
-	cp runs/corpus/lexicon.txt runs/corpus/dialects.tsv space/models/
+	cp runs/corpus/lexicon.txt.gz runs/corpus/dialects.tsv space/models/
 	@echo "The tone classifier: about 25 minutes."
 	$(PY) -m training tone --out runs/tone --base $(ENCODER) \
 		--politeness "$(DATA)/politeness.jsonl" --sentiment "$(DATA)/sentiment.jsonl"

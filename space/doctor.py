@@ -36,7 +36,7 @@ VARIABLES = (
 SECRETS = ("HF_TOKEN", "ENGINE_API_KEY")
 # What the repository carries and the app cannot do without, in the folder of models.
 SHIPPED = (
-    "lexicon.txt", "dialects.tsv", "judge.json", "thresholds.json", "tone/encoder.gguf", "tone/heads.json",
+    "lexicon.txt.gz", "dialects.tsv", "judge.json", "thresholds.json", "tone/encoder.gguf", "tone/heads.json",
     "tagger/encoder.gguf", "tagger/adapter.gguf", "tagger/head.npz", "tagger/tags.json",
 )  # fmt: skip
 LITTLE_SPACE = 100_000_000  # bytes

@@ -103,12 +103,12 @@ SENTENCES = (
 
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with clean.jsonl, email.jsonl, plain.jsonl (a few sentences) and the shipped lexicon.txt."""
+    """A folder with clean.jsonl, email.jsonl, plain.jsonl (a few sentences) and the shipped lexicon.txt.gz."""
     folder = tmp_path_factory.mktemp("corpus")
     rows = "".join(json.dumps({"text": text}) + "\n" for text in SENTENCES)
     for name in ("clean", "email", "plain"):
         (folder / f"{name}.jsonl").write_text(rows)
-    shutil.copy(Path(__file__).parents[1] / "space" / "models" / "lexicon.txt", folder)
+    shutil.copy(Path(__file__).parents[1] / "space" / "models" / "lexicon.txt.gz", folder)
     return folder
 
 

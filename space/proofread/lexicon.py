@@ -6,6 +6,7 @@ written with a capital wherever they stand (Monday, London) are listed that way 
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from rapidfuzz.distance import OSA
 from space.proofread.misspelling import split_weight, weight
 from space.proofread.words import WORD, read_list, word_set
 
-PATH = Path(__file__).parents[1] / "models" / "lexicon.txt"
+PATH = Path(__file__).parents[1] / "models" / "lexicon.txt.gz"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
 _LENGTHS = range(2, 25)  # of a misspelling that others are looked for
@@ -304,7 +305,7 @@ def _is_name(word: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> Lexicon:
-    with path.open(encoding="utf-8") as lines:
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
         pairs = (line.rstrip("\n").split("\t") for line in lines)
         return Lexicon({word: int(count) for word, count in pairs})
 
@@ -335,4 +336,4 @@ def save(counts: dict[str, int], path: Path) -> None:
     lines = (
         f"{word}\t{count}\n" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     )
-    path.write_text("".join(lines), encoding="utf-8")
+    path.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))  # the same list is the same file

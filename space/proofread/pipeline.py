@@ -674,7 +674,7 @@ def load_proofreader(settings: Settings, model: str | None = None) -> Proofreade
     """The proofreader that the settings describe. Raises UserError with what to do."""
     folder = settings.models_dir
     require_models(folder)
-    lexicon = folder / "lexicon.txt"
+    lexicon = folder / "lexicon.txt.gz"
     if not lexicon.is_file():
         raise UserError(
             f"{lexicon}: the word list is missing; restore it with git checkout, or run python -m training corpus."
@@ -685,7 +685,7 @@ def load_proofreader(settings: Settings, model: str | None = None) -> Proofreade
 
 def load_classifiers(folder: Path = MODELS, n_threads: int | None = None) -> Classifiers:
     """The classifiers, the word list and the thresholds in a folder of models. UserError when one is missing."""
-    lexicon = Lexicon.load(folder / "lexicon.txt")
+    lexicon = Lexicon.load(folder / "lexicon.txt.gz")
     return Classifiers(
         ToneClassifier.load(folder / "tone", n_threads, lexicon=lexicon),
         Tagger.load(folder / "tagger", n_threads, lexicon),

@@ -514,7 +514,7 @@ def test_files_are_limited_and_only_what_was_sent_can_be_read(http: httpx.Client
     assert (small.status_code, large.status_code) == (200, 413)
     kept = served.feedback / "kept.jsonl"
     kept.write_text("{}")
-    for path in (kept, ROOT / "README.md", ROOT / "space" / "models" / "lexicon.txt"):
+    for path in (kept, ROOT / "README.md", ROOT / "space" / "models" / "lexicon.txt.gz"):
         assert http.get(f"/gradio_api/file={path}").status_code == 403
     kept.unlink()
 

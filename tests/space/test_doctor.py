@@ -57,7 +57,7 @@ def models(tmp_path: Path, gguf_file: Path, monkeypatch: pytest.MonkeyPatch) -> 
     for name in ("tone/heads.json", "tagger/tags.json"):
         (folder / name).write_text("{}")
     np.savez(folder / "tagger" / "head.npz", out=np.zeros(3))
-    (folder / "lexicon.txt").write_text("the\t1\n")
+    (folder / "lexicon.txt.gz").write_text("the\t1\n")
     for name in ("dialects.tsv", "judge.json", "thresholds.json"):
         shutil.copy(ROOT / "space" / "models" / name, folder)
     monkeypatch.setenv("MODELS_DIR", str(folder))
@@ -154,7 +154,7 @@ def test_a_truncated_model(models: Path, name: str, missing_bytes: int) -> None:
         ("tagger/tags.json", b'{"tags": ["', "is cut short"),
         ("tagger/head.npz", b"", "is empty"),
         ("tagger/head.npz", b"PK\x03\x04 and no end", "is cut short"),
-        ("lexicon.txt", b"", "is empty"),
+        ("lexicon.txt.gz", b"", "is empty"),
     ],
 )
 def test_a_file_that_is_no_model(models: Path, name: str, content: bytes, flaw: str) -> None:
@@ -164,10 +164,10 @@ def test_a_file_that_is_no_model(models: Path, name: str, content: bytes, flaw: 
 
 
 def test_a_model_that_cannot_be_read(models: Path) -> None:
-    (models / "lexicon.txt").unlink()
-    (models / "lexicon.txt").mkdir()
+    (models / "lexicon.txt.gz").unlink()
+    (models / "lexicon.txt.gz").mkdir()
     (found,) = flaws(models)
-    assert found.startswith(f"{models / 'lexicon.txt'} cannot be read (Is a directory): ")
+    assert found.startswith(f"{models / 'lexicon.txt.gz'} cannot be read (Is a directory): ")
 
 
 def test_a_readonly_feedback_folder(

@@ -4,7 +4,7 @@
 
 Input rows are `{"text", "source"}` (JSON lines, optionally .zst). Output: DIR/clean.jsonl (`{"text", "source"}`, one or
 two sentences each, targets of correction), DIR/email.jsonl (the same, from business mail), DIR/plain.jsonl (documents
-for language modelling), DIR/lexicon.txt and DIR/dialects.tsv (British and American spellings of its words).
+for language modelling), DIR/lexicon.txt.gz and DIR/dialects.tsv (British and American spellings of its words).
 
 The pairs of spellings are made by training/data/spellings.py. The word list comes from symspellpy's frequency dictionary (MIT) and the corpora. codespell's
 en-GB_to_en-US dictionary (CC BY-SA 3.0) only adds single words to the word list; its pairs are not read for dialects.tsv.
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
                         out.write(json.dumps({"text": unit, "source": source}, ensure_ascii=False) + "\n")
             report[name] = units
     listed = lexicon(words, known)
-    save(listed, args.out / "lexicon.txt")
+    save(listed, args.out / "lexicon.txt.gz")
     save_dialects(dialects(listed), args.out / "dialects.tsv")
     report["documents_with_evaluation_text_removed"] = dropped
     print(json.dumps(report))

@@ -106,7 +106,7 @@ def _as_one(draft: Draft, classifiers: Classifiers) -> Measured:
 
 def _key(drafts: Sequence[Draft], tagger: Path) -> str:
     """Of all that the prompts depend on."""
-    files = (MODELS / name for name in ("tone", "lexicon.txt", "judge.json", "thresholds.json"))
+    files = (MODELS / name for name in ("tone", "lexicon.txt.gz", "judge.json", "thresholds.json"))
     classifiers = [fingerprint(path) for path in (tagger, *files)]
     elsewhere = [os.environ.get(name, "") for name in ("SENTIMENT_MODEL", "POLITENESS_MODEL")]
     inputs = [PROMPT_VERSION, classifiers, elsewhere, drafts]

@@ -34,7 +34,7 @@ def test_evaluation_text_stays_out(tmp_path: Path, capsys: pytest.CaptureFixture
     assert units and not any("northern branch" in unit for unit in units)
     assert "northern branch" not in (out / "plain.jsonl").read_text()
     assert not any("http" in unit or unit.startswith("this") for unit in units)
-    assert Lexicon.load(out / "lexicon.txt").knows("figures")
+    assert Lexicon.load(out / "lexicon.txt.gz").knows("figures")
     assert "colour\tcolor\tboth\n" in (out / "dialects.tsv").read_text()
 
 

@@ -212,7 +212,7 @@ def test_a_repo_without_the_hub_is_one_line(tmp_path: Path) -> None:
 
 
 def test_models_to_choose_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("b.gguf", "a.gguf", "lexicon.txt", "tone/encoder.gguf"):
+    for name in ("b.gguf", "a.gguf", "lexicon.txt.gz", "tone/encoder.gguf"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     monkeypatch.setenv("MODELS", " someone/some-model, someone/other@v1:q4.gguf,someone/some-model,")
