@@ -28,9 +28,14 @@ from space.proofread.words import WORD
 MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
 _LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
 KINDER = ("polish", "friendly")  # modes in which a blunt sentence is put more kindly
-_SHORT = 4  # words; fewer are rarely a sentence, unless the first is a subject ("They was late.")
+_SHORT = (
+    4  # words; fewer are rarely a sentence, unless they begin like one ("They was late.", "Any thoughts")
+)
 _END = re.compile(r"[^\W\d_]{2}[\"'”’)]?[.!?][\"'”’)]?$")  # of a sentence, and of no abbreviation
-_SUBJECTS = frozenset("i you he she it we they this that these those there".split())
+_BEGINNINGS = frozenset(
+    "i you he she it we they this that these those there is are was were do does did can could would should have has any please let "
+    "let's".split()
+)
 
 Scored = tuple[str, float]  # a label and its probability
 
@@ -217,4 +222,4 @@ def _is_short(unit: Unit) -> bool:
     if unit.kind == "subject":
         return True
     words = WORD.findall(without_markup(unit.text))
-    return len(words) < _SHORT and (not words or words[0].lower() not in _SUBJECTS)
+    return len(words) < _SHORT and (not words or words[0].lower().replace("’", "'") not in _BEGINNINGS)

@@ -121,6 +121,7 @@ def prior_features(
     probably erred here too.
     """
     wrong, score, guess = _within(word.wrong), _within(score), guesses.get(after)
+    another = max((each.weight for each in guesses.values()), default=0.0)  # "weekend" of "weekand" -> "week"
     return {
         "bias": 1.0,
         "fix": logit(score),
@@ -134,6 +135,7 @@ def prior_features(
         "guessed": float(guess is not None),
         "share of guesses": math.log(guess.share) if guess else 0.0,
         "weight of guess": guess.weight / 4 if guess else 0.0,
+        "weight of another": 0.0 if guess else another / 4,
         f"by {source}": 1.0,
         **_sort(classify(word.text, after), word.text, after),
     }

@@ -29,6 +29,7 @@ DATES = {form: group.split()[0] for (group,) in read_list("calendar") for form i
 OTHER_WORDS = word_set("names", "other_than_dates")  # in lower case, unless a number stands beside them
 _BESIDE_NUMBER = re.compile(r"\d(?:st|nd|rd|th)?(?: of)?[ ,.]{1,2}$")
 _SLIP = 0.8  # likeness from which a word may be a misspelt one of these
+_SURE = 0.9  # of what a word is likely to be that no list knows, the share of one guess
 _I = re.compile("i(?:'.*|m|ve)?")  # with or without its apostrophe
 _LETTERS = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 
@@ -137,6 +138,8 @@ def _is_name(text: Words, at: int) -> bool:
         return False  # "Good Mornig,"
     if not _COURTESIES.isdisjoint(taken_for(word.key)):
         return False  # "Dear Costumer,"
+    if _is_slip(word, lexicon):
+        return False
     listed = lexicon.is_capitalised(word.key)
     if not word.first:
         # "We had a Meating in Septembre": a slip of a day, month or country is no name.
@@ -211,6 +214,16 @@ def near_dates(key: str) -> tuple[str, ...]:
         for form in DATES
         if len(form) > 3 and len(key) > 3 and form[0] == key[0] and likeness(key, form) >= _SLIP
     )
+
+
+def _is_slip(word: Word, lexicon: Lexicon) -> bool:
+    """Whether an unknown word that opens a sentence is a slip of one that opens many ("Shoud AEP be told?"), or of two ("Thankyou")."""
+    if not word.first or len(word.key) < 5 or lexicon.lists(word.key):
+        return False
+    best = max(lexicon.guesses(word.text), key=lambda guess: guess.share, default=None)
+    if best is None or best.share < _SURE:
+        return False
+    return all(lexicon.count(part) >= _EVERYDAY for part in best.word.lower().split())
 
 
 @lru_cache(maxsize=4096)

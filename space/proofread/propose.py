@@ -253,7 +253,7 @@ def _with_owners(tagged: Sequence[TaggedWord], names: Collection[str], lexicon: 
     words = list(tagged)
     for i, (word, following) in enumerate(pairwise(tagged)):
         thing = following.text
-        if word.wrong < _UNOWNED or not (thing.isalpha() and thing.islower()) or thing.endswith("ed"):
+        if word.wrong < _UNOWNED or not thing.isalpha() or thing.isupper() or thing.endswith("ed"):
             continue
         name = owner(word.text, names, lexicon)
         if name and thing not in _NOTHING_OWNED:

@@ -298,6 +298,12 @@ def test_words_of_greetings_and_closings_are_no_names_however_they_are_spelt() -
     assert names("Morinho,", LEXICON) == ["Morinho"]
 
 
+def test_a_slip_that_opens_a_sentence_is_no_name() -> None:
+    assert names("Thankyou,\nJohn", LEXICON) == ["John"]
+    assert names("Shoud AEP be told?", LEXICON) == ["AEP"]
+    assert names("Northgate AEP is told.", LEXICON) == ["Northgate", "AEP"]
+
+
 def test_a_name_that_stands_elsewhere_too_owns_what_follows() -> None:
     assert names("We sent Vexos tariff to Vexo.", LEXICON) == ["Vexo"]
     assert names("We sent Vexos tariff to him.", LEXICON) == ["Vexos"]  # may be called so
