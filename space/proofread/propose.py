@@ -29,6 +29,7 @@ _PER_WORD = 20  # edits
 _DOUBTED = 0.7  # a word in doubt, for the rules below
 _USUAL_RATE = 0.03  # of words that are wrong
 _USUAL_WORDS = 10  # of an unknown writer, that count as much as those of the text
+_PREFIXED = re.compile(r"(?i)(?:e|co|re|pre|non)-")
 _OF_SEVERAL = {"these": "this", "those": "that"}
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
@@ -113,6 +114,8 @@ def candidates(
             added = after.removesuffix(f" {word.text}")
             if added != after and _says(behind, added, behind in unlisted):
                 continue  # "letme know": "let me" puts it right, and "me know" would say it twice
+            if _PREFIXED.match(word.text) and after.lower() == word.text.replace("-", "").lower():
+                continue  # "e-mail" and "email" are both right
             features = prior_features(
                 word,
                 after,

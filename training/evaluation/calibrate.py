@@ -41,7 +41,7 @@ from training.runs.tables import in_columns
 
 # From which probability an edit is made, and offered: on training mail whose changes were judged by hand. What the language
 # model writes by itself is as often wrong as right, so it is offered.
-_APPLY: dict[str, float] = {"default": 0.65, "llm": 0.995}
+_APPLY: dict[str, float] = {"default": 0.6, "llm": 0.995}
 _SUGGEST: dict[str, float] = {"default": 0.2}
 _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations

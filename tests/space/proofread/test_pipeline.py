@@ -279,6 +279,11 @@ def test_emoji_stand_as_they_stood_and_their_neighbours_are_still_mended(proofre
     assert proofreader.proofread(draft).text == expected
 
 
+def test_a_short_sentence_gets_its_mark(proofreader: Proofreader) -> None:
+    draft = "I have read your report about the harbour, and I like it.\n\nLet's discuss\n\nMichelle\n"
+    assert proofreader.proofread(draft).text == draft.replace("discuss", "discuss.")
+
+
 def test_a_list_item_begins_and_ends_as_it_likes(proofreader: Proofreader) -> None:
     text = proofreader.proofread("We still need:\n\n- the recieved invoices\n- new chairs\n").text
     assert text == "We still need:\n\n- the received invoices\n- new chairs\n"

@@ -159,6 +159,11 @@ def test_what_english_borrows_is_never_in_doubt(lexicon: Lexicon) -> None:
     )
 
 
+def test_a_hyphen_that_is_a_matter_of_style_stays(lexicon: Lexicon) -> None:
+    assert proposed("Send an e-mail.", lexicon, **{"e-mail": (0.9, "email", 0.9)}) == []
+    assert proposed("We co-operate.", lexicon, **{"co-operate": (0.9, "cooperate", 0.9)}) == []
+
+
 def test_no_mark_begins_a_text(lexicon: Lexicon) -> None:
     assert proposed("It is late.", lexicon, It=(0.99, ". It", 0.99), late=(0.99, ", late", 0.9)) == [
         "late = , late"
