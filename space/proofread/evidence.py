@@ -28,9 +28,7 @@ from space.proofread.words import WORD
 MAX_EDITS = 16  # more say nothing: the whole sentence is in doubt
 _LIKELY = 0.5  # a prior from which an edit is told to a model that cannot be asked about it
 KINDER = ("polish", "friendly")  # modes in which a blunt sentence is put more kindly
-_SHORT = (
-    4  # words; fewer are rarely a sentence, unless they begin like one ("They was late.", "Any thoughts")
-)
+_SHORT = 4  # words; fewer are rarely a sentence, unless they begin like one ("They was late.")
 _END = re.compile(r"[^\W\d_]{2}[\"'”’)]?[.!?][\"'”’)]?$")  # of a sentence, and of no abbreviation
 _BEGINNINGS = frozenset(
     "i you he she it we they this that these those there is are was were do does did can could would should have has any please let "

@@ -31,6 +31,13 @@ _USUAL_RATE = 0.03  # of words that are wrong
 _USUAL_WORDS = 10  # of an unknown writer, that count as much as those of the text
 _PREFIXED = re.compile(r"(?i)(?:e|co|re|pre|non)-")
 _OF_SEVERAL = {"these": "this", "those": "that"}
+_OF_ONE = {"have": "has", "do": "does", "are": "is", "were": "was"}
+_OF_MANY = {other: one for one, other in _OF_ONE.items()}
+_AGREEING = {  # what a pronoun that begins a sentence makes of a verb behind it
+    "i": {"has": "have", "does": "do"},
+    **dict.fromkeys(("he", "she", "it"), _OF_ONE),
+    **dict.fromkeys(("we", "you", "they"), _OF_MANY),
+}
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
 _MAY_DOUBLE = word_set("grammar", "may_double")  # good English has "had had", "that that" or "in in May"
@@ -86,7 +93,8 @@ def candidates(
     unlisted = {word for word, _ in lexicon.unknown(text) if not owner(word, names, lexicon)}
     literal = [match.span() for match in _LITERAL.finditer(without_markup(text))]
     literal += [(span.start, span.end) for span in markup(text)]
-    words = list(_once(_with_articles(_with_owners(_with_pasts(tagged, lexicon), names, lexicon))))
+    agreeing = _with_agreement(_with_pasts(tagged, lexicon))
+    words = list(_once(_with_articles(_with_owners(agreeing, names, lexicon))))
     free = [
         word for word in words if not any(low <= word.start and word.end <= high for low, high in literal)
     ]
@@ -249,6 +257,18 @@ def _with_pasts(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> list[TaggedWo
         replace(word, wrong=1.0, after=past, score=1.0) if past else word
         for word, past in zip(tagged, pasts, strict=True)
     ]
+
+
+def _with_agreement(tagged: Sequence[TaggedWord]) -> list[TaggedWord]:
+    """The words, each "have" of a sentence that begins "She have" surely wrong: elsewhere "Should she have" is right."""
+    words = list(tagged)
+    for i, (subject, verb) in enumerate(pairwise(tagged)):
+        if (i and tagged[i - 1].text not in ".!?") or (subject.text.isupper() and subject.text != "I"):
+            continue
+        stem = re.sub("n['’]t$", "", verb.text)
+        if right := _AGREEING.get(subject.text.lower(), {}).get(stem):
+            words[i + 1] = replace(verb, wrong=1.0, after=right + verb.text[len(stem) :], score=1.0)
+    return words
 
 
 def _with_owners(tagged: Sequence[TaggedWord], names: Collection[str], lexicon: Lexicon) -> list[TaggedWord]:

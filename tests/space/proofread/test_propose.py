@@ -159,6 +159,24 @@ def test_what_english_borrows_is_never_in_doubt(lexicon: Lexicon) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("She have received it.", ["have = has"]),
+        ("It is late. They was here.", ["was = were"]),
+        ("He don't know.", ["don't = doesn't"]),
+        ("I has it.", ["has = have"]),
+        ("Should she have received it?", []),
+        ("IT have sent it.", []),
+        ("They have it, he has it.", []),
+    ],
+)
+def test_a_verb_agrees_with_the_pronoun_that_begins_its_sentence(
+    lexicon: Lexicon, text: str, said: list[str]
+) -> None:
+    assert proposed(text, lexicon) == said
+
+
 def test_a_hyphen_that_is_a_matter_of_style_stays(lexicon: Lexicon) -> None:
     assert proposed("Send an e-mail.", lexicon, **{"e-mail": (0.9, "email", 0.9)}) == []
     assert proposed("We co-operate.", lexicon, **{"co-operate": (0.9, "cooperate", 0.9)}) == []
