@@ -21,6 +21,7 @@ from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Guess, Lexicon, article
 from space.proofread.names import owner
+from space.proofread.reasons.forms import MANY, ONE_OF
 from space.proofread.words import WORD, word_set
 
 _TOLD = 0.01  # score of a fix that the tagger itself proposes, of those that the lists of grammar have too
@@ -31,12 +32,10 @@ _USUAL_RATE = 0.03  # of words that are wrong
 _USUAL_WORDS = 10  # of an unknown writer, that count as much as those of the text
 _PREFIXED = re.compile(r"(?i)(?:e|co|re|pre|non)-")
 _OF_SEVERAL = {"these": "this", "those": "that"}
-_OF_ONE = {"have": "has", "do": "does", "are": "is", "were": "was"}
-_OF_MANY = {other: one for one, other in _OF_ONE.items()}
 _AGREEING = {  # what a pronoun that begins a sentence makes of a verb behind it
-    "i": {"has": "have", "does": "do"},
-    **dict.fromkeys(("he", "she", "it"), _OF_ONE),
-    **dict.fromkeys(("we", "you", "they"), _OF_MANY),
+    "i": {one: many for one, many in MANY.items() if many.startswith(("have", "do"))},
+    **dict.fromkeys(("he", "she", "it"), ONE_OF),
+    **dict.fromkeys(("we", "you", "they"), MANY),
 }
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
@@ -265,9 +264,9 @@ def _with_agreement(tagged: Sequence[TaggedWord]) -> list[TaggedWord]:
     for i, (subject, verb) in enumerate(pairwise(tagged)):
         if (i and tagged[i - 1].text not in ".!?") or (subject.text.isupper() and subject.text != "I"):
             continue
-        stem = re.sub("n['’]t$", "", verb.text)
-        if right := _AGREEING.get(subject.text.lower(), {}).get(stem):
-            words[i + 1] = replace(verb, wrong=1.0, after=right + verb.text[len(stem) :], score=1.0)
+        if right := _AGREEING.get(subject.text.lower(), {}).get(verb.text.replace("’", "'")):
+            right = right.replace("'", "’") if "’" in verb.text else right
+            words[i + 1] = replace(verb, wrong=1.0, after=right, score=1.0)
     return words
 
 

@@ -8,6 +8,9 @@ from space.proofread.lexicon import Lexicon
 from space.proofread.words import read_list, word_set
 
 BASE, S, PAST, PARTICIPLE, ING = "base", "s", "past", "participle", "ing"
+# What goes with one, and with several.
+MANY = {"is": "are", "was": "were", "has": "have", "does": "do", "isn't": "aren't", "wasn't": "weren't", "hasn't": "haven't", "doesn't": "don't"}  # fmt: skip
+ONE_OF = {many: one for one, many in MANY.items()}
 _VOWELS = "aeiou"
 _IRREGULAR: dict[str, set[tuple[str, str]]] = {}
 _PARTS: dict[str, dict[str, tuple[str, ...]]] = {}

@@ -25,13 +25,10 @@ from space.proofread.reasons.classes import (
     WH,
 )  # fmt: skip
 from space.proofread.reasons.context import Context, said, words_until_mark
-from space.proofread.reasons.forms import BASE, PAST, VERBS, S, forms, is_plural, pair
+from space.proofread.reasons.forms import BASE, MANY, ONE_OF, PAST, VERBS, S, forms, is_plural, pair
 from space.proofread.reasons.verbs import after_auxiliary, without_adverbs
 from space.proofread.words import is_word
 
-# What goes with one, and with several.
-_MANY = {"is": "are", "was": "were", "has": "have", "does": "do", "isn't": "aren't", "wasn't": "weren't", "hasn't": "haven't", "doesn't": "don't"}  # fmt: skip
-_ONE_OF = {many: one for one, many in _MANY.items()}
 _NUMBERS_OF = frozenset("lots number couple dozens variety series range lot hundreds thousands".split())
 _POINTERS = frozenset(("this", "that", "these", "those"))
 _BEFORE_NOUNS = (DETERMINERS | frozenset("of for with from about at by on without between in".split())) - {
@@ -57,7 +54,7 @@ def _auxiliary(place: Context) -> str | None:
     was, verb = place.was[0], place.now[0]
     if verb == "am" and was in ("is", "are"):
         return "'am' goes with 'I' alone." if "i" in (*place.behind[-1:], *place.ahead[:1]) else None
-    if _MANY.get(was) != verb and _MANY.get(verb) != was and (was, verb) not in (("am", "is"), ("am", "are")):
+    if MANY.get(was) != verb and MANY.get(verb) != was and (was, verb) not in (("am", "is"), ("am", "are")):
         return None
     if verb in ("have", "do") and (found := after_auxiliary(place, frozenset([BASE]))):
         return found
@@ -69,8 +66,8 @@ def _auxiliary(place: Context) -> str | None:
             and place.behind[-2:-1] in (("if",), ("wish",))
         )
         return f"What is only imagined takes 'were': '{place.phrase(back=2, on=0)}'." if imagined else None
-    several = verb in _ONE_OF
-    one, many = (_ONE_OF[verb], verb) if several else (verb, _MANY[verb])
+    several = verb in ONE_OF
+    one, many = (ONE_OF[verb], verb) if several else (verb, MANY[verb])
     first = "'I', " if many in ("have", "do", "haven't", "don't") else ""
     alone = "'I' or " if many.startswith("were") else ""
     general = f"'{many}' goes with {first}'you', 'we', 'they' or several things, '{one}' with {alone}one."
@@ -355,7 +352,7 @@ def _takes_object(place: Context) -> bool:
 def _before_its_verb(place: Context, added: bool) -> str | None:
     """A noun that is the subject of the verb behind it: "The agents is" -> "The agent is"."""
     verb = place.ahead[0] if place.ahead else ""
-    if verb not in (_ONE_OF if added else _MANY):
+    if verb not in (ONE_OF if added else MANY):
         return None
     phrase = (*place.left, place.after)
     away = not PREPOSITIONS.isdisjoint(word.lower() for word in _phrase_behind(phrase))

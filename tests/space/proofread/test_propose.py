@@ -166,6 +166,7 @@ def test_what_english_borrows_is_never_in_doubt(lexicon: Lexicon) -> None:
         ("It is late. They was here.", ["was = were"]),
         ("He don't know.", ["don't = doesn't"]),
         ("I has it.", ["has = have"]),
+        ("We wasn’t there.", ["wasn’t = weren’t"]),
         ("Should she have received it?", []),
         ("IT have sent it.", []),
         ("They have it, he has it.", []),
