@@ -76,7 +76,7 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
             yield from ((i, form) for form in REGULARISED[word][1:])
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
             yield i, other
-        if word not in NO_NOUN:  # elsewhere the groups are enough
+        if doubted or word not in NO_NOUN:  # elsewhere the groups are enough
             yield from ((i, other) for other in taken_for(word))
         if _COMPOUND.search(word):  # "a five-days course"
             yield i, _COMPOUND.sub(r"-\1", word)
@@ -119,13 +119,15 @@ def irregular(words: Sequence[str], i: int, lexicon: Lexicon) -> str | None:
 def joined(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tuple[int, str]]:
     """The number of a word, and the one word that it may make together with the next: "in to" -> "into", "all ready" -> "already"."""
     for i, (first, second) in enumerate(pairwise(tagged)):
-        whole = first.text + second.text
+        opens = not i and first.text[:1].isupper()
+        begin = first.text[0].lower() + first.text[1:] if opens else first.text
+        whole = begin + second.text
         apart = second.start - first.end == 1 and first.text != second.text
         if not (apart and whole.isalpha() and whole.islower()):
             continue
-        if lexicon.count(whole) >= _USUAL:
-            yield i, whole
-        yield from ((i, one) for one in taken_for(f"{first.text} {second.text}") if one != whole)
+        found = [whole] if lexicon.count(whole) >= _USUAL else []
+        found += [one for one in taken_for(f"{begin} {second.text}") if one != whole]
+        yield from ((i, one.capitalize() if opens else one) for one in found)
 
 
 def _derived(word: str, lexicon: Lexicon) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
 
 from space.proofread.words import WORDS, is_word, likeness, read_list, word_set
 
@@ -26,11 +27,18 @@ for _row in read_list("confused"):
             if _was != _becomes:
                 _CONFUSED.setdefault((_was.lower(), _becomes.lower()), (_means, _is))
 CONFUSED = "confused word"
+_FORMS = ("s", "ed", "ing")  # endings that words taken for each other both have
+_SHORTEST_STEM = 2  # letters, which no word of these is
 _TAKEN_FOR: dict[str, list[str]] = {}
 for _was, _becomes in _CONFUSED:
     _TAKEN_FOR.setdefault(_was, []).append(_becomes)
 _MAY_BE_CONFUSED = frozenset(("spelling", "word choice", "other"))
-_AGREEMENT, _SOUNDALIKES = _groups("agreement"), _groups("soundalike")
+_AGREEMENT = _groups("agreement")
+_SOUNDALIKES: set[frozenset[str]] = set()
+for _group in _groups("soundalike"):
+    for _was, _becomes in permutations(sorted(_group), 2):
+        _SOUNDALIKES.add(frozenset((_was, _becomes)))
+        _TAKEN_FOR.setdefault(_was, []).append(_becomes)
 # Base, past and participle of the verbs that have no regular past, and what rules make of them all the same ("freezed", "sitted").
 VERBS = [tuple(part.split("/")[0] for part in row) for row in read_list("verbs")]
 REGULARISED = {
@@ -107,12 +115,28 @@ def confused(before: str, after: str) -> tuple[str, str] | None:
 
 
 def taken_for(word: str) -> list[str]:
-    """The words that one in small letters may have been taken for, and those that two written apart may be.
+    """The words that one in small letters may have been taken for, in its own form too, and those that two written apart may be.
 
-    >>> taken_for("costumer"), taken_for("all ready")
-    (['customer'], ['already'])
+    >>> taken_for("costumer"), taken_for("all ready"), taken_for("reined")
+    (['customer'], ['already'], ['rained', 'reigned'])
     """
-    return _TAKEN_FOR.get(word, [])
+    found = list(_TAKEN_FOR.get(word, ()))
+    for ending in _FORMS:
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) > _SHORTEST_STEM:
+            found += [other + ending for other in _TAKEN_FOR.get(stem, ()) if other.isalpha()]
+    return list(dict.fromkeys(found))
+
+
+def sounds_like(before: str, after: str) -> bool:
+    """Whether a word is listed as taken for another by its sound or letters, in its own form too.
+
+    >>> sounds_like("pear", "pair"), sounds_like("reined", "reigned"), sounds_like("pear", "apple")
+    (True, True, False)
+    """
+    was, becomes = before.lower(), after.lower()
+    stems = ((was.removesuffix(ending), becomes.removesuffix(ending)) for ending in ("", *_FORMS))
+    return any(frozenset(pair) in _SOUNDALIKES for pair in stems)
 
 
 def shown_kind(kind: str, before: str, after: str) -> str:
@@ -124,7 +148,8 @@ def shown_kind(kind: str, before: str, after: str) -> str:
     """
     if kind == "tone" and is_word(before) and len(before.split()) == len(after.split()) == 1:
         kind = kind_of_pair(before.strip().casefold(), after.strip().casefold())
-    return CONFUSED if kind in _MAY_BE_CONFUSED and confused(before, after) else kind
+    taken = confused(before, after) or sounds_like(before.strip(), after.strip())
+    return CONFUSED if kind in _MAY_BE_CONFUSED and taken else kind
 
 
 def _marks(text: str) -> list[str]:
@@ -157,7 +182,7 @@ def _without(words: list[str], others: list[str]) -> list[str]:
 
 def kind_of_pair(a: str, b: str) -> str:
     pair = frozenset((a, b))
-    if any(pair <= group for group in _SOUNDALIKES) and not (a in PREPOSITIONS and b in PREPOSITIONS):
+    if pair in _SOUNDALIKES and not (a in PREPOSITIONS and b in PREPOSITIONS):
         return "spelling"
     if any(pair == group for group in _AGREEMENT):
         return "agreement"

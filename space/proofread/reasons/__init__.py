@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from space.proofread.dialect import DIALECTS, Dialect
 from space.proofread.edits import Edit
-from space.proofread.kinds import SOFTENERS, confused
+from space.proofread.kinds import SOFTENERS, confused, sounds_like
 from space.proofread.lexicon import Lexicon
 from space.proofread.reasons import grammar, punctuation
 from space.proofread.reasons.classes import CLOSED
@@ -202,11 +202,16 @@ def _dialect(place: Context) -> str | None:
 def _confused(place: Context) -> str | None:
     """Words that are taken for each other, each with what it is."""
     found = confused(place.before, place.after)
-    if not found:
-        return None
-    is_now, was = found
     phrase = place.phrase()
     shown = f": '{phrase}'" if phrase != place.after else ""
+    if not found:
+        alike = sounds_like(place.before, place.after)
+        return (
+            f"'{place.before}' is easily taken for '{place.after}', which fits here{shown}."
+            if alike
+            else None
+        )
+    is_now, was = found
     return f"'{place.after}' {is_now}{shown}; '{place.before}' {was}."
 
 

@@ -314,7 +314,10 @@ def test_what_a_word_before_has_run_together_is_not_put_in_again(lexicon: Lexico
 
 @pytest.mark.parametrize(
     ("text", "before", "after"),
-    [("Put it in to a box.", "in to", "into"), ("They work over time.", "over time", "overtime"), ("We setup a call.", "setup", "set up")],
+    [
+        ("Put it in to a box.", "in to", "into"), ("They work over time.", "over time", "overtime"), ("We setup a call.", "setup", "set up"),
+        ("Every day objects are best.", "Every day", "Everyday"), ("May be he knows.", "May be", "Maybe"),
+    ],
 )  # fmt: skip
 def test_words_together_and_apart_are_proposed(text: str, before: str, after: str) -> None:
     found = {(edit.before, edit.after): edit for edit in propose(text, tagged(text), Lexicon.load(), JUDGE)}
@@ -388,11 +391,22 @@ def test_such_a_correction_keeps_to_words_with_one_blank_between_them(lexicon: L
         ("My aunt and his son came.", "his", "her"),
         ("Less people came.", "Less", "Fewer"),
         ("We had a five-days course.", "five-days", "five-day"),
+        ("A pear of gloves was found.", "pear", "pair"),
+        ("The queen reined for years.", "reined", "reigned"),
+        ("She looked the film.", "looked", "watched"),
     ],
 )
 def test_words_taken_for_others_are_proposed(lexicon: Lexicon, text: str, before: str, after: str) -> None:
     found = {(edit.before, edit.after) for edit in propose(text, tagged(text), lexicon, JUDGE)}
     assert (before, after) in found
+
+
+def test_small_words_are_taken_for_others_only_in_doubt(lexicon: Lexicon) -> None:
+    text = "They laughed at his with."
+    for doubt in (0.9, 0.0):
+        words = tagged(text, **{"with": (doubt, None, 0.0)})
+        afters = {edit.after for edit in propose(text, words, lexicon, JUDGE)}
+        assert ("wit" in afters) == bool(doubt)
 
 
 def test_other_words_of_its_family_are_proposed_for_a_word_in_doubt(lexicon: Lexicon) -> None:
