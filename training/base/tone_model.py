@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from space.errors import UserError
 from space.proofread.classifiers.encoder import encode
 from space.proofread.classifiers.tone import LABELS
+from space.proofread.lexicon import Lexicon
+from space.proofread.names import people
 from training.base import hardware
 from training.base.tone_rows import NEVER, Row
 
@@ -132,6 +134,8 @@ class Example:
 
 
 def examples(rows: Iterable[Row], tokenizer: Any) -> list[Example]:
+    """The rows as they are served: names are read as one and the same."""
+    lexicon = Lexicon.load()
     cache: dict[str, list[int]] = {}
 
     def tokenize(word: str) -> list[int]:
@@ -141,7 +145,11 @@ def examples(rows: Iterable[Row], tokenizer: Any) -> list[Example]:
 
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     return [
-        Example([cls, *encode(row.text, tokenize).ids[: MAX_TOKENS - 2], sep], row.targets) for row in rows
+        Example(
+            [cls, *encode(row.text, tokenize, people(row.text, lexicon)).ids[: MAX_TOKENS - 2], sep],
+            row.targets,
+        )
+        for row in rows
     ]
 
 

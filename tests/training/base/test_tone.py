@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def trained(args: argparse.Namespace) -> dict[str, torch.Tensor]:
     torch.set_num_threads(1)
     model, tokenizer = tone.build(args.base, args.seed)
     args.out.mkdir(exist_ok=True)
-    rows = tone_rows.split_rows(tone_rows.load_rows(args), args.seed)["train"]
+    rows = tone_rows.split_rows(tone_rows.load_rows(args))["train"]
     tone.train(model, tokenizer, rows, args)
     return model.state_dict()
 
@@ -153,7 +154,7 @@ def test_equal_texts_are_never_on_two_sides() -> None:
         for text in (f"Text {i}" for i in range(300))
     ]
     rows += [tone_rows.Row(f"text  {i}", "wikipedia") for i in range(300)]
-    parts = tone_rows.split_rows(rows, 0)
+    parts = tone_rows.split_rows(rows)
     sides = [{" ".join(row.text.lower().split()) for row in part} for part in parts.values()]
     assert not sides[0] & sides[1] and not sides[1] & sides[2] and not sides[0] & sides[2]
     assert 0.06 < len(parts["held-out"]) / len(rows) < 0.18
@@ -167,6 +168,29 @@ def test_email_sentences_are_balanced_and_apart() -> None:
         for place, name in ((1, "sentiment"), (2, "politeness")):
             for label in LABELS[name]:
                 assert sum(row[place] == label for row in rows) > len(rows) / 10
+
+
+def test_own_texts_have_every_pair_of_tones_and_are_never_held_out() -> None:
+    rows = list(tone_rows.own_rows())
+    pairs = Counter((row.labels.get("politeness"), row.labels.get("sentiment")) for row in rows)
+    assert all(pairs[one, other] > 100 for one in LABELS["politeness"] for other in LABELS["sentiment"])
+    assert all(row.targets.keys() == row.labels.keys() for row in rows)
+    assert tone_rows.split_rows(rows)["train"] == rows
+    held_out = {text.lower() for text, *_ in tone_rows.email_rows("check")}
+    assert len({row.text.lower() for row in rows} - held_out) == len(rows) > 2_000
+
+
+def test_teachers_are_half_of_what_a_corpus_says(args: argparse.Namespace) -> None:
+    args.epochs = 1
+    tone.run(args)
+    target: dict[str, tuple[float, ...]] = {"politeness": (1.0, 0.0, 0.0)}
+    rows = [tone_rows.Row("send me the report please", source, target) for source in ("politeness", "own")]
+    model, tokenizer = tone.build(str(args.out), 0)
+    logits = tone.logits_of(model, tone.examples(rows, tokenizer), tokenizer.pad_token_id)
+    said = logits[0]["politeness"].softmax(0).tolist()
+    taught, own = tone.taught(rows, [args.out, args.out], seed=0)
+    assert own == rows[1] and tone.taught(rows, [], seed=0) == rows
+    assert taught.targets["politeness"] == pytest.approx(((1 + said[0]) / 2, said[1] / 2, said[2] / 2))
 
 
 def test_batches_hold_every_text_once_within_the_budget(args: argparse.Namespace) -> None:
