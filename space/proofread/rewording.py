@@ -57,8 +57,12 @@ def _step(value: float) -> int:
 
 
 def opening(text: str) -> str:
-    """How a sentence begins: a second one that begins so sounds like a machine."""
-    return " ".join(WORD.findall(text)[:_OPENING]).lower()
+    """How a sentence begins: a second one that begins so sounds like a machine.
+
+    >>> opening("Unfortunately, your order is late."), opening("I am afraid your order is late.")
+    ('unfortunately', 'i am afraid')
+    """
+    return " ".join(WORD.findall(text.partition(",")[0])[:_OPENING]).lower()
 
 
 def as_one(unit: Unit, edits: Sequence[Edit], rewrites: Sequence[str]) -> tuple[Edit, list[Edit]] | None:
