@@ -28,7 +28,7 @@ for _row in read_list("confused"):
                 _CONFUSED.setdefault((_was.lower(), _becomes.lower()), (_means, _is))
 CONFUSED = "confused word"
 _FORMS = ("s", "ed", "ing")  # endings that words taken for each other both have
-_SHORTEST_STEM = 2  # letters, which no word of these is
+_SHORTEST_STEM = 3  # letters
 _TAKEN_FOR: dict[str, list[str]] = {}
 for _was, _becomes in _CONFUSED:
     _TAKEN_FOR.setdefault(_was, []).append(_becomes)
@@ -123,7 +123,7 @@ def taken_for(word: str) -> list[str]:
     found = list(_TAKEN_FOR.get(word, ()))
     for ending in _FORMS:
         stem = word.removesuffix(ending)
-        if stem != word and len(stem) > _SHORTEST_STEM:
+        if stem != word and len(stem) >= _SHORTEST_STEM:
             found += [other + ending for other in _TAKEN_FOR.get(stem, ()) if other.isalpha()]
     return list(dict.fromkeys(found))
 

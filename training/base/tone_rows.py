@@ -58,7 +58,7 @@ def load_rows(args: argparse.Namespace) -> list[Row]:
 
 
 def own_rows() -> Iterator[Row]:
-    """Short texts of mail and of posts, as many of each tone: kind words for bad news, good news told rudely, irony, bare facts."""
+    """Short texts of mail and of posts, of every pair of tones: kind words for bad news, good news told rudely, irony, bare facts."""
     for politeness, sentiment, text in table("tone_texts.tsv", _LISTS):
         labels = {"politeness": politeness, "sentiment": sentiment}
         labels = {name: label for name, label in labels.items() if label != "-"}
@@ -134,7 +134,7 @@ def sentiment_rows(rows: Iterable[dict[str, Any]]) -> list[Row]:
 
 
 def split_rows(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows by part. A hash of the text decides, so that a text in two files is never on both sides, nor is one in two runs."""
+    """Rows by part. A hash of the text decides, so that a text in two files is never on both sides, in whatever run."""
     parts: dict[str, list[Row]] = {"train": [], "calibration": [], "held-out": []}
     for row in rows:
         if row.source.startswith("emails") or row.source == "own":

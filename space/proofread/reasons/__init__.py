@@ -205,12 +205,9 @@ def _confused(place: Context) -> str | None:
     phrase = place.phrase()
     shown = f": '{phrase}'" if phrase != place.after else ""
     if not found:
-        alike = sounds_like(place.before, place.after)
-        return (
-            f"'{place.before}' is easily taken for '{place.after}', which fits here{shown}."
-            if alike
-            else None
-        )
+        if not sounds_like(place.before, place.after):
+            return None
+        return f"'{place.before}' is easily taken for '{place.after}', which fits here{shown}."
     is_now, was = found
     return f"'{place.after}' {is_now}{shown}; '{place.before}' {was}."
 
