@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = build(args.base, args.seed, args.frozen_layers)
     model.to(hardware.device())
-    train(model, tokenizer, taught(parts["train"], args.teachers, args.seed), args)
+    train(model, tokenizer, taught(parts["train"], args.teachers), args)
     model.cpu()
     heads = calibrate(model, tokenizer, parts["calibration"])
     model.encoder.save_pretrained(args.out / "encoder")
@@ -134,7 +134,7 @@ def train(model: Any, tokenizer: Any, rows: Sequence[Row], args: argparse.Namesp
     model.eval()
 
 
-def taught(rows: Sequence[Row], teachers: Sequence[Path], seed: int) -> list[Row]:
+def taught(rows: Sequence[Row], teachers: Sequence[Path]) -> list[Row]:
     """The rows, each target of the corpora half what was rated and half what earlier models say on average.
 
     A rating is the mean of a few people; several models trained on all of them together know better (born-again networks,
@@ -142,7 +142,7 @@ def taught(rows: Sequence[Row], teachers: Sequence[Path], seed: int) -> list[Row
     """
     said: list[list[dict[str, torch.Tensor]]] = []
     for folder in teachers:
-        model, tokenizer = build(str(folder), seed)
+        model, tokenizer = build(str(folder), seed=0)
         said.append(logits_of(model, examples(rows, tokenizer), tokenizer.pad_token_id))
     if not said:
         return list(rows)
