@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-_COUNTED = 150_000  # texts whose tokens are counted
+_COUNTED = 600_000  # texts whose tokens are counted
 _MEASURED = 120  # texts that the loss is measured on
 _MEASURED_TOKENS = 64  # of each
 _AT_ONCE = 24
@@ -123,7 +123,7 @@ def keep_tokens(
     """A tokenizer of `vocab_size` tokens, ours for chat among them, and for each token the id it had before.
 
     A kept token keeps the merges that make it, so that a text of kept tokens is cut as it was. Marks of our chat take
-    the place of the tokens whose work they do: the end of a text, and a word like "user".
+    the place of the tokens whose work they do: the end of a text, and a word like "user"; a tokenizer that has them keeps them.
     """
     from tokenizers import AddedToken, Tokenizer
     from transformers import PreTrainedTokenizerFast
@@ -151,9 +151,10 @@ def keep_tokens(
         if len(kept) + len(needed) <= room:
             kept |= needed
     end = tokenizer.eos_token_id
-    stands_for = {BEGIN: end, END: end, PAD: end} | {
+    words_for = {BEGIN: end, END: end, PAD: end} | {
         mark: old.get(mark.strip("<|>"), end) for mark in SPECIAL_TOKENS if mark not in (BEGIN, END, PAD)
     }
+    stands_for = words_for | {mark: old[mark] for mark in SPECIAL_TOKENS if mark in old}
     order = sorted(kept, key=words.__getitem__)
     spec["model"]["vocab"] = {token: i for i, token in enumerate([*SPECIAL_TOKENS, *order])}
     spec["model"]["ignore_merges"] = True  # as llama.cpp cuts: a word of the vocabulary is one token

@@ -110,6 +110,13 @@ def test_a_kept_token_keeps_the_tokens_that_it_is_made_of(pretrained: Path) -> N
     assert len(small) <= 280
 
 
+def test_what_was_pruned_keeps_its_marks_of_chats_when_it_is_pruned_again(pruned: Path) -> None:
+    once = AutoTokenizer.from_pretrained(pruned)
+    twice, old_ids = keep_tokens(once, ["Please send the report"], 300)
+    assert old_ids[: len(SPECIAL_TOKENS)] == once.convert_tokens_to_ids(list(SPECIAL_TOKENS))
+    assert len(twice) <= 300 and twice.tokenize("Please send") == once.tokenize("Please send")
+
+
 def test_a_file_of_it_gives_the_same_tokens(
     pruned: Path, half_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
