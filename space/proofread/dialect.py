@@ -141,6 +141,27 @@ def in_dialect(edits: Iterable[Edit], respellings: Sequence[Edit], dialect: Dial
     return found
 
 
+_GROUPS = "|".join(sorted(word_set("usage", "groups_of_people")))
+_OF_A_GROUP = re.compile(
+    rf"(?:^|[.,;:!?] |\b(?:and|but|so|that|because|if|when|as|since|whether) )(?:the|my|our|your|his|her|their|this|that) (?:\w+ )?(?:{_GROUPS}) (?:\w+ly |also |still |all )?$",
+    re.IGNORECASE,
+)
+
+
+def takes_group_for_one(edit: Edit, text: str) -> bool:
+    """Whether an edit makes the verb of a group of people singular, which is right as it stands in all Englishes but the American.
+
+    >>> takes_group_for_one(Edit(11, 15, "have", "has", "agreement"), "The family have asked.")
+    True
+    """
+    return (
+        edit.kind == "agreement"
+        and edit.after.endswith("s")
+        and not edit.before.endswith("s")
+        and _OF_A_GROUP.search(text[: edit.start]) is not None
+    )
+
+
 def with_respellings(edits: Sequence[Edit], respellings: Sequence[Edit]) -> list[Edit]:
     """The edits, and the respellings where no edit stands, in order."""
     others = [each for each in respellings if not any(each.overlaps(edit) for edit in edits)]

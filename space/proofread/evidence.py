@@ -15,7 +15,7 @@ from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.classifiers.tone import Tone, ToneClassifier
 from space.proofread.code import without_markup
-from space.proofread.dialect import Dialect, in_dialect, with_respellings
+from space.proofread.dialect import Dialect, in_dialect, takes_group_for_one, with_respellings
 from space.proofread.edits import Edit
 from space.proofread.judge import Judge
 from space.proofread.lexicon import Lexicon
@@ -181,6 +181,8 @@ def _measured(
     proposals, refused = _unprotected(unit, proposals, protected)
     refused = chosen(refused, _LIKELY)
     respellings, also = _unprotected(unit, respellings, protected)
+    if options.dialect is None or options.dialect.name != "american":
+        proposals = [each for each in proposals if not takes_group_for_one(each, unit.text)]
     if options.dialect:
         proposals = in_dialect(proposals, respellings, options.dialect)
     likely = chosen(proposals, _LIKELY)
