@@ -174,6 +174,7 @@ def _balance(scores: dict[str, float], up: str, down: str) -> float:
 _TONE = {
     "mean_rise": Measure("rise", mean, digits=3),
     "raised_percent": Measure("raised", percent),
+    "raised_with_suggestions_percent": Measure("raised_with", percent),
     "facts_kept_percent": Measure("kept", percent),
     "proofread_moves_tone_percent": Measure("moved", percent, higher=False),
 }
@@ -187,16 +188,21 @@ def tone(rows: Rows, subject: Subject, seed: int) -> Report:
     """
     drafts, lexicon = [column(row, "text", str) for row in rows], Lexicon.load()
     polished = [subject.correct(draft, "polish") for draft in drafts]
+    kinder = [subject.with_kinder(draft) for draft in drafts]
     proofread = [subject.correct(draft, "proofread") for draft in drafts]
     politeness = zip(
-        *([courtesy(tone) for tone in subject.tones(texts)] for texts in (drafts, polished, proofread)),
+        *(
+            [courtesy(tone) for tone in subject.tones(texts)]
+            for texts in (drafts, polished, kinder, proofread)
+        ),
         strict=True,
     )
     cases = []
-    for draft, output, (before, after, corrected) in zip(drafts, polished, politeness, strict=True):
+    for draft, output, (before, after, offered, corrected) in zip(drafts, polished, politeness, strict=True):
         counts = {
             "rise": after - before,
             "raised": after - before >= 0.01,
+            "raised_with": offered - before >= 0.01,
             "kept": not Counter(facts(draft, lexicon)) - Counter(facts(output, lexicon)),
             "moved": abs(corrected - before) > _TONE_MARGIN,
         }

@@ -19,6 +19,7 @@ from training.evaluation.edit_scores import Match, best_match, edit_figures, edi
 from training.evaluation.metrics import interval, percent
 from training.evaluation.noise import inject_errors, typo
 from training.evaluation.suites import (
+    MAILS,
     SENTENCES,
     Case,
     Gleu,
@@ -79,6 +80,16 @@ def unflagged(rows: Rows, subject: Subject, seed: int) -> Report:
     if not held:
         raise UserError("none of these texts is held back from training; give more of them")
     return clean(held, subject, seed)
+
+
+def mails(rows: Rows, subject: Subject, seed: int) -> Report:
+    """Whole emails: `corrections` of those with slips, and of the right ones the share that is changed."""
+    right = [{"text": source} for source, (corrected,) in pairs_of(rows) if source == corrected]
+    slips = [row for row in rows if row["source"] != row["corrected"]]
+    mended = corrections(slips, subject, seed) if slips else Report({}, [])
+    kept = clean(right, subject, seed) if right else Report({}, [])
+    figures = {"clean_changed_percent": kept.figures["changed_percent"]} if right else {}
+    return Report({**mended.figures, **figures}, [*mended.cases, *kept.cases])
 
 
 _SENTENCES = {
@@ -238,6 +249,7 @@ _EDITS = {
     "precision": Measure("edits", metrics.precision),
     "recall": Measure("edits", metrics.recall),
 }
+_MAILS = {**_EDITS, "clean_changed_percent": _CLEAN["changed_percent"]}
 SUITES = {
     "jfleg": Suite(jfleg, "jfleg_dev.jsonl", {"gleu": Gleu()}),
     "edits": Suite(corrections, "jfleg_dev.jsonl", _EDITS),
@@ -246,6 +258,7 @@ SUITES = {
     "unflagged": Suite(unflagged, "harper_clean.jsonl", _CLEAN),
     "noise": Suite(noise, "emails_dev.jsonl", _NOISE),
     "sentences": Suite(sentences, SENTENCES, _SENTENCES),
+    "mails": Suite(mails, MAILS, _MAILS),
     "wer": Suite(wer, SENTENCES, {"after_percent": Measure("errors", percent, higher=False)}),
     "robust": Suite(
         robust,

@@ -17,6 +17,7 @@ and the five that lose most, against the model before, or, of one model alone, a
     adjudicated mail with a verdict on each change: wrongly changed sentences  email.jsonl
     noise       clean emails with injected errors: share repaired, by type     emails_dev.jsonl
     sentences   wrong sentences: share fully corrected, by type                own list
+    mails       whole emails: edits as above, and right emails that are changed own list
     wer         word error rate before and after                               own list of sentences
     robust      F0.5 without capitals or marks, with typos, CR LF, emoji       own list of sentences
     fair        emails with names, pronouns, dialect swapped: same edits, tone own list

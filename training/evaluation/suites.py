@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from space.proofread.pipeline import Proofread
 
 EVALUATION = Path(__file__).resolve().parent / "lists"
-SENTENCES = EVALUATION / "sentences.jsonl"
+SENTENCES, MAILS = EVALUATION / "sentences.jsonl", EVALUATION / "mails.jsonl"
 
 _SUGGESTIONS = 5  # of a text that are tried in every combination
 
@@ -70,6 +70,13 @@ class Subject:
         offered = result.suggested[:_SUGGESTIONS]
         taken = (some for count in range(len(offered) + 1) for some in combinations(offered, count))
         return [apply(text, [*result.applied, *some]) for some in taken]
+
+    def with_kinder(self, text: str) -> str:
+        """What `polish` makes of the text once the wordings that it offers are taken too."""
+        if self._proofreader is None:
+            return text
+        result = self._result(text, "polish")
+        return apply(text, [*result.applied, *(edit for edit in result.suggested if edit.kind == "tone")])
 
     def _result(self, text: str, mode: str) -> Proofread:
         if (text, mode) not in self._done:

@@ -184,6 +184,13 @@ def test_no_edit_is_polite_to_nobody(capsys: pytest.CaptureFixture[str]) -> None
     assert tone["raised_percent"]["value"] == 0 and tone["facts_kept_percent"]["value"] == 100
 
 
+def test_whole_emails_with_slips_and_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    (none,) = scored(capsys, "--suite", "mails", "--model", "none")
+    assert none["recall"]["value"] == 0 and none["clean_changed_percent"]["value"] == 0
+    (some,) = scored(capsys, "--suite", "mails", "--limit", "5")
+    assert some["recall"]["value"] > 25
+
+
 @pytest.mark.slow
 def test_fairness_compares_versions_of_one_email(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(behaviour._GROUPS, "names", {name: {"name": name} for name in ("Emily", "Priya")})
