@@ -262,7 +262,7 @@ def why(value: Proofread) -> str:
         sentiment=value.before.sentiment.word, politeness=value.before.politeness.word
     )
     asked = len(value.prompts)
-    count = strings.ONE_SENTENCE if asked == 1 else strings.MANY_SENTENCES.format(count=asked)
+    count = strings.ONCE if asked == 1 else strings.MANY_TIMES.format(count=asked)
     sent = strings.WHY_ASKED.format(count=count) if asked else strings.WHY_NOT_ASKED
     by_source: dict[str, list[str]] = {}
     for edit in (

@@ -117,7 +117,7 @@ ADDED = "added"
 SKIPPED = "Left alone on purpose"
 WHY = "Why this rewrite"
 WHY_MEASURED = "The draft was measured: {sentiment}, and {politeness}."
-WHY_ASKED = "{count} went to the language model."
+WHY_ASKED = "The language model was asked {count}."
 WHY_NOT_ASKED = "No sentence needed the language model, so it saw none."
 PROPOSED = "Proposed by {source}: {edits}."
 STATUSES = {"applied": "made", "suggested": "suggested", "refused": "refused"}
@@ -131,8 +131,8 @@ SOURCES = {
     "polish": "the polite phrasebook",
     "user": "you",
 }
-ONE_SENTENCE = "1 sentence"
-MANY_SENTENCES = "{count} sentences"
+ONCE = "once"
+MANY_TIMES = "{count} times"
 ADVANCED = "Advanced: how the model writes, and what it was told"
 PROMPTS = "Exact prompts sent to the model ({count})"
 NO_PROMPTS = "Nothing was sent to the model: no sentence needed it."

@@ -34,10 +34,10 @@ from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
 from space.proofread.passages import Passages, Read, Reading, key_of
 from space.proofread.policy import BEYOND, UNLIKELY, Thresholds, says_something_else
-from space.proofread.polish import NOT_FOUND, Wording, asked, contempt, may_order, wordings
+from space.proofread.polish import NOT_FOUND, Wording, contempt, denies_other_things, rephrased, wordings
 from space.proofread.prompt import GOALS, Message, messages
 from space.proofread.propose import chosen, prior_of
-from space.proofread.protect import UNKNOWN, refusal
+from space.proofread.protect import TURNS, UNKNOWN, refusal
 from space.proofread.reasons import reason
 from space.proofread.rewording import as_one, best, by_sentence, opening
 from space.proofread.style import restyled
@@ -58,6 +58,7 @@ _ENDED = re.compile(r",$|[.!?]['\"”’)]+$|[}>]$|&#?\w+;$")
 _COPIED = MARKUP | {"a link", "an email address"}
 _SENTENCES = ("sentence", "line")  # what is put more kindly: an item of a list is as short as it likes
 _LIKELY = 0.5  # a prior from which an edit is expected in an answer
+_REPHRASED = 5  # wordings that the language model writes of a blunt sentence
 _DOUBTED = 0.85  # a prior from which a word is underlined while it is typed; of 40 good emails 1 word is
 _BRACKETS = re.compile(r"[][<>{}|\\]+")
 _MARKS = frozenset(("", ".", "!", "?", ",", ":", ";"))
@@ -367,9 +368,10 @@ class Proofreader:
         applied = sorted((edit for edit in edits if edit.status == "applied"), key=lambda edit: edit.start)
         corrected = apply(unit.text, applied)
         found, why = wordings(corrected, bad_news=measured.tone.sentiment.is_low), contempt(corrected)
-        if not found and not why and may_order(corrected):
-            found = self._asked(corrected, measured, run)
         chosen = self._best(corrected, found, measured, run)
+        if not chosen and not run.stop():
+            written = self._rephrased(corrected, measured, run)
+            found, chosen = [*found, *written], self._best(corrected, written, measured, run)
         made = as_one(unit, applied, [each.text for each in chosen]) if chosen else None
         safe = not chosen or chosen[0].safe
         if made is None or not safe and made[1] != applied:  # a suggestion takes no correction with it
@@ -379,7 +381,7 @@ class Proofreader:
         edit, apart = made
         run.openings.append(opening(chosen[0].text))
         text = " ".join(filter(None, (chosen[0].reason, edit.reason)))
-        edit = replace(edit, status="applied" if safe else "suggested", reason=text)
+        edit = replace(edit, status="applied" if safe else "suggested", reason=text, source=chosen[0].source)
         others = unit.place([*apart, *(each for each in edits if each.status != "applied")])
         return [edit, *(each for each in others if each.status == "refused" or not each.overlaps(edit))]
 
@@ -405,18 +407,24 @@ class Proofreader:
         free = [e for e in others if e.status == "refused" or not any(e.overlaps(each) for each in made)]
         return [*made, *free]
 
-    def _asked(self, text: str, measured: Measured, run: _Run) -> list[Wording]:
-        """The requests for what a sentence orders, if the model takes it for an order."""
+    def _rephrased(self, text: str, measured: Measured, run: _Run) -> list[Wording]:
+        """What the language model says in place of a sentence, told its tone; nothing if it was not trained to."""
         chat = messages(text, measured.evidence, measured.mode)
         run.prompts.append(_shown(chat))
-        answer = self.engine.complete(chat, run.sampling, run.stop)
-        return asked(text, answer.text.strip()) if answer else []
+        written = self.engine.rephrased(chat, _REPHRASED, run.stop)
+        # How many words are others is for `rephrased` to judge, which knows what courtesy is.
+        new = [each for each in written if voice.objection(text, each.text) in (None, voice.UNLIKE)]
+        found = (rephrased(text, each.text, each.likely) for each in new)
+        return [each for each in found if each]
 
     def _best(self, text: str, found: Sequence[Wording], measured: Measured, run: _Run) -> list[Wording]:
         """The wordings that lose no fact, are politer and read as English, the best first."""
         unit, length = measured.unit, len(measured.unit.text)
         found = [
-            each for each in found if self._refusal(Edit(0, length, unit.text, each.text), unit, run) is None
+            each
+            for each in found
+            if (why := self._refusal(Edit(0, length, unit.text, each.text), unit, run)) is None
+            or (why.startswith(TURNS) and not each.safe and denies_other_things(text, each.text))
         ]
         tones = self.tone.score([each.text for each in found], run.email.people)
         least = measured.tone.politeness.value + self.classifiers.thresholds.politeness_margin

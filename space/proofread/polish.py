@@ -10,10 +10,11 @@ language model which are English. What insults or accuses gets none, for no open
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from space.proofread.kinds import AUXILIARIES, DETERMINERS, PREPOSITIONS
+from space.proofread.policy import says_something_else
 from space.proofread.words import WORD, read_list, word_set
 
 
@@ -21,13 +22,15 @@ from space.proofread.words import WORD, read_list, word_set
 class Wording:
     """Another text of a sentence, and in one line how it is kinder.
 
-    `leaves_out` is the insult that it does without, "" if none. It is `safe` to make if no more than that is gone.
+    `leaves_out` is the insult that it does without, "" if none. It is `safe` to make if no more than that is gone. `source` is that of
+    its edit.
     """
 
     text: str
     reason: str
     leaves_out: str = ""
     safe: bool = True
+    source: str = "polish"
 
 
 # ---- what no wording makes kind ----
@@ -277,44 +280,139 @@ def _lower(text: str) -> str:
     return text if re.match(r"I\b", text) else text[:1].lower() + text[1:]
 
 
-# ---- what the model may add ----
+# ---- what the language model says ----
 
-_NO_VERB = re.compile(r"(?:ed|ing|ly|s|tion|ment)$")
-_REQUEST = re.compile(
-    r"(?:please|kindly|(?:could|would|can) you(?: please| kindly)?|I would (?:be grateful|appreciate it) if you (?:could|would)) ", re.IGNORECASE
-)  # fmt: skip
+_SAYS = "Says it more kindly."
+_DIFFERS = "Says it more kindly, in other words: check that it still says what you mean."
+_SURE, _LIKELY = (
+    0.8,
+    0.72,
+)  # mean probability of a token from which a wording is made, and offered (training/LOG.md, 2026-12-01)
+_KIND, _HARSH = word_set("tone", "kind_words"), word_set("tone", "harsh_words")
+_SMALL = PREPOSITIONS | DETERMINERS | AUXILIARIES | word_set("tone", "small_words")
+_FRAME = re.compile(
+    r"\b(?:I am afraid|(?:I am|we are) sorry to (?:say|tell you)|(?:I|we) would (?:be (?:very )?(?:grateful|glad|happy) if|ask you(?: not)? to|appreciate it if|prefer it if|rather|like)|"
+    r"it would (?:be (?:good|nice|better|great|kind)|help)(?: us)? if|(?:could|would|can) you(?: please| mind| kindly)?|(?:may|might|could) I (?:please )?ask(?: you not to)?|"
+    r"(?:could|may) (?:I|we) please|(?:I|we) (?:think|believe|feel|hope|wonder|noticed|had hoped|have noticed|have the (?:impression|feeling)|do not think|do not find|did not find|regret to say)|"
+    r"(?:I|we) (?:am|was|were|are) (?:very |rather |a little )?(?:upset|disappointed|worried|concerned|surprised|not (?:sure|happy)))\b(?: that| whether)?",
+    re.IGNORECASE,
+)
+_PEOPLE = {
+    word: row[0]
+    for row in ("I me my mine myself", "we us our ours ourselves", "you your yours yourself yourselves")
+    for word in row.lower().split()
+}
+_JOINTS = frozenset("and or but if because unless until before after when so since while".split())
+_SAME_JOINT = {
+    "or": {"otherwise", "if"},
+    "because": {"as", "since"},
+    "since": {"as"},
+    "so": {"and", "as"},
+    "and": {"but"},
+}
+_STEM = 4  # letters that forms of one word share
+_MOST_NEW = 2  # words that are neither the writer's nor a courtesy
 
 
-def may_order(text: str) -> bool:
-    """Whether a sentence may be an order whose verb no list here has: some word before an object or a place.
+def rephrased(text: str, rewrite: str, likely: float) -> Wording | None:
+    """The language model's wording of a sentence, whose tokens had this mean probability; None if it insults, or says something else.
 
-    >>> may_order("Swap the chairs."), may_order("Credit will follow."), may_order("Attached is the list.")
-    (True, False, False)
+    It is safe if the model was sure of it, people and things come in the order of the text, and nothing but courtesy is new and nothing
+    but harshness gone.
+
+    >>> rephrased("Your team never sent the numbers!", "I am afraid your team never sent the numbers.", 0.9).safe
+    True
+    >>> rephrased("Where are the numbers?", "Could you please let me have the numbers?", 0.9).safe
+    False
+    >>> rephrased("You obviously lost my file.", "I am afraid I lost my file.", 0.9) is None
+    True
     """
-    word = re.match(rf"(?:just |now )?(?P<verb>[a-z]+){_BEFORE_OBJECT}", text, re.IGNORECASE)
-    if not word or _OFFER.search(text) or text.endswith("?"):
-        return False
-    return not _NO_VERB.search(word["verb"]) and word["verb"].lower() not in _NO_ORDER
+    old, new = ([word.lower() for word in WORD.findall(each.replace("’", "'"))] for each in (text, rewrite))
+    said = [word.lower() for word in WORD.findall(_FRAME.sub("", rewrite))]
+    brought = [word for word in new if not _is_small(word) and word not in _KIND and not _is_among(word, old)]
+    left = [word for word in old if not _is_small(word) and word not in _HARSH and not _is_among(word, new)]
+    content = [word for word in old if not _is_small(word) and word not in _HARSH]
+    if (
+        likely < _LIKELY
+        or contempt(rewrite)
+        or len(brought) > _MOST_NEW
+        or 3 * len(left) > len(content) + 1
+        or _is_of_another(old, said)
+        or any(said.count(word) > max(1, old.count(word)) for word in said if not _is_small(word))
+        or any(joint not in new and not _SAME_JOINT.get(joint, set()) & {*new} for joint in _JOINTS & {*old})
+        or says_something_else(" ".join(left), " ".join(brought))
+        or (_denies(text) != _denies(rewrite) and not denies_other_things(text, rewrite))
+    ):
+        return None
+    safe = (
+        likely >= _SURE
+        and not (brought or left or contempt(text))
+        and _denies(text) == _denies(rewrite)
+        and _order(old) == _order(said)
+    )
+    return Wording(rewrite, _SAYS if safe else _DIFFERS, safe=safe, source="llm")
 
 
-_NO_ORDER = PREPOSITIONS | DETERMINERS | AUXILIARIES | word_set("grammar", "connectors") | {
-    "all", "back", "both", "each", "even", "everyone", "he", "here", "how", "i", "it", "no", "nobody", "not", "nothing", "now", "one",
-    "only", "out", "she", "so", "then", "there", "they", "we", "who", "why", "yes", "you",
-}  # fmt: skip
+def _order(words: Sequence[str]) -> list[str]:
+    """Who and what a text speaks of, courtesy and harshness aside, in its order."""
+    people = [(word, _PEOPLE.get(word.partition("'")[0])) for word in words]
+    return [
+        who or word[:_STEM]
+        for word, who in people
+        if who or not (_is_small(word) or word in _KIND or word in _HARSH)
+    ]
 
 
-def asked(text: str, rewrite: str) -> list[Wording]:
-    """The requests for what a text orders, if a rewrite shows that it does: the same words behind "please" or the like.
+def _is_of_another(old: Sequence[str], said: Sequence[str]) -> bool:
+    """Whether somebody else does the deed: "we" for "I", or the writer what was the reader's."""
+    was, now = ({_PEOPLE.get(word.partition("'")[0]) for word in words} for words in (old, said))
+    deeds = [{who.lower() for who in _DOES.findall(" ".join(words))} for words in (old, said)]
+    return bool({"I", "w"} & now - was) and bool({"I", "w"} & was) or bool(deeds[1] - deeds[0])
 
-    A small model that is left alone to be polite invents; what it can tell is an order from a statement.
 
-    >>> [each.text for each in asked("Swap the chairs.", "Could you please swap the chairs?")][:1]
-    ['Could you please swap the chairs?']
-    >>> asked("Ordered the chairs.", "Could you please order the chairs?")
-    []
+# Who writes did it, and it did not happen to him: "I have been billed".
+_DOES = re.compile(
+    r"\b(i|we)\b(?! (?:am|was|were|are|have been|had been|have not been|was not|were not)\b)", re.IGNORECASE
+)
+
+
+_DENIES = re.compile(
+    r"\b(?:not|never|no|nobody|nothing|cannot|stop|quit|avoid|\w+n['’]t)\b(?:\s+((?:\w+\W+){0,2}\w+))?",
+    re.IGNORECASE,
+)
+
+
+def _denies(text: str) -> bool:
+    return _DENIES.search(_FRAME.sub("", text)) is not None
+
+
+def denies_other_things(text: str, rewrite: str) -> bool:
+    """Whether what one of two wordings denies the other does not speak of, so that a "not" fewer or more need not turn the meaning.
+
+    >>> denies_other_things("I need the numbers, not your excuses.", "I would appreciate the numbers.")
+    True
+    >>> denies_other_things("This code is garbage.", "I am afraid this code is not very good.")
+    True
+    >>> denies_other_things("I will not come on Monday.", "I will come on Monday.")
+    False
     """
-    said = _REQUEST.match(rewrite)
-    if not said or WORD.findall(text.lower()) != WORD.findall(rewrite[said.end() :].lower()):
-        return []
-    order = re.match(r"(?P<lead>)(?P<next>)(?P<deed>.*?)[.!?]*$", text)
-    return list(_requests(order)) if order else []
+    sides = [[word.lower() for word in WORD.findall(each)] for each in (text, rewrite)]
+    denied = [
+        [
+            word.lower()
+            for found in _DENIES.findall(_FRAME.sub("", each))
+            for word in WORD.findall(found)
+            if not _is_small(word.lower())
+        ]
+        for each in (text, rewrite)
+    ]
+    return any(denied) and not any(_is_among(word, sides[1 - i]) for i in (0, 1) for word in denied[i])
+
+
+def _is_small(word: str) -> bool:
+    return word in _SMALL or len(word) < 3
+
+
+def _is_among(word: str, words: Sequence[str]) -> bool:
+    """Whether a text has the word, in this form or another."""
+    return any(word == other or len(word) > _STEM and word[:_STEM] == other[:_STEM] for other in words)

@@ -404,6 +404,7 @@ def _has_date(old: Words, meaning: str) -> bool:
 
 _A_SLIP = 0.6  # likeness of a misspelt word and the right one
 _SOUND_ALIKE = {"no", "know"}
+TURNS = "the meaning would turn"  # how the reason begins
 
 
 def _turned(edit: Edit, text: str, lexicon: Lexicon) -> str | None:
@@ -424,7 +425,7 @@ def _turned(edit: Edit, text: str, lexicon: Lexicon) -> str | None:
     slip = not lexicon.lists(was_word) and likeness(was_word, becomes_word) >= _A_SLIP  # "neber"
     if becomes and (misspelt or slip) or {was_word, becomes_word} == _SOUND_ALIKE:
         return None
-    return f"the meaning would turn: a “not” would be {'added' if becomes else 'lost'}"
+    return f"{TURNS}: a “not” would be {'added' if becomes else 'lost'}"
 
 
 def _negated(text: Words) -> bool:

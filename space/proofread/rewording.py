@@ -32,10 +32,10 @@ def best(
     least: float,
     used: Sequence[str],
 ) -> list[Wording]:
-    """The wordings that are as polite as `least` and read as English, the best first.
+    """The wordings that are as polite as `least` and read as English, the best first, safe ones before others.
 
     `values` are their politeness; `gains` says how much likelier than the text the language model finds each, in nats, or None
-    if it cannot tell; `used` are openings that the email has had: another one is better.
+    if it cannot tell; what it wrote itself it was asked about. `used` are openings that the email has had: another one is better.
     """
     polite = [(value, wording) for value, wording in zip(values, found, strict=True) if value >= least]
     polite = sorted(polite, key=lambda pair: _step(pair[0]))[:_READ]
@@ -45,11 +45,12 @@ def best(
     for gain, (_, wording) in zip(read, polite, strict=True):
         likeliest[opening(wording.text)] = max(gain, likeliest.get(opening(wording.text), gain))
     ranked = [
-        (opening(wording.text) in used, _step(value), -gain, wording)
+        (not wording.safe, opening(wording.text) in used, _step(value), -gain, wording)
         for gain, (value, wording) in zip(read, polite, strict=True)
-        if gain >= max(_UNREADABLE, likeliest[opening(wording.text)] - _WORSE)
+        if wording.source == "llm" or gain >= max(_UNREADABLE, likeliest[opening(wording.text)] - _WORSE)
     ]
-    return [wording for *_, wording in sorted(ranked, key=lambda each: each[:3])[:_OFFERED]]
+    found = [wording for *_, wording in sorted(ranked, key=lambda each: each[:4])]
+    return [wording for wording in found if wording.safe or not found[0].safe][:_OFFERED]
 
 
 def _step(value: float) -> int:

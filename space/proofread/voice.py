@@ -42,8 +42,8 @@ _ANSWER = f"the rewrite was an answer, not a correction{_KEPT}"
 _LONG = f"the rewrite was far too long{_KEPT}"
 _LOST_MUCH = f"the rewrite lost too much{_KEPT}"
 _LOOP = f"the rewrite repeated itself{_KEPT}"
-_UNLIKE = f"the rewrite was too different{_KEPT}"
-ACCIDENTS = frozenset((_STRAY, _EMPTY, _BROKEN, _ANSWER, _LONG, _LOST_MUCH, _LOOP, _UNLIKE))
+UNLIKE = f"the rewrite was too different{_KEPT}"
+ACCIDENTS = frozenset((_STRAY, _EMPTY, _BROKEN, _ANSWER, _LONG, _LOST_MUCH, _LOOP, UNLIKE))
 _LOST = 0.45  # share of the words that a rewrite must keep, corrected ones among them
 
 
@@ -107,4 +107,4 @@ def _unlike(before: str, after: str) -> str | None:
     replaced = sum(
         len(WORD.findall(e.before)) for e in diff(before, after) if e.kind in ("other", "word choice")
     )
-    return _UNLIKE if words >= 5 and replaced > (1 - _LOST) * words else None
+    return UNLIKE if words >= 5 and replaced > (1 - _LOST) * words else None

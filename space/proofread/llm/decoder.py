@@ -14,11 +14,13 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from space.errors import UserError
+from space.proofread.adapter import lay
 from space.proofread.llm.engine import Sampling
 
 MAX_ANSWERS = 8  # written at once; more wait, the first to come first
@@ -79,8 +81,11 @@ class _Sequence:
 class Decoder:
     """Safe to share between threads; what they ask for is done together."""
 
-    def __init__(self, llama: Any, n_ctx: int, n_threads: int) -> None:
-        """`llama` holds the model; `n_ctx` tokens are for all answers together, and at most for one. UserError if memory is short."""
+    def __init__(self, llama: Any, n_ctx: int, n_threads: int, adapter: Path | None = None) -> None:
+        """`llama` holds the model; `n_ctx` tokens are for all answers together, and at most for one.
+
+        `adapter` is a GGUF that is laid over the model. UserError if memory is short or the two do not fit.
+        """
         import llama_cpp
 
         model, self._api, self._n_ctx = llama.model, llama_cpp, n_ctx
@@ -99,6 +104,12 @@ class Decoder:
         # Until then the model stays, also for an engine that nobody closed.
         self.close = weakref.finalize(self, _free, llama, self._context, self._batch)
         self.close.atexit = False
+        if adapter:
+            try:
+                lay(model, self._context, adapter)
+            except UserError:
+                self.close()
+                raise
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         # A state that sums up all that was read cannot be cut back to an earlier token.
         self._can_cut = not (

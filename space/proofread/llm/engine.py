@@ -60,6 +60,14 @@ class Answer:
         return next((odds for at, odds in self.own if edit.start - 1 <= at <= edit.end), None)
 
 
+@dataclass(frozen=True)
+class Phrase:
+    """A sentence in other words, and the mean probability (geometric) that the model gave its tokens."""
+
+    text: str
+    likely: float
+
+
 class Engine(Protocol):
     """What the proofreader needs of a model."""
 
@@ -79,6 +87,9 @@ class Engine(Protocol):
 
         A text that is expected changes nothing but the time that it takes to write the same.
         """
+
+    def rephrased(self, chat: Sequence[Message], count: int, stop: Callable[[], bool]) -> list[Phrase]:
+        """Up to `count` wordings of the last message that begin differently; none by a model that was not trained to."""
 
     def gains(self, text: str, edits: Sequence[Edit]) -> list[float] | None:
         """How much likelier each of the edits makes the text, in nats; None if this model cannot tell."""

@@ -1,7 +1,7 @@
 """A GGUF that llama.cpp runs in this process.
 
-It may have an adapter for reading, under its own name in the folder `reader` beside it. It describes itself: its chat
-template says how a chat is put before it, and its `proofreader.*` keys say how it was trained. A file without them is
+It may have an adapter for reading, under its own name in the folder `reader` beside it, and one for other wordings in `polish`.
+It describes itself: its chat template says how a chat is put before it, and its `proofreader.*` keys say how it was trained. A file without them is
 taken for a general instruct model that gets the general prompt and whole emails.
 """
 
@@ -12,16 +12,18 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from space.errors import UserError
 from space.proofread.edits import Edit, apply
 from space.proofread.gguf_header import read_header
 from space.proofread.llm.chat_template import ChatTemplate
 from space.proofread.llm.decoder import Decoder
-from space.proofread.llm.engine import Answer, Expected, Sampling
+from space.proofread.llm.engine import Answer, Expected, Phrase, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.llm.hub import ModelFile
 from space.proofread.llm.memory import check, estimated, give_back
@@ -32,6 +34,8 @@ from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
 from space.settings import ROOT
 
 _SHOWN_CHARS = 300  # of a path that is none
+_POLISH_CTX = 512  # tokens of a sentence in other words, its prompt included
+_LIKELY_BEGINNING = 3.0  # nats that another beginning of a wording may be less likely than the likeliest
 _SHIPPED = ROOT / "models"  # what the repository carries needs no trial
 
 
@@ -63,12 +67,12 @@ class LlamaCpp:
         self.needed_bytes = estimated(path, about, n_ctx)
         if not llama_supports_gpu_offload():
             check(path, self.needed_bytes)
-        adapter = path.parent / "reader" / path.name
-        self._adapter = adapter if adapter.is_file() else None
-        if self._adapter:
-            read_header(self._adapter)
+        self._polisher: Decoder | None = None
+        self._for_reading, self._for_polish = (_adapter(path, folder) for folder in ("reader", "polish"))
         if path.resolve().parent != _SHIPPED:
-            try_model(path, about, n_ctx, self._adapter)
+            try_model(path, about, n_ctx, self._for_reading)
+            if self._for_polish:
+                try_model(path, about, n_ctx, self._for_polish)
         version = about.metadata.get("proofreader.prompt_version")
         with _opening(path):
             header = load(path, vocab_only=True)
@@ -119,6 +123,28 @@ class LlamaCpp:
             self._decoder.write(answering)
             return answering.answer
 
+    def rephrased(self, chat: Sequence[Message], count: int, stop: Callable[[], bool]) -> list[Phrase]:
+        with self._in_use():
+            prompt, max_tokens = self.tokens(chat), 2 * len(self._tokenized(chat[-1]["content"])) + 32
+            if not self._for_polish or len(prompt) + max_tokens > _POLISH_CTX:
+                return []
+            if not self._polisher:
+                with silence():
+                    self._polisher = Decoder(
+                        self._llama, _POLISH_CTX, self._llama.n_threads, self._for_polish
+                    )
+            found: list[Phrase] = []
+            used: list[int] = []
+            for _ in range(count):
+                writing = Otherwise(self._llama, prompt, max_tokens, stop, used)
+                self._decoder.alone(partial(self._polisher.write, writing))
+                if not writing.tokens:
+                    break
+                used.append(writing.tokens[0])
+                if writing.answer:
+                    found.append(Phrase(writing.answer.text.strip(), writing.likely))
+            return found
+
     def gains(self, text: str, edits: Sequence[Edit]) -> list[float]:
         with self._in_use():
             bos = self._llama.token_bos()
@@ -130,7 +156,7 @@ class LlamaCpp:
     def _read(self, versions: Sequence[Sequence[int]]) -> list[float]:
         if not self._reader:
             with silence():
-                self._reader = Reader(self._llama.model, self._llama.n_threads, self._adapter)
+                self._reader = Reader(self._llama.model, self._llama.n_threads, self._for_reading)
         text, *others = versions
         parts = (others[at : at + MAX_VERSIONS] for at in range(0, len(others), MAX_VERSIONS))
         return [gain for part in parts for gain in self._reader.gains(text, part)]
@@ -158,6 +184,8 @@ class LlamaCpp:
             self._left.wait_for(lambda: not self._users)
         if self._reader:
             self._reader.close()
+        if self._polisher:
+            self._polisher.close()
         self._decoder.close()
         self._llama.close()
         give_back()
@@ -221,6 +249,47 @@ class Answering:
         import llama_cpp
 
         return bool(llama_cpp.llama_vocab_is_eog(llama_cpp.llama_model_get_vocab(self._llama.model), token))
+
+
+class Otherwise(Answering):
+    """An answer that begins with another token than some, or is given up if no other beginning is at all likely."""
+
+    def __init__(
+        self,
+        llama: Any,
+        prompt: Sequence[int],
+        max_tokens: int,
+        stop: Callable[[], bool],
+        used: Sequence[int],
+    ) -> None:
+        super().__init__(llama, prompt, Sampling(), max_tokens, stop)
+        self._used, self._is_unlikely = used, False
+        self._log_probabilities: list[float] = []
+
+    @property
+    def likely(self) -> float:
+        """The geometric mean of the probabilities of its tokens; that of the first counts the others that were left."""
+        return math.exp(sum(self._log_probabilities) / len(self._log_probabilities))
+
+    def adjust(self, logits: Any) -> None:
+        highest = logits.max()
+        if not self.tokens and self._used:
+            logits[list(self._used)] = -math.inf
+            self._is_unlikely = logits.max() < highest - _LIKELY_BEGINNING
+            highest = logits.max()
+        self._log_probabilities.append(-float(np.log(np.exp(logits - highest).sum())))
+
+    def take(self, token: int) -> bool:
+        return not self._is_unlikely and super().take(token)
+
+
+def _adapter(path: Path, folder: str) -> Path | None:
+    """The adapter of a model in a folder beside it, if there is one. UserError if it is broken."""
+    adapter = path.parent / folder / path.name
+    if not adapter.is_file():
+        return None
+    read_header(adapter)
+    return adapter
 
 
 def load(path: Path, **options: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from space.errors import UserError
 from space.proofread.edits import Edit
-from space.proofread.llm.engine import Answer, Expected, Sampling
+from space.proofread.llm.engine import Answer, Expected, Phrase, Sampling
 from space.proofread.prompt import GOALS, MODES, Message
 from space.settings import Server
 
@@ -94,6 +94,10 @@ class Remote:
         finally:
             ended.set()
             pool.shutdown(wait=False)
+
+    def rephrased(self, chat: Sequence[Message], count: int, stop: Callable[[], bool]) -> list[Phrase]:
+        """A general model words a sentence kindly when it is told to polish."""
+        return []
 
     def gains(self, text: str, edits: Sequence[Edit]) -> None:
         """The API has no place for that."""
