@@ -284,7 +284,7 @@ def test_why_says_what_was_measured_and_who_proposed_each_edit() -> None:
     ]
     prompts = ("system: Proofread. Check: ; = ,; cat = dog.\nuser: Hi", "system: Proofread.\nuser: Hi")
     line = Shown(render.why(proofread("; teh s on 5", *edits, prompts=prompts))).text
-    assert "measured: negative, and rude." in line and "2 sentences" in line
+    assert "measured: negative, and rude." in line and "asked 2 times" in line
     assert "Proposed by the tagger: ; → , (91%); on → at (60%, suggested)." in line
     assert "Proposed by the language model: teh → the; 5 → 6 (30%, refused)." in line
     assert "cat" not in line and "''" not in line
