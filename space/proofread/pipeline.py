@@ -32,9 +32,10 @@ from space.proofread.kinds import SOFTENERS, shown_kind
 from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Answer, Engine, Expected, Sampling
 from space.proofread.llm.models import open_engine
+from space.proofread.paraphrase import denies_other_things, rephrased
 from space.proofread.passages import Passages, Read, Reading, key_of
 from space.proofread.policy import BEYOND, UNLIKELY, Thresholds, says_something_else
-from space.proofread.polish import NOT_FOUND, Wording, contempt, denies_other_things, rephrased, wordings
+from space.proofread.polish import NOT_FOUND, Wording, contempt, wordings
 from space.proofread.prompt import GOALS, Message, messages
 from space.proofread.propose import chosen, prior_of
 from space.proofread.protect import TURNS, UNKNOWN, refusal
