@@ -128,22 +128,23 @@ class LlamaCpp:
             prompt, max_tokens = self.tokens(chat), 2 * len(self._tokenized(chat[-1]["content"])) + 32
             if not self._for_polish or len(prompt) + max_tokens > _POLISH_CTX:
                 return []
-            if not self._polisher:
-                with silence():
-                    self._polisher = Decoder(
-                        self._llama, _POLISH_CTX, self._llama.n_threads, self._for_polish
-                    )
             found: list[Phrase] = []
             used: list[int] = []
             for _ in range(count):
                 writing = Otherwise(self._llama, prompt, max_tokens, stop, used)
-                self._decoder.alone(partial(self._polisher.write, writing))
+                self._decoder.alone(partial(self._reword, writing))
                 if not writing.tokens:
                     break
                 used.append(writing.tokens[0])
                 if writing.answer:
                     found.append(Phrase(writing.answer.text.strip(), writing.likely))
             return found
+
+    def _reword(self, writing: Otherwise) -> None:
+        if not self._polisher:
+            with silence():
+                self._polisher = Decoder(self._llama, _POLISH_CTX, self._llama.n_threads, self._for_polish)
+        self._polisher.write(writing)
 
     def gains(self, text: str, edits: Sequence[Edit]) -> list[float]:
         with self._in_use():
