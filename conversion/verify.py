@@ -40,7 +40,7 @@ from conversion.gguf_file import FLOAT_TYPES, runnable, type_counts
 from conversion.texts import prompts, texts
 from space.errors import UserError
 from space.proofread.llm.chat_template import ChatTemplate
-from space.proofread.llm.llama_cpp import load
+from space.proofread.llm.loading import load
 
 TIE = 0.05  # logits: the odds of the two candidates are within 5 %
 HIDDEN_TOLERANCE = 1e-2  # largest difference of a hidden state's component, for an F16 or F32 encoder

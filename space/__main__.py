@@ -90,7 +90,7 @@ def _tone(args: argparse.Namespace) -> int:
 
     settings = Settings.from_env()
     require_models(settings.models_dir)
-    classifier = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
+    classifier = ToneClassifier.load(settings.models_dir / "tone")
     for tone in classifier.score(list(_texts(args.lines))):
         _write(json.dumps(tone.to_dict()), end=True)
     return 0

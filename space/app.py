@@ -89,7 +89,7 @@ def build(settings: Settings, stored_where: Callable[[], str]) -> tuple[gr.Block
         problem = str(error)
         print(problem, file=sys.stderr)
         with suppress(UserError):  # tone is worth having alone, and one problem at a time is enough to solve
-            tone = ToneClassifier.load(settings.models_dir / "tone", settings.n_threads)
+            tone = ToneClassifier.load(settings.models_dir / "tone")
     page = ui.build(models, Journal(settings.feedback_dir), tone, problem, stored_where)
     return page, models, problem
 

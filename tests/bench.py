@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -196,11 +197,11 @@ def copies(engine: Any, plain: Plain, words: list[int], runs: int) -> list[dict[
             answer = list(text)
             for place in range(50 // share, len(text), round(100 * len(text) / (share * n_words))):
                 answer[place] = text[place - 7]
-            before = vars(engine._decoder.counts).copy()
+            before = counted(engine)
             began = time.perf_counter()
-            engine._decoder.write(Forced(prompt, answer, text))
+            engine._lanes[0].write(Forced(prompt, answer, text))
             ours = time.perf_counter() - began
-            counts = {name: value - before[name] for name, value in vars(engine._decoder.counts).items()}
+            counts = {name: value - before[name] for name, value in counted(engine).items()}
             taken.append((plain.write(prompt, len(answer)), ours))
         if not taken:
             continue
@@ -264,8 +265,7 @@ class Run:
     """One email, proofread by a proofreader that remembers nothing."""
 
     def __init__(self, proofreader: Any, draft: str) -> None:
-        counts = getattr(getattr(proofreader.engine, "_decoder", None), "counts", None)
-        before = vars(counts).copy() if counts else {}
+        before = counted(proofreader.engine)
         self.first_seconds = 0.0
         with fresh(proofreader):
             began = time.perf_counter()
@@ -277,12 +277,20 @@ class Run:
         self.text = outcome.text
         applied = outcome.applied
         self.first_edit_at = applied[0].start / len(draft) if applied else 1.0
-        after = vars(counts) if counts else {}
+        after = counted(proofreader.engine)
         self.read, self.drafted, self.accepted = (
-            after.get(name, 0) - before.get(name, 0) for name in ("read", "drafted", "accepted")
+            after[name] - before[name] for name in ("read", "drafted", "accepted")
         )
         self.sentences = len(re.findall(r"[.!?](?=\s)|,\n", draft)) + 1
         self.avoided = max(0, self.sentences - len(outcome.prompts))
+
+
+def counted(engine: Any) -> Counter[str]:
+    """What the model did so far, in all its lanes; nothing is known of a server."""
+    found: Counter[str] = Counter()
+    for lane in getattr(engine, "_lanes", ()):
+        found.update(vars(lane.decoder.counts))
+    return found
 
 
 @contextmanager
@@ -300,7 +308,7 @@ class Plain:
     """llama-cpp-python with the same file."""
 
     def __init__(self, path: Path, n_threads: int) -> None:
-        from space.proofread.llm.llama_cpp import load, silence
+        from space.proofread.llm.loading import load, silence
 
         self._bytes = path.stat().st_size
         with silence():

@@ -242,6 +242,6 @@ def test_a_damaged_file_beside_the_encoders_is_one_line(file: str, models: Path)
         path.unlink()
         path.write_bytes(content)
         with pytest.raises(UserError) as caught:
-            load_classifiers(models, 1)
+            load_classifiers(models)
         line = str(caught.value)
         assert "\n" not in line and path.name in line, (content[:40], line)  # fmt: skip

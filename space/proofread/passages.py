@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
@@ -28,6 +29,15 @@ class Read:
     edits: tuple[Edit, ...]
     prompts: tuple[str, ...] = ()
     openings: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, reads: Sequence[Read]) -> Read:
+        """What was made of several parts, one after the other."""
+        return cls(
+            tuple(edit for each in reads for edit in each.edits),
+            tuple(prompt for each in reads for prompt in each.prompts),
+            tuple(opening for each in reads for opening in each.openings),
+        )
 
     def moved(self, by: int) -> Read:
         """The same with its edits that much further on."""

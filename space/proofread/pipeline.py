@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -149,19 +151,45 @@ class Proofread:
 
 @dataclass(frozen=True)
 class _Run:
-    """One email on its way: what was asked for, and what came of it so far."""
+    """One email on its way: what was asked for, and the kinder words that it has so far."""
 
     email: Email
     options: Options
     sampling: Sampling
     stop: Callable[[], bool]
-    prompts: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)  # of one unit
     openings: list[str] = field(default_factory=list)  # of sentences that were put more kindly
 
     @property
     def is_repeatable(self) -> bool:
         """Whether the same passage is answered the same again."""
         return self.sampling.temperature == 0
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What came of some units; not `whole` if they may not have been read to their end, as the run was to stop."""
+
+    units: Sequence[Unit]
+    read: Read
+    whole: bool = True
+    is_done = True
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A unit on its way through the model, with what came of those before it in its passage."""
+
+    passage: Email
+    key: bytes  # of the passage
+    reads: list[Read]
+    measured: Measured
+    run: _Run
+    corrected: Future[list[Edit]]
+
+    @property
+    def is_done(self) -> bool:
+        return self.corrected.done()
 
 
 class Proofreader:
@@ -212,15 +240,17 @@ class Proofreader:
         run = _Run(email, options, sampling, stop)
         before = self._tone(email, ())
         edits: list[Edit] = []
+        prompts: list[str] = []
         applied: tuple[Edit, ...] = ()
         done = toned = 0
         if email.units:
             yield Progress(0, len(email.units), ())
-        for count, found in self._found(run, clock):
-            edits += found
+        for found in self._found(run, clock):
+            edits += found.read.edits
+            prompts += found.read.prompts
             if stop():  # then this unit may not have been read to its end
                 break
-            done += count
+            done += len(found.units)
             applied = tuple(edit for edit in edits if edit.status == "applied")
             if done < len(email.units):
                 yield Progress(done, len(email.units), applied)
@@ -236,7 +266,7 @@ class Proofreader:
         )
         yield Proofread(
             draft, tuple(sorted(edits, key=_place)), before, after, email.skipped,
-            (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(run.prompts), stopped, first, last,
+            (*email.notes, *([STOPPED] if stopped else [])), self.engine.name, clock.seconds(), tuple(prompts), stopped, first, last,
             check(email, self.classifiers.lexicon, headers),
         )  # fmt: skip
 
@@ -248,16 +278,11 @@ class Proofreader:
         email = Email.read(draft, self.classifiers.lexicon, unit=self.engine.unit)
         run, clock = _Run(email, options, Sampling(), stop), _Clock()
         edits: list[Edit] = []
-        unread = 0
-        for passage in email.passages():
-            known = self._recalled(passage, run)
-            found = (
-                known.edits if known else [edit for some in self._read(passage, run, clock) for edit in some]
-            )
-            if known or not stop():
-                edits += found
-            else:
-                unread += sum(len(unit.text.split()) for unit in passage.units)
+        unread = sum(len(unit.text.split()) for unit in email.units)
+        for found in self._found(run, clock):
+            if found.whole:
+                edits += found.read.edits
+                unread -= sum(len(unit.text.split()) for unit in found.units)
         sentences = [
             (each.start, each.start + len(each.text)) for each in email.parts if each.kind in EDITABLE
         ]
@@ -317,51 +342,82 @@ class Proofreader:
 
     # ---- one passage ----
 
-    def _found(self, run: _Run, clock: _Clock) -> Iterator[tuple[int, Sequence[Edit]]]:
-        """The edits of the next units, and of how many; a passage that was read before is there at once."""
-        for passage in run.email.passages():
-            if known := self._recalled(passage, run):
-                yield len(passage.units), known.edits
-            else:
-                yield from ((1, found) for found in self._read(passage, run, clock))
+    def _found(self, run: _Run, clock: _Clock) -> Iterator[_Found]:
+        """What comes of the units, in their order; what is next is measured, and answered in other lanes, meanwhile."""
+        begun: deque[_Begun | _Found] = deque()
+        kinder = run.options.mode in KINDER  # words for which this thread asks, in a lane of its own
+        pool = ThreadPoolExecutor(max(1, self.engine.lanes - kinder))
+        try:
+            for passage in run.email.passages():
+                for each in self._begun(passage, run, clock, pool):
+                    begun.append(each)
+                    while begun and (begun[0].is_done or self._are_busy(begun)):
+                        yield self._finished(begun.popleft(), run, clock)
+                while begun and kinder:  # what is known of a passage hangs on the kinder words before it
+                    yield self._finished(begun.popleft(), run, clock)
+            while begun:
+                yield self._finished(begun.popleft(), run, clock)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def _recalled(self, passage: Email, run: _Run) -> Read | None:
-        known = self._passages.get(_key(passage, run)) if run.is_repeatable else None
-        if known is None:
-            return None
-        run.prompts.extend(known.prompts)
-        run.openings.extend(known.openings)
-        return known.moved(passage.units[0].start)
-
-    def _read(self, passage: Email, run: _Run, clock: _Clock) -> Iterator[list[Edit]]:
-        """The edits of a passage, unit by unit, which are then remembered unless the run is to stop."""
-        key, prompts, openings = _key(passage, run), len(run.prompts), len(run.openings)
-        made: list[Edit] = []
-        for measured in clock.timed("scores", measure(passage, self.classifiers, run.options)):
+    def _begun(self, passage: Email, run: _Run, clock: _Clock, pool: Executor) -> Iterator[_Begun | _Found]:
+        """The units of a passage on their way, none once the run is to stop; or the whole as it was read before."""
+        key = _key(passage, run)
+        if run.is_repeatable and (known := self._passages.get(key)):
+            run.openings.extend(known.openings)
+            yield _Found(passage.units, known.moved(passage.units[0].start))
+            return
+        reads: list[Read] = []
+        for measured in (
+            () if run.stop() else clock.timed("scores", measure(passage, self.classifiers, run.options))
+        ):
             if run.stop():
                 return
-            own = [*measured.refused, *clock.call("rewrite", partial(self._unit, measured, run))]
-            found = list(self._for_the_user(own, run.email.draft))
-            made += found
-            yield found
-        if run.is_repeatable and not run.stop():
-            read = Read(tuple(made), tuple(run.prompts[prompts:]), tuple(run.openings[openings:]))
-            self._passages.put(key, read.moved(-passage.units[0].start))
+            own = replace(run, prompts=[])
+            yield _Begun(passage, key, reads, measured, own, pool.submit(self._corrected, measured, own))
+
+    def _are_busy(self, begun: Iterable[_Begun | _Found]) -> bool:
+        """Whether each lane has something to write, and one more waits: then measuring would but take their time."""
+        return sum(not each.is_done for each in begun) > self.engine.lanes
+
+    def _finished(self, begun: _Begun | _Found, run: _Run, clock: _Clock) -> _Found:
+        """Waits for a unit; the last one of a passage has it remembered, unless the run is to stop."""
+        if isinstance(begun, _Found):
+            return begun
+        measured, opened = begun.measured, len(run.openings)
+        edits = clock.call("rewrite", begun.corrected.result)
+        edits = clock.call("rewrite", partial(self._in_mode, measured, edits, begun.run))
+        found = self._for_the_user([*measured.refused, *edits], run.email.draft)
+        read = Read(tuple(found), tuple(begun.run.prompts), tuple(run.openings[opened:]))
+        begun.reads.append(read)
+        if run.stop():
+            return _Found((measured.unit,), read, whole=False)
+        units = begun.passage.units
+        if run.is_repeatable and len(begun.reads) == len(units):
+            self._passages.put(begun.key, Read.joined(begun.reads).moved(-units[0].start))
+        return _Found((measured.unit,), read)
 
     # ---- one unit ----
 
-    def _unit(self, measured: Measured, run: _Run) -> list[Edit]:
-        """The edits of one unit, in the draft."""
-        unit, general = measured.unit, self.engine.general
-        kinder = measured.is_blunt and not general
-        plain = measured.corrections() if kinder else measured
+    def _corrected(self, measured: Measured, run: _Run) -> list[Edit]:
+        """The corrections of a unit, in its text."""
+        plain = measured.corrections() if self._wants_kinder(measured) else measured
         # What is clean the model never sees.
-        edits = list(plain.respellings) if plain.is_clean and not general else self._rewritten(plain, run)
-        if general:
+        if plain.is_clean and not self.engine.general:
+            return list(plain.respellings)
+        return self._rewritten(plain, run)
+
+    def _in_mode(self, measured: Measured, edits: Sequence[Edit], run: _Run) -> list[Edit]:
+        """The edits of a unit, in the draft, with those that its mode asks for beside corrections."""
+        unit = measured.unit
+        if self.engine.general:
             return list(unit.place(edits if measured.mode == "proofread" else by_sentence(unit.text, edits)))
-        if kinder and unit.kind in _SENTENCES and not run.stop():
+        if self._wants_kinder(measured) and unit.kind in _SENTENCES and not run.stop():
             return self._kinder(measured, edits, run)
         return self._restyled(measured, edits, run) if run.options.mode in GOALS else list(unit.place(edits))
+
+    def _wants_kinder(self, measured: Measured) -> bool:
+        return measured.is_blunt and not self.engine.general
 
     def _kinder(self, measured: Measured, edits: Sequence[Edit], run: _Run) -> list[Edit]:
         """The edits of a blunt unit, with one that puts it more kindly; or a refused one that says why nothing does."""
@@ -689,15 +745,15 @@ def load_proofreader(settings: Settings, model: str | None = None) -> Proofreade
             f"{lexicon}: the word list is missing; restore it with git checkout, or run python -m training corpus."
         )
     engine = open_engine(model or settings.model, folder, settings.n_ctx, settings.n_threads, settings.server)
-    return Proofreader(engine, load_classifiers(folder, settings.n_threads), folder / "dialects.tsv")
+    return Proofreader(engine, load_classifiers(folder), folder / "dialects.tsv")
 
 
-def load_classifiers(folder: Path = MODELS, n_threads: int | None = None) -> Classifiers:
+def load_classifiers(folder: Path = MODELS) -> Classifiers:
     """The classifiers, the word list and the thresholds in a folder of models. UserError when one is missing."""
     lexicon = Lexicon.load(folder / "lexicon.txt.gz")
     return Classifiers(
-        ToneClassifier.load(folder / "tone", n_threads, lexicon=lexicon),
-        Tagger.load(folder / "tagger", n_threads, lexicon),
+        ToneClassifier.load(folder / "tone", lexicon=lexicon),
+        Tagger.load(folder / "tagger", lexicon),
         lexicon,
         Judge.load(folder / "judge.json"),
         Thresholds.load(folder / "thresholds.json"),

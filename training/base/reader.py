@@ -251,4 +251,4 @@ def _classifiers() -> Classifiers:
     """Opened where they are used first, a process that makes pools."""
     from space.proofread.pipeline import load_classifiers
 
-    return load_classifiers(n_threads=1)
+    return load_classifiers()

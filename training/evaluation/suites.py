@@ -88,7 +88,7 @@ class Subject:
         if not hasattr(self, "_tone"):
             from space.proofread.classifiers.tone import ToneClassifier
 
-            self._tone = ToneClassifier.load(self._settings.models_dir / "tone", self._settings.n_threads)
+            self._tone = ToneClassifier.load(self._settings.models_dir / "tone")
         return self._tone.score(texts)
 
 

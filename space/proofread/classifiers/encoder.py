@@ -141,9 +141,12 @@ def windows(text: str, encoded: Encoded, limit: int) -> list[tuple[int, int]]:
 
 
 class Encoder:
-    """llama.cpp's BERT: token ids in, one hidden state per token out; a lock lets in one caller at a time."""
+    """llama.cpp's BERT: token ids in, one hidden state per token out; a lock lets in one caller at a time.
 
-    def __init__(self, path: Path, n_threads: int, adapter: Path | None = None):
+    On one core: the others are the language model's, which writes meanwhile.
+    """
+
+    def __init__(self, path: Path, adapter: Path | None = None):
         """`adapter` is a GGUF that is laid over the encoder. UserError if a file is missing, damaged, or does not fit the other."""
         import llama_cpp
 
@@ -156,8 +159,7 @@ class Encoder:
             read_header(path)
             self._llama = llama_cpp.Llama(
                 str(path), embedding=True, pooling_type=llama_cpp.LLAMA_POOLING_TYPE_NONE,
-                n_ctx=CONTEXT, n_batch=CONTEXT, n_ubatch=CONTEXT, n_threads=n_threads,
-                n_threads_batch=n_threads, verbose=False,
+                n_ctx=CONTEXT, n_batch=CONTEXT, n_ubatch=CONTEXT, n_threads=1, n_threads_batch=1, verbose=False,
             )  # fmt: skip
         except (ValueError, RuntimeError, UserError) as error:
             raise UserError(

@@ -10,7 +10,6 @@ a small network in `head.npz` over the tags of `tags.json` (space/proofread/clas
 from __future__ import annotations
 
 import json
-import os
 import re
 import unicodedata
 import zipfile
@@ -41,9 +40,7 @@ class Tagger:
         self._encoder, self._tags, self._head, self._lexicon = encoder, tags, head, lexicon
 
     @classmethod
-    def load(
-        cls, path: Path = MODELS / "tagger", n_threads: int | None = None, lexicon: Lexicon | None = None
-    ) -> Tagger:
+    def load(cls, path: Path = MODELS / "tagger", lexicon: Lexicon | None = None) -> Tagger:
         """Reads encoder.gguf, head.npz, tags.json and adapter.gguf of a folder, which may lack the last. UserError when one is missing or
         cut short.
 
@@ -63,9 +60,7 @@ class Tagger:
                 f"{path}: tags.json or head.npz cannot be read: restore them, a file may be cut short"
             ) from error
         adapter = path / "adapter.gguf"
-        encoder = Encoder(
-            path / "encoder.gguf", n_threads or os.cpu_count() or 1, adapter if adapter.is_file() else None
-        )
+        encoder = Encoder(path / "encoder.gguf", adapter if adapter.is_file() else None)
         n_hidden = head[1].size
         n_tags = len(tags) if isinstance(tags, list) and {KEEP, WRONG} <= {*map(str, tags)} else 0
         shapes = [(n_hidden, encoder.width + FEATURES), (n_hidden,), (n_tags, n_hidden), (n_tags,)]

@@ -193,7 +193,6 @@ class ToneClassifier:
     def load(
         cls,
         path: Path = MODELS / "tone",
-        n_threads: int | None = None,
         hub: Mapping[str, str] | None = None,
         lexicon: Lexicon | None = None,
     ) -> ToneClassifier:
@@ -215,7 +214,7 @@ class ToneClassifier:
             raise UserError(
                 f"{path / 'heads.json'} cannot be read: restore it, the file may be cut short"
             ) from error
-        encoder = Encoder(path / "encoder.gguf", n_threads or os.cpu_count() or 1)
+        encoder = Encoder(path / "encoder.gguf")
         if not heads.fit(encoder.width):
             raise UserError(f"{path}: encoder.gguf and heads.json are not of one run: restore both")
         return cls(

@@ -75,6 +75,7 @@ class Engine(Protocol):
     unit: str  # "sentence" or "email": what it was trained to be given at a time
     modes: tuple[str, ...]
     general: bool  # an instruct model that was not made here
+    lanes: int  # answers that are written at once, none of which keeps another waiting
 
     def complete(
         self,

@@ -12,29 +12,32 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from space.cores import cores
 from space.errors import UserError
 from space.proofread.edits import Edit, apply
 from space.proofread.gguf_header import read_header
 from space.proofread.llm.chat_template import ChatTemplate
-from space.proofread.llm.decoder import Decoder
 from space.proofread.llm.engine import Answer, Expected, Phrase, Sampling
 from space.proofread.llm.guide import Guide
 from space.proofread.llm.hub import ModelFile
+from space.proofread.llm.lane import POLISH_CTX, Lane
+from space.proofread.llm.loading import load, silence
 from space.proofread.llm.memory import check, estimated, give_back
 from space.proofread.llm.prompt_lookup import PromptLookup
-from space.proofread.llm.reading import MAX_VERSIONS, Reader
 from space.proofread.llm.trial import try_model
 from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
 from space.settings import ROOT
 
+# Of what is read sentence by sentence. Two of a core each take half the time of one of two cores, which small products
+# keep waiting for each other: 28 tokens 22 ms each in two, 33 in one (AMD EPYC, December 2026).
+MAX_LANES = 2
 _SHOWN_CHARS = 300  # of a path that is none
-_POLISH_CTX = 512  # tokens of a sentence in other words, its prompt included
 _LIKELY_BEGINNING = 3.0  # nats that another beginning of a wording may be less likely than the likeliest
 _SHIPPED = ROOT / "models"  # what the repository carries needs no trial
 
@@ -62,15 +65,15 @@ class LlamaCpp:
             raise UserError(
                 f"{str(path)[:_SHOWN_CHARS]}: no such model file. Put a GGUF there, or set MODEL to a name, a path or a Hub repo id."
             )
-        self._reader: Reader | None = None
-        about = read_header(path)
-        self.needed_bytes = estimated(path, about, n_ctx)
+        about, n_threads = read_header(path), n_threads or cores()
+        self.unit = about.text("proofreader.unit", "email")
+        self.lanes = min(MAX_LANES, n_threads) if self.unit == "sentence" else 1
+        self.needed_bytes = estimated(path, about, n_ctx, self.lanes)
         if not llama_supports_gpu_offload():
             check(path, self.needed_bytes)
-        self._polisher: Decoder | None = None
-        self._for_reading, self._for_polish = (_adapter(path, folder) for folder in ("reader", "polish"))
+        for_reading, self._for_polish = (_adapter(path, folder) for folder in ("reader", "polish"))
         if path.resolve().parent != _SHIPPED:
-            try_model(path, about, n_ctx, self._for_reading)
+            try_model(path, about, n_ctx, for_reading)
             if self._for_polish:
                 try_model(path, about, n_ctx, self._for_polish)
         version = about.metadata.get("proofreader.prompt_version")
@@ -82,9 +85,7 @@ class LlamaCpp:
         header.close()
         with _opening(path):
             # The binding's own context writes one answer at a time, and is as small as can be.
-            self._llama = load(
-                path, n_ctx=1, n_batch=1, n_threads=n_threads, n_threads_batch=n_threads, n_gpu_layers=-1
-            )
+            self._llama = load(path, n_ctx=1, n_batch=1, n_threads=1, n_threads_batch=1, n_gpu_layers=-1)
         if version not in (None, PROMPT_VERSION):
             raise UserError(
                 f"{path}: made for prompt version {version}, this app speaks {PROMPT_VERSION}; convert the model again."
@@ -92,14 +93,15 @@ class LlamaCpp:
         self.file = file or ModelFile(path.stem, path)
         self.name, self.path = self.file.name, path
         self.general = version is None
-        self.unit = about.text("proofreader.unit", "email")
         trained = about.text("proofreader.modes", ",".join(MODES)).split(",")
         self.modes = (*(mode for mode in trained if mode in MODES), *GOALS)
-        with silence():
-            self._decoder = Decoder(self._llama, n_ctx, self._llama.n_threads)
+        self._lanes = [
+            Lane(self._llama, n_ctx, n_threads // self.lanes, for_reading, self._for_polish)
+            for _ in range(self.lanes)
+        ]
         self._n_ctx = n_ctx
         self._left = threading.Condition()  # tells that one of those who use it is done
-        self._users, self._closed = 0, False
+        self._closed = False
 
     def complete(
         self,
@@ -108,7 +110,7 @@ class LlamaCpp:
         stop: Callable[[], bool],
         expected: Expected | str | None = None,
     ) -> Answer | None:
-        with self._in_use():
+        with self._lane() as lane:
             prompt = self.tokens(chat)
             room = self._n_ctx - len(prompt)
             if sampling.max_tokens is not None:
@@ -120,19 +122,19 @@ class LlamaCpp:
                 return None
             guide = self._guide(expected) if expected is not None else None
             answering = Answering(self._llama, prompt, sampling, max_tokens, stop, guide)
-            self._decoder.write(answering)
+            lane.write(answering)
             return answering.answer
 
     def rephrased(self, chat: Sequence[Message], count: int, stop: Callable[[], bool]) -> list[Phrase]:
-        with self._in_use():
+        with self._lane() as lane:
             prompt, max_tokens = self.tokens(chat), 2 * len(self._tokenized(chat[-1]["content"])) + 32
-            if not self._for_polish or len(prompt) + max_tokens > _POLISH_CTX:
+            if not self._for_polish or len(prompt) + max_tokens > POLISH_CTX:
                 return []
             found: list[Phrase] = []
             used: list[int] = []
             for _ in range(count):
                 writing = Otherwise(self._llama, prompt, max_tokens, stop, used)
-                self._decoder.alone(partial(self._reword, writing))
+                lane.reword(writing)
                 if not writing.tokens:
                     break
                 used.append(writing.tokens[0])
@@ -140,40 +142,27 @@ class LlamaCpp:
                     found.append(Phrase(writing.answer.text.strip(), writing.likely))
             return found
 
-    def _reword(self, writing: Otherwise) -> None:
-        if not self._polisher:
-            with silence():
-                self._polisher = Decoder(self._llama, _POLISH_CTX, self._llama.n_threads, self._for_polish)
-        self._polisher.write(writing)
-
     def gains(self, text: str, edits: Sequence[Edit]) -> list[float]:
-        with self._in_use():
+        with self._lane() as lane:
             bos = self._llama.token_bos()
             versions = [
                 [bos, *self._tokenized(version)] for version in (text, *(apply(text, [e]) for e in edits))
             ]
-            return self._decoder.alone(lambda: self._read(versions))
-
-    def _read(self, versions: Sequence[Sequence[int]]) -> list[float]:
-        if not self._reader:
-            with silence():
-                self._reader = Reader(self._llama.model, self._llama.n_threads, self._for_reading)
-        text, *others = versions
-        parts = (others[at : at + MAX_VERSIONS] for at in range(0, len(others), MAX_VERSIONS))
-        return [gain for part in parts for gain in self._reader.gains(text, part)]
+            return lane.gains(versions)
 
     @contextmanager
-    def _in_use(self) -> Iterator[None]:
-        """A block in which the model stays open."""
+    def _lane(self) -> Iterator[Lane]:
+        """One that no other uses, or few; meanwhile the model stays open."""
         with self._left:
             if self._closed:
                 raise UserError(f"{self.name}: this model has been closed; open it again, or choose another.")
-            self._users += 1
+            lane = min(self._lanes, key=lambda each: each.users)
+            lane.users += 1
         try:
-            yield
+            yield lane
         finally:
             with self._left:
-                self._users -= 1
+                lane.users -= 1
                 self._left.notify_all()
 
     def close(self) -> None:
@@ -182,12 +171,9 @@ class LlamaCpp:
             if self._closed:
                 return
             self._closed = True
-            self._left.wait_for(lambda: not self._users)
-        if self._reader:
-            self._reader.close()
-        if self._polisher:
-            self._polisher.close()
-        self._decoder.close()
+            self._left.wait_for(lambda: not any(lane.users for lane in self._lanes))
+        for lane in self._lanes:
+            lane.close()
         self._llama.close()
         give_back()
 
@@ -293,28 +279,6 @@ def _adapter(path: Path, folder: str) -> Path | None:
     return adapter
 
 
-def load(path: Path, **options: Any) -> Any:
-    """A file in llama-cpp-python, with `about`: its keys. Raises ValueError, RuntimeError or OSError if it is broken."""
-    from llama_cpp import Llama
-
-    class Model(Llama):
-        """Llama would compile each chat template that its metadata has (0.3.36), in this process and without limits."""
-
-        @property
-        def metadata(self) -> dict[str, str]:
-            return {
-                key: value
-                for key, value in self.about.items()
-                if not key.startswith("tokenizer.chat_template")
-            }
-
-        @metadata.setter
-        def metadata(self, keys: dict[str, str]) -> None:
-            self.about = keys
-
-    return Model(str(path), verbose=False, **options)
-
-
 @contextmanager
 def _opening(path: Path) -> Iterator[None]:
     try:
@@ -326,17 +290,3 @@ def _opening(path: Path) -> Iterator[None]:
 
 def _piece(llama: Any, token: int) -> str:
     return llama.detokenize([token], special=True).decode("utf-8", errors="replace") if token >= 0 else ""
-
-
-class silence:
-    """Keeps llama.cpp's C code from writing to stderr while a model loads (its own switch misses some lines)."""
-
-    def __enter__(self) -> None:
-        self._saved = os.dup(2)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
-
-    def __exit__(self, *_: object) -> None:
-        os.dup2(self._saved, 2)
-        os.close(self._saved)

@@ -40,8 +40,8 @@ def check(path: Path, needed: int) -> None:
         raise NotEnoughMemory(path, needed, free)
 
 
-def estimated(path: Path, header: Header, n_ctx: int) -> int:
-    """Bytes that a GGUF takes: the file, keys and values of `n_ctx` tokens in 16 bits, and a batch's attention and logits."""
+def estimated(path: Path, header: Header, n_ctx: int, lanes: int = 1) -> int:
+    """Bytes that a GGUF takes: the file, and in each lane keys and values of `n_ctx` tokens in 16 bits, and a batch's attention and logits."""
     architecture = header.text("general.architecture")
 
     def number(name: str, default: int) -> int:
@@ -54,7 +54,7 @@ def estimated(path: Path, header: Header, n_ctx: int) -> int:
     cache = 2 * n_ctx * number("block_count", 0) * number("attention.head_count_kv", heads) * (key + value)
     n_vocab = header.lengths.get("tokenizer.ggml.tokens", 0)
     batch = n_vocab * _BYTES_OF_A_LOGIT + n_ctx * heads * _BYTES_OF_A_WEIGHT  # of a token
-    return path.stat().st_size + cache + N_BATCH * batch
+    return path.stat().st_size + lanes * (cache + N_BATCH * batch)
 
 
 def available() -> int | None:

@@ -47,6 +47,7 @@ class Remote:
     unit = "email"
     modes: tuple[str, ...] = (*MODES, *GOALS)
     general = True
+    lanes = 1  # a whole email is one answer
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from space.proofread.units import spoken
 
 @pytest.fixture(scope="module")
 def tone() -> ToneClassifier:
-    return ToneClassifier.load(n_threads=2)
+    return ToneClassifier.load()
 
 
 def blamed(draft: str, tone: ToneClassifier) -> list[str]:

@@ -296,7 +296,7 @@ def test_a_model_without_our_keys_gets_the_general_prompt_and_whole_emails(
     (folder / "proofreader.json").unlink()
     assert convert(["gguf", str(folder), str(tmp_path / "general.gguf")]) == 0
     engine = LlamaCpp(tmp_path / "general.gguf", n_ctx=1024, n_threads=2)
-    assert engine.general and engine.unit == "email"
+    assert engine.general and engine.unit == "email" and engine.lanes == 1
     result = Proofreader(engine, proofreader.classifiers).proofread(WRONG)
     assert len(result.prompts) == 1 and "Return only the corrected text" in result.prompts[0]
     assert "Hi Tom,\n\nI recieved" in result.prompts[0]
@@ -441,7 +441,7 @@ def test_a_goal_keeps_the_facts_of_an_email(proofreader: Proofreader, path: Path
 class Recorder:
     """An engine that changes nothing, and remembers what text it was given, and what the likeliest of the edits make of it."""
 
-    name, unit, general = "recorder", "sentence", False
+    name, unit, general, lanes = "recorder", "sentence", False, 1
     modes: tuple[str, ...] = MODES
 
     def __init__(self) -> None:

@@ -225,7 +225,7 @@ def doubts_as_torch(folder: Path, model: torch.nn.Module, rows: list[tagger.Row]
     """Whether llama.cpp gives what torch does, and to some word a fix."""
     tags = json.loads((folder / "tags.json").read_text())["tags"]
     seen = []
-    for row, words in zip(rows, ShippedTagger.load(folder, n_threads=1).tag(TEXTS), strict=True):
+    for row, words in zip(rows, ShippedTagger.load(folder).tag(TEXTS), strict=True):
         with torch.inference_mode():
             chances = model(*arrays([row]))[0].softmax(1).numpy()
         wrong = 1 - chances[:, tags.index(KEEP)]
@@ -261,10 +261,10 @@ def test_an_adapter_learns_over_weights_that_stay(
         assert torch.allclose(tensor, kept, atol=2e-3), name  # the head went through float16
 
     folder, laid = served(trained, tmp_path / "served"), tmp_path / "served" / "adapter.gguf"
-    plain = ShippedTagger.load(folder, n_threads=1).tag(TEXTS)
+    plain = ShippedTagger.load(folder).tag(TEXTS)
     assert convert(["adapter", str(out / "adapter"), str(laid), f"--base={trained / 'encoder'}"]) == 0
     assert doubts_as_torch(folder, *torch_tagger(out, trained, 4))
-    assert ShippedTagger.load(folder, n_threads=1).tag(TEXTS) != plain
+    assert ShippedTagger.load(folder).tag(TEXTS) != plain
 
     laid.write_bytes(laid.read_bytes()[:2000])
     with pytest.raises(UserError, match=r"adapter\.gguf"):

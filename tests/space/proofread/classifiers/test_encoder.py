@@ -26,7 +26,7 @@ FILE = MODELS / "tone" / "encoder.gguf"
 
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
-    return Encoder(FILE, n_threads=1)
+    return Encoder(FILE)
 
 
 def letters(word: str) -> list[int]:
@@ -112,7 +112,7 @@ def test_many_windows_have_the_states_of_each_alone(encoder: Encoder) -> None:
     texts = ["Thanks.", "Please pay the invoice.", "word " * 300, "The train leaves at nine.", ""]
     ids = [encode(text, encoder.tokenize).ids for text in texts]
     together = encoder.hidden(ids * 2)
-    other = Encoder(FILE, 1)
+    other = Encoder(FILE)
     for one, both in zip(ids * 2, together, strict=True):
         assert both.shape == (len(one) + 2, encoder.width)
         np.testing.assert_array_equal(both, other.hidden([one])[0])
@@ -136,8 +136,8 @@ def test_odd_text_has_tokens_or_none(encoder: Encoder, text: str) -> None:
 def test_a_missing_or_broken_file_gets_one_line(tmp_path: Path) -> None:
     file = tmp_path / "encoder.gguf"
     with pytest.raises(UserError, match=r"encoder\.gguf is missing: restore it"):
-        Encoder(file, 1)
+        Encoder(file)
     for content in (b"", b"GGUF", FILE.read_bytes()[:100_000]):
         file.write_bytes(content)
         with pytest.raises(UserError, match=r"encoder\.gguf cannot be read: replace it"):
-            Encoder(file, 1)
+            Encoder(file)

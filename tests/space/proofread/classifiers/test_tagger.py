@@ -24,7 +24,7 @@ FOLDER = MODELS / "tagger"
 
 @pytest.fixture(scope="module")
 def tagger() -> Tagger:
-    return Tagger.load(n_threads=1)
+    return Tagger.load()
 
 
 def test_wrong_words_stand_out(tagger: Tagger) -> None:

@@ -21,7 +21,7 @@ from space.proofread.classifiers.tone import LABELS, LOW, MODELS, SCALES, WINDOW
 
 @pytest.fixture(scope="module")
 def tone() -> ToneClassifier:
-    return ToneClassifier.load(n_threads=2)
+    return ToneClassifier.load()
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_corrected_email_is_read_again_only_where_it_changed(monkeypatch: pyte
         f"The invoice of item {n} was paid in full by the finance team last week." for n in range(40)
     )
     changed = email.replace("item 20 was", "item 20 were")
-    classifier = ToneClassifier.load(n_threads=1)
+    classifier = ToneClassifier.load()
     read: list[Sequence[int]] = []
     run = classifier._encoder._run
 
@@ -176,7 +176,7 @@ def test_a_corrected_email_is_read_again_only_where_it_changed(monkeypatch: pyte
     assert classifier.score([changed]) == [after] != [before] and len(read) == whole
     classifier.score([email.replace("item 30 was", "item 30 were")])
     assert 0 < len(read) - whole <= 2 < whole
-    assert ToneClassifier.load(n_threads=1).score([changed]) == [after]  # whatever was read before
+    assert ToneClassifier.load().score([changed]) == [after]  # whatever was read before
 
 
 def test_the_packed_classifier_is_small() -> None:
@@ -243,7 +243,7 @@ def test_a_hub_classifier_takes_over_its_head(
     monkeypatch.setenv(setting, str(tmp_path))
     head = setting.removesuffix("_MODEL").lower()
     other = "politeness" if head == "sentiment" else "sentiment"
-    scored = ToneClassifier.load(n_threads=1).score(["good bad good"])[0]
+    scored = ToneClassifier.load().score(["good bad good"])[0]
     [answers] = pipeline("text-classification", str(tmp_path), top_k=None)(["good bad good"])
     raw = {answer["label"]: answer["score"] for answer in answers}
     for label, p in getattr(scored, head).scores.items():

@@ -131,8 +131,8 @@ def test_whatever_is_expected_the_answer_is_the_models(
         Noted(prompt(engine, "It is."), answer),
         Noted(prompt(engine, "It is."), answer, likely),
     )
-    engine._decoder.write(plain)
-    engine._decoder.write(drafted)
+    engine._lanes[0].write(plain)
+    engine._lanes[0].write(drafted)
     assert_same(drafted, plain)
 
 

@@ -99,7 +99,7 @@ def test_a_seed_gives_its_own_answer_again(engine: LlamaCpp) -> None:
         """The tokens that were written: the model rarely finds an end, and an answer without one is None."""
         sampling = Sampling(temperature=1.5, seed=seed)
         writing = Answering(engine._llama, engine.tokens(chat), sampling, 20, never)
-        engine._decoder.write(writing)
+        engine._lanes[0].write(writing)
         return tuple(writing.tokens)
 
     chat = messages("I am here. You was there.", EVIDENCE)

@@ -16,7 +16,8 @@ from space.proofread.edits import Edit, apply
 from space.proofread.judge import Odds
 from space.proofread.llm.engine import Answer, Expected, Sampling
 from space.proofread.llm.guide import Guide
-from space.proofread.llm.llama_cpp import LlamaCpp, load
+from space.proofread.llm.llama_cpp import LlamaCpp
+from space.proofread.llm.loading import load
 from space.proofread.prompt import Evidence, messages
 
 TEXT = "He go to to the office at monday, it is late."
