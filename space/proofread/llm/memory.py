@@ -16,8 +16,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 _M_ARENA_MAX = -8  # of malloc.h
 # Twice in 32 bits, where they are computed and where they are handed out, and as much again for what else is computed. With that the
-# estimate for the shipped model is 250, 299 and 497 MB with 512, 2,048 and 8,192 tokens; with eight answers at once 252, 260 and
-# 515 were taken (November 2026).
+# estimate for the shipped model is 218, 265 and 454 MiB with 512, 2,048 and 8,192 tokens, in two lanes 358, 453 and 831; with two answers
+# at once in each, reading and other wordings, 257, 298 and 434 were taken, and 363, 450 and 717 (December 2026).
 _BYTES_OF_A_LOGIT = 16
 _BYTES_OF_A_WEIGHT = 4  # of a token's attention to another, in each head
 
