@@ -13,13 +13,13 @@ from collections.abc import Sequence
 
 from space.proofread.kinds import AUXILIARIES, DETERMINERS, PREPOSITIONS
 from space.proofread.policy import says_something_else
-from space.proofread.polish import Wording, contempt
+from space.proofread.polish import WARNING, Wording, contempt
 from space.proofread.words import WORD, word_set
 
 _SAYS = "Says it more kindly."
 _DIFFERS = "Says it more kindly, in other words: check that it still says what you mean."
 # The mean probability of a token from which a wording is made, and from which it is offered (training/LOG.md, 2026-12-01).
-_SURE, _LIKELY = 0.8, 0.72
+_SURE, _LIKELY = 0.8, 0.74
 _KIND, _HARSH = word_set("tone", "kind_words"), word_set("tone", "harsh_words")
 _SMALL = PREPOSITIONS | DETERMINERS | AUXILIARIES | word_set("tone", "small_words")
 _FRAME = re.compile(
@@ -70,6 +70,7 @@ def rephrased(text: str, rewrite: str, likely: float) -> Wording | None:
         or len(brought) > _MOST_NEW
         or 3 * len(left) > len(content) + 1
         or _is_of_another(old, said)
+        or _asks_wrongly(text, rewrite)
         or any(said.count(word) > max(1, old.count(word)) for word in said if not _is_small(word))
         or any(joint not in new and not _SAME_JOINT.get(joint, set()) & {*new} for joint in _JOINTS & {*old})
         or says_something_else(" ".join(left), " ".join(brought))
@@ -104,8 +105,22 @@ def _is_of_another(old: Sequence[str], said: Sequence[str]) -> bool:
 
 # Who writes did it, and it did not happen to him: "I have been billed".
 _DOES = re.compile(
-    r"\b(i|we)\b(?! (?:am|was|were|are|have been|had been|have not been|was not|were not)\b)", re.IGNORECASE
+    r"\b(i|we)\b(?! (?:am|was|were|are|have been|had been|have not been|was not|were not)\b(?! \w+ing\b))",
+    re.IGNORECASE,
 )
+_OWN_DEED = re.compile(r"\b(?:I|we)(?:['’](?:m|re|ll|d)| am| are| will| have to| must)? (\w+)", re.IGNORECASE)
+_ASKED_DEED = re.compile(
+    r"(?:\b(?:could|would|can) you(?: please| mind| kindly)?|\byou could|^please) (\w+)", re.IGNORECASE
+)
+
+
+def _asks_wrongly(text: str, rewrite: str) -> bool:
+    """Whether it asks the reader for what the writer does ("I am reporting it."), or for what he is warned of ("Do it again and you're fired.")."""
+    asked = [deed.lower() for deed in _ASKED_DEED.findall(rewrite)]
+    own = [deed.lower() for deed in _OWN_DEED.findall(text)]
+    return any(_is_among(deed, own) for deed in asked if not _is_small(deed)) or bool(
+        asked and WARNING.search(text) and not _DENIES.search(rewrite)
+    )
 
 
 _DENIES = re.compile(
@@ -114,8 +129,14 @@ _DENIES = re.compile(
 )
 
 
+_RHETORICAL = re.compile(
+    r"\b\w+n['’]t (?=(?:you|we|they|he|she|it|there|anybody|anyone)\b)(?=.*\?)", re.IGNORECASE
+)
+
+
 def _denies(text: str) -> bool:
-    return _DENIES.search(_FRAME.sub("", text)) is not None
+    """Whether it says that something is not so; "Didn't you read it?" does not."""
+    return _DENIES.search(_RHETORICAL.sub("", _FRAME.sub("", text))) is not None
 
 
 def denies_other_things(text: str, rewrite: str) -> bool:

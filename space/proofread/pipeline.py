@@ -178,14 +178,14 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Begun:
-    """A unit on its way through the model, with what came of those before it in its passage."""
+    """A unit on its way through the model, with what came of those before it in its passage, as far as they were read to their end."""
 
     passage: Email
     key: bytes  # of the passage
     reads: list[Read]
     measured: Measured
     run: _Run
-    corrected: Future[list[Edit]]
+    corrected: Future[tuple[list[Edit], bool]]
 
     @property
     def is_done(self) -> bool:
@@ -381,31 +381,30 @@ class Proofreader:
         return sum(not each.is_done for each in begun) > self.engine.lanes
 
     def _finished(self, begun: _Begun | _Found, run: _Run, clock: _Clock) -> _Found:
-        """Waits for a unit; the last one of a passage has it remembered, unless the run is to stop."""
+        """Waits for a unit; the last one of a passage has it remembered, if all of it was read."""
         if isinstance(begun, _Found):
             return begun
         measured, opened = begun.measured, len(run.openings)
-        edits = clock.call("rewrite", begun.corrected.result)
+        edits, whole = clock.call("rewrite", begun.corrected.result)
         edits = clock.call("rewrite", partial(self._in_mode, measured, edits, begun.run))
+        whole = whole and not (self._wants_kinder(measured) and run.stop())
         found = self._for_the_user([*measured.refused, *edits], run.email.draft)
         read = Read(tuple(found), tuple(begun.run.prompts), tuple(run.openings[opened:]))
-        begun.reads.append(read)
-        if run.stop():
-            return _Found((measured.unit,), read, whole=False)
+        begun.reads += [read] if whole else []
         units = begun.passage.units
         if run.is_repeatable and len(begun.reads) == len(units):
             self._passages.put(begun.key, Read.joined(begun.reads).moved(-units[0].start))
-        return _Found((measured.unit,), read)
+        return _Found((measured.unit,), read, whole)
 
     # ---- one unit ----
 
-    def _corrected(self, measured: Measured, run: _Run) -> list[Edit]:
-        """The corrections of a unit, in its text."""
+    def _corrected(self, measured: Measured, run: _Run) -> tuple[list[Edit], bool]:
+        """The corrections of a unit, in its text, and whether they are all: the run may have been told to stop."""
         plain = measured.corrections() if self._wants_kinder(measured) else measured
         # What is clean the model never sees.
         if plain.is_clean and not self.engine.general:
-            return list(plain.respellings)
-        return self._rewritten(plain, run)
+            return list(plain.respellings), True
+        return self._rewritten(plain, run), not run.stop()
 
     def _in_mode(self, measured: Measured, edits: Sequence[Edit], run: _Run) -> list[Edit]:
         """The edits of a unit, in the draft, with those that its mode asks for beside corrections."""
@@ -426,9 +425,9 @@ class Proofreader:
         corrected = apply(unit.text, applied)
         found, why = wordings(corrected, bad_news=measured.tone.sentiment.is_low), contempt(corrected)
         chosen = self._best(corrected, found, measured, run)
-        if not chosen and not run.stop():
-            written = self._rephrased(corrected, measured, run)
-            found, chosen = [*found, *written], self._best(corrected, written, measured, run)
+        if not (chosen and chosen[0].safe) and not run.stop():
+            found = [*found, *self._rephrased(corrected, measured, run)]
+            chosen = self._best(corrected, found, measured, run)
         made = as_one(unit, applied, [each.text for each in chosen]) if chosen else None
         safe = not chosen or chosen[0].safe
         if made is None or not safe and made[1] != applied:  # a suggestion takes no correction with it
@@ -484,6 +483,12 @@ class Proofreader:
             or (why.startswith(TURNS) and not each.safe and denies_other_things(text, each.text))
         ]
         tones = self.tone.score([each.text for each in found], run.email.people)
+        # "Please get off your high horse" is an order made kinder, and still no kind sentence.
+        listed = [
+            tone.politeness.is_low for each, tone in zip(found, tones, strict=True) if each.source == "polish"
+        ]
+        if listed and all(listed):
+            found = [replace(each, safe=each.safe and each.source != "polish") for each in found]
         least = measured.tone.politeness.value + self.classifiers.thresholds.politeness_margin
 
         def gains(texts: list[str]) -> list[float] | None:

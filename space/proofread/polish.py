@@ -82,6 +82,10 @@ _NAMED = re.compile(r", (?:Mr |Mrs |Ms |Dr )?[A-Z]\w+$")
 _OFFER = re.compile(
     r"\bif you (?:have|need|want|like|would|wish)\b|^(?:talk|speak|see|write) (?:to )?you\b|^(?:hesitate|worry)\b", re.IGNORECASE
 )  # fmt: skip
+# "Touch it again and you can look for another job." asks for nothing.
+WARNING = re.compile(
+    r"\b(?:again|once more|one more)\b.*\band (?:you|I|we)(?:['’](?:re|ll)| will| can| are)\b", re.IGNORECASE
+)
 _COURTEOUS = re.compile(
     r"\b(?:please|kindly|would you|could you|thanks?|sorry|grateful|appreciate)\b", re.IGNORECASE
 )
@@ -140,12 +144,12 @@ def _of(text: str, bad_news: bool) -> list[Wording]:
 
 def _requests(match: re.Match[str]) -> Iterator[Wording]:
     """Ways to ask for what was ordered; what is offered is none ("Call me if you have questions.")."""
-    if _OFFER.search(match["deed"]):
+    if _OFFER.search(match["deed"]) or WARNING.search(match["deed"]):
         return
     deed, later = _unhurried(_lower(match["deed"]), "you can")
     lead = _lead(match)
     if simple := not re.search("[,;:]", _NAMED.sub("", deed)) and not re.search(
-        r"\bor (?:I|we|you)\b|\band then\b", deed
+        r"\b(?:or|and) (?:I|we|you)\b|\band then\b", deed
     ):
         yield Wording(_sentence(f"{lead}could you please {deed}{later}?"), _ASKS)
     yield Wording(_sentence(f"{lead}please {deed}{later}."), _ASKS)

@@ -12,6 +12,7 @@ from space.proofread.paraphrase import rephrased
     [
         ("Swap the chairs.", "Could you please swap the chairs?"),
         ("I expect an answer by noon.", "I would appreciate an answer by noon."),
+        ("I have been billed twice.", "Unfortunately, I have been billed twice."),
         ("Your shipment never arrived!", "It seems that your shipment has not arrived yet."),
     ],
 )
@@ -54,6 +55,13 @@ def test_a_wording_that_leaves_something_out_or_brings_something_in_is_not_safe(
         ),
         ("You sold me a kayak with a crack.", "The kayak sold me a kayak with a crack."),
         ("You've had three years to learn it.", "We have had three years to learn it."),
+        ("I'm reporting your trucks on Monday.", "Could you please report your trucks on Monday?"),
+        ("You've been using my bike for a year.", "I have been using my bike for a year."),
+        (
+            "Touch the valve again and you're fired.",
+            "It would be good if you could touch the valve again, and you are fired.",
+        ),
+        ("Don't you ever check your spam folder?", "Would you mind not checking your spam folder?"),
     ],
 )
 def test_what_says_something_else_is_none(text: str, rewrite: str) -> None:

@@ -424,6 +424,12 @@ def test_a_goal_goes_with_the_corrections(proofreader: Proofreader, goal: str, e
     assert all(edit.reason for edit in result.applied)
 
 
+def test_what_is_still_blunt_in_kinder_words_is_offered_at_most(proofreader: Proofreader) -> None:
+    draft = "The grandmother you've now buried three times doesn't excuse your absence on the 9th."
+    result = proofreader.proofread(draft, "polish")
+    assert result.text == draft and [edit.kind for edit in result.suggested] == ["tone"]
+
+
 def test_friendly_is_kind_to_blunt_sentences_too(proofreader: Proofreader) -> None:
     text = proofreader.proofread("Send me the list now. Please find attached the report.", "friendly").text
     assert text == "Could you please send me the list as soon as you can? I have attached the report."

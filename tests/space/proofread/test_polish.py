@@ -103,3 +103,8 @@ def test_what_is_left_out_is_said_and_half_a_complaint_is_the_writers_to_leave_o
     assert (
         wordings("Your 3 stupid mistakes cost us a day and I want my money back.") == []
     )  # a number would go
+
+
+def test_a_warning_asks_for_nothing_and_a_promise_does() -> None:
+    assert wordings("Touch my thermostat again and you can find another tenant.") == []
+    assert wordings("Send me the plan and we will check it.")[0].text.startswith("Please send me the plan")
