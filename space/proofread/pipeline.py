@@ -390,7 +390,8 @@ class Proofreader:
         whole = whole and not (self._wants_kinder(measured) and run.stop())
         found = self._for_the_user([*measured.refused, *edits], run.email.draft)
         read = Read(tuple(found), tuple(begun.run.prompts), tuple(run.openings[opened:]))
-        begun.reads += [read] if whole else []
+        if whole:
+            begun.reads.append(read)
         units = begun.passage.units
         if run.is_repeatable and len(begun.reads) == len(units):
             self._passages.put(begun.key, Read.joined(begun.reads).moved(-units[0].start))
