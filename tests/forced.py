@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +18,7 @@ class Forced:
     def __init__(self, prompt: Sequence[int], answer: Sequence[int], likely: Sequence[int] = ()) -> None:
         self.prompt, self.sampling, self.max_tokens = prompt, Sampling(), len(answer)
         self.left, self.lookup = list(answer), PromptLookup(likely)
+        self.ended = math.inf  # when; which of two threads wakes up first is chance
 
     def stop(self) -> bool:
         return False
@@ -29,4 +32,6 @@ class Forced:
     def take(self, token: int) -> bool:
         assert token == self.left.pop(0)
         self.lookup.follow(token, b"")
+        if not self.left:
+            self.ended = time.perf_counter()
         return bool(self.left)

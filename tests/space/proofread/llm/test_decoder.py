@@ -68,13 +68,7 @@ def prompt(engine: LlamaCpp, text: str) -> list[int]:
 
 def write_at_once(decoder: Decoder, writings: Sequence[Forced]) -> list[Forced]:
     """The writings in the order in which they ended."""
-    ended: list[Forced] = []
-
-    def write(writing: Forced) -> None:
-        decoder.write(writing)
-        ended.append(writing)
-
-    threads = [threading.Thread(target=write, args=(each,)) for each in writings]
+    threads = [threading.Thread(target=decoder.write, args=(each,)) for each in writings]
 
     def begin() -> None:
         for count, thread in enumerate(threads, 1):
@@ -85,7 +79,7 @@ def write_at_once(decoder: Decoder, writings: Sequence[Forced]) -> list[Forced]:
     decoder.alone(begin)
     for thread in threads:
         thread.join(60)
-    return ended
+    return sorted(writings, key=lambda each: each.ended)
 
 
 def test_answers_written_at_once_are_those_that_are_written_alone(engine: LlamaCpp, decoder: Decoder) -> None:
