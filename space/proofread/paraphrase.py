@@ -112,15 +112,19 @@ _OWN_DEED = re.compile(r"\b(?:I|we)(?:['’](?:m|re|ll|d)| am| are| will| have t
 _ASKED_DEED = re.compile(
     r"(?:\b(?:could|would|can) you(?: please| mind| kindly)?|\byou could|^please) (\w+)", re.IGNORECASE
 )
+_NO_ENGLISH = re.compile(
+    r"\b(?:could|would|can) you (?:please |kindly )?(?:do not|don['’]t)\b", re.IGNORECASE
+)
 
 
 def _asks_wrongly(text: str, rewrite: str) -> bool:
-    """Whether it asks the reader for what the writer does ("I am reporting it."), or for what he is warned of ("Do it again and you're fired.")."""
+    """Whether it asks the reader for what the writer does ("I am reporting it.") or warns him of ("Do it again and you're fired."), or
+    not in English."""
     asked = [deed.lower() for deed in _ASKED_DEED.findall(rewrite)]
     own = [deed.lower() for deed in _OWN_DEED.findall(text)]
-    return any(_is_among(deed, own) for deed in asked if not _is_small(deed)) or bool(
-        asked and WARNING.search(text) and not _DENIES.search(rewrite)
-    )
+    swapped = any(_is_among(deed, own) for deed in asked if not _is_small(deed))
+    warned = bool(asked and WARNING.search(text) and not _DENIES.search(rewrite))
+    return swapped or warned or _NO_ENGLISH.search(rewrite) is not None
 
 
 _DENIES = re.compile(

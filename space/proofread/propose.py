@@ -40,6 +40,7 @@ _AGREEING = {  # what a pronoun that begins a sentence makes of a verb behind it
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
 _MAY_DOUBLE = word_set("grammar", "may_double")  # good English has "had had", "that that" or "in in May"
+_NUMBERS = word_set("grammar", "numbers")
 _NOTHING_OWNED = word_set("grammar", "nothing_owned")  # what may follow a name with an s that owns nothing
 _ABBREVIATION = re.compile(r"[^\Waeiouy\d_]{1,4}")  # "dth", "pd": no misspelling has no vowel
 # Addresses, links, file names and codes, and what English borrows whole: never in doubt. Looked for from the first character
@@ -278,7 +279,8 @@ def _with_owners(tagged: Sequence[TaggedWord], names: Collection[str], lexicon: 
         if word.wrong < _UNOWNED or not thing.isalpha() or thing.isupper() or thing.endswith("ed"):
             continue
         name = owner(word.text, names, lexicon)
-        if name and thing not in _NOTHING_OWNED:
+        counted = i and (words[i - 1].text.isdigit() or words[i - 1].text.lower() in _NUMBERS)  # "two Fords"
+        if name and not counted and thing not in _NOTHING_OWNED:
             words[i] = replace(word, wrong=1.0, after=f"{name}'s", score=1.0)
     return words
 

@@ -61,6 +61,7 @@ def test_a_wording_that_leaves_something_out_or_brings_something_in_is_not_safe(
             "Touch the valve again and you're fired.",
             "It would be good if you could touch the valve again, and you are fired.",
         ),
+        ("Do not delete the folder, I need it.", "Could you please do not delete the folder?"),
         ("Don't you ever check your spam folder?", "Would you mind not checking your spam folder?"),
     ],
 )

@@ -141,6 +141,7 @@ def test_an_edit_takes_the_blank_that_would_be_left(lexicon: Lexicon) -> None:
         ("Sarahs manager is away.", 0.95, ["Sarahs = Sarah's"]),  # no misspelling, wherever it stands
         ("Ask the Sarahs Bakery manager.", 0.95, ["Sarahs = Sarah's"]),
         ("Two Sarahs came.", 0.5, []),
+        ("The three Sarahs work here.", 0.95, []),  # counted
         ("Then Sarahs asked for it.", 0.95, []),  # nothing that somebody owns
         ("I know Sarahs and Tom.", 0.95, []),
         ("Ask Roberts manager.", 0.95, []),  # a name of its own
