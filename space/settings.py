@@ -89,7 +89,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()  # names by which the app is reached, besides those of this machine
     forwarded_allow_ips: tuple[str, ...] = ()  # proxies whose X-Forwarded-For is believed
     rate_limit: int = 30  # emails a minute of one client; a person sends a few. 0: no limit of one client
-    max_seconds: int = 300  # that one email may take: 2,000 words take the embedded model 25 on two cores
+    max_seconds: int = 300  # that one email may take: 2,000 words take the embedded model 13 on two cores
     server: Server | None = None
 
     @property

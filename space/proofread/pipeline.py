@@ -367,10 +367,10 @@ class Proofreader:
             run.openings.extend(known.openings)
             yield _Found(passage.units, known.moved(passage.units[0].start))
             return
+        if run.stop():
+            return
         reads: list[Read] = []
-        for measured in (
-            () if run.stop() else clock.timed("scores", measure(passage, self.classifiers, run.options))
-        ):
+        for measured in clock.timed("scores", measure(passage, self.classifiers, run.options)):
             if run.stop():
                 return
             own = replace(run, prompts=[])

@@ -34,8 +34,8 @@ from space.proofread.llm.trial import try_model
 from space.proofread.prompt import GOALS, MODES, PROMPT_VERSION, Message
 from space.settings import ROOT
 
-# Of what is read sentence by sentence. Two of a core each take half the time of one of two cores, which small products
-# keep waiting for each other: 28 tokens 22 ms each in two, 33 in one (AMD EPYC, December 2026).
+# Of what is read sentence by sentence. Two of a core each do one and a half times as much as one of two cores, which small products
+# keep waiting for each other: two batches of 28 tokens take 44 ms at once, and 66 one after the other (AMD EPYC, December 2026).
 MAX_LANES = 2
 _SHOWN_CHARS = 300  # of a path that is none
 _LIKELY_BEGINNING = 3.0  # nats that another beginning of a wording may be less likely than the likeliest
