@@ -20,9 +20,11 @@ from space.proofread.kinds import (
     PREPOSITIONS,
     REGULARISED,
     VERBS,
+    is_slip,
     taken_for,
 )
 from space.proofread.lexicon import Lexicon, article
+from space.proofread.policy import says_something_else
 from space.proofread.words import read_list, word_set
 
 _GROUPS: dict[str, list[str]] = {}
@@ -35,6 +37,9 @@ for _verb in VERBS:
 _TAKEN_FOR = {row[0]: row[1].split() for row in read_list("prepositions")}
 _COMPOUND = re.compile(r"-(\w{2,7}[^s\W])s(?=$|-)")
 _DOUBTED = 0.02  # of being wrong
+# From what doubt a word may be one typed for another, and from what doubt one that is so many times as rare as a word one slip away
+# ("tree" for "three"): 95 in 100 sentences with such a slip have such a word, 14 in 100 right ones (training/LOG.md, 2026-12-01).
+_SLIPPED, _SUSPECTED, _RARER = 0.05, 0.002, 20
 _COMMON = 100  # times that a derived word is
 # Endings of words of one family, each of which may be put in the place of another ("safety" for "safe", "quick" for "quickly").
 _ENDINGS = [tuple(ending.strip("-") for ending in row[0].split()) for row in read_list("endings")]
@@ -68,10 +73,11 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
         doubted = tagged[i].wrong >= _DOUBTED or _follows_auxiliary(words, i)
         if doubted and word not in NO_NOUN:
             yield from ((i, form) for form in _regular_forms(word, lexicon))
-            yield from ((i, other) for other in lexicon.mistaken(word))
             yield from ((i, other) for other in sorted(_derived(word, lexicon)))
             if word.endswith("s") and i + 1 < len(words) and words[i + 1].isalpha():
                 yield i, f"{word[:-1]}'s"
+        if slipped(tagged[i], lexicon):
+            yield from ((i, other) for other in _typed_for(word, lexicon))
         if word in REGULARISED and lexicon.count(word) < _COMMON:  # "payed" is seldom meant
             yield from ((i, form) for form in REGULARISED[word][1:])
         for other in (*_GROUPS.get(word, ()), *_TAKEN_FOR.get(word, ())):
@@ -94,6 +100,22 @@ def alternatives(tagged: Sequence[TaggedWord], lexicon: Lexicon) -> Iterator[tup
                 yield i, f"the {word}"
                 if sound := article(word):
                     yield i, f"{sound} {word}"
+
+
+def slipped(word: TaggedWord, lexicon: Lexicon) -> bool:
+    """Whether a known word may well be typed for another: it is in doubt, or much rarer than a word that is one slip away."""
+    text = word.text
+    if word.wrong < _SUSPECTED or not (text.islower() and text.isalpha()):
+        return False
+    least = 0 if word.wrong >= _SLIPPED else _RARER * max(1, lexicon.count(text))
+    return any(lexicon.count(other) >= least for other in _typed_for(text, lexicon))
+
+
+def _typed_for(word: str, lexicon: Lexicon) -> list[str]:
+    """The words that one may be typed for, but none of another person ("his" for "her"): the writer alone knows that."""
+    return [
+        each for each in lexicon.mistaken(word) if is_slip(word, each) and not says_something_else(word, each)
+    ]
 
 
 def _follows_auxiliary(words: Sequence[str], i: int) -> bool:

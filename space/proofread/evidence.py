@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.classifiers.tone import Tone, ToneClassifier
+from space.proofread.closed import slipped
 from space.proofread.code import without_markup
 from space.proofread.dialect import Dialect, in_dialect, takes_group_for_one, with_respellings
 from space.proofread.edits import Edit
@@ -139,7 +140,13 @@ def measure(email: Email, classifiers: Classifiers, options: Options) -> Iterato
             if unit.kind == "subject":
                 proposals = [each for each in proposals if rewords(each)]
             own = [unit.find(each) for each in respellings if unit.holds(each)]
-            yield _measured(unit, tagged, tone, proposals, own, email, options, classifiers.thresholds.look)
+            yield _measured(unit, tagged, tone, proposals, own, email, options, classifiers)
+
+
+def is_looked_at(proposals: Sequence[Edit], words: Sequence[TaggedWord], classifiers: Classifiers) -> bool:
+    """Whether the language model is asked about a text: an edit is likely enough, or a word may be typed for another."""
+    likely = any(edit.score >= classifiers.thresholds.look for edit in proposals)
+    return likely or bool(proposals) and any(slipped(word, classifiers.lexicon) for word in words)
 
 
 def _opens_small(unit: Unit, before: Unit | None, draft: str, lexicon: Lexicon) -> bool:
@@ -175,7 +182,7 @@ def rewords(edit: Edit) -> bool:
 
 def _measured(
     unit: Unit, words: Sequence[TaggedWord], tone: Tone, proposals: Sequence[Edit], respellings: Sequence[Edit],
-    email: Email, options: Options, look: float,
+    email: Email, options: Options, classifiers: Classifiers,
 ) -> Measured:  # fmt: skip
     protected = [span for span in email.within(unit) if span.what in ("a name", "a protected word")]
     proposals, refused = _unprotected(unit, proposals, protected)
@@ -186,7 +193,7 @@ def _measured(
     if options.dialect:
         proposals = in_dialect(proposals, respellings, options.dialect)
     likely = chosen(proposals, _LIKELY)
-    candidates = tuple(proposals) if any(edit.score >= look for edit in proposals) else ()
+    candidates = tuple(proposals) if is_looked_at(proposals, words, classifiers) else ()
     kinder = options.mode in KINDER and tone.politeness.is_low and unit.kind != "subject"
     mode = options.mode if options.general else "polish" if kinder else "proofread"
     told = with_respellings(likely, respellings) if options.general and likely else ()

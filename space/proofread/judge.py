@@ -5,8 +5,9 @@
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
     last = judge.reread({replace(edit, score=after): 2.5})  # if `contested` says so
 
-Three logistic regressions, each upon the one before: an engine that shows no probabilities has the first alone. `python -m
-training calibrate` fits them on real corrections held back from training.
+Three logistic regressions, each upon the one before: an engine that shows no probabilities has the first alone. Of a word that may be
+typed for another ("tree" for "three") the third is one of its own. `python -m training calibrate` fits them on real
+corrections held back from training.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apart, classify
+from space.proofread.kinds import is_slip
 from space.proofread.lexicon import Guess
 from space.proofread.words import likeness
 
@@ -29,6 +31,10 @@ PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
 _OPEN = (0.1, 0.85)  # reading more changes little (training/LOG.md, 2026-11-29)
+# A word typed for another is copied by the language model as it stands; the words behind it tell (training/LOG.md, 2026-12-01).
+_SLIPPED = 0.01
+_SLIPS = 2  # for one word that are read
+_MOST_GAIN = 40.0  # nats that a slip put right makes a text likelier
 
 Features = Mapping[str, float]
 
@@ -47,11 +53,13 @@ class Odds:
 
 @dataclass(frozen=True)
 class Judge:
-    """Weights by the name of their feature, of the probability by classifiers alone and of that with a language model."""
+    """Weights by the name of their feature: of the probability by classifiers alone, of that with a language model, and of that once
+    the text was read, of slips apart."""
 
     classifiers: Features
     language_model: Features
     reading: Features
+    slips: Features
 
     @classmethod
     def load(cls, path: Path = PATH) -> Judge:
@@ -70,10 +78,13 @@ class Judge:
 
     def reread(self, read: Mapping[Edit, float]) -> dict[Edit, float]:
         """The probabilities of edits whose scores are their posteriors, and which make their text likelier by so many nats."""
-        return {edit: _sigmoid(self.reading, reading_features(edit, read)) for edit in read}
+        return {
+            edit: _sigmoid(self.slips if is_unnoticed(edit) else self.reading, features_once_read(edit, read))
+            for edit in read
+        }
 
 
-PARTS = ("classifiers", "language_model", "reading")
+PARTS = ("classifiers", "language_model", "reading", "slips")
 
 
 def contested(edits: Sequence[Edit]) -> list[Edit]:
@@ -84,7 +95,23 @@ def contested(edits: Sequence[Edit]) -> list[Edit]:
     """
     likely = [edit for edit in edits if edit.score >= _OPEN[0]]
     found = [edit for edit in likely if edit.score <= _OPEN[1] or _rivals(edit, likely)]
-    return sorted(found, key=lambda edit: -edit.score)
+    return sorted([*found, *_slips(edits)], key=lambda edit: -edit.score)
+
+
+def _slips(edits: Iterable[Edit]) -> list[Edit]:
+    """The likeliest words that each listed word may be typed for, where no other edit is sure: nothing but reading tells."""
+    sure = [edit for edit in edits if edit.score > _OPEN[1]]
+    found: dict[tuple[int, int], list[Edit]] = {}
+    for edit in sorted(edits, key=lambda edit: -edit.score):
+        typed = is_unnoticed(edit) and edit.source != "lexicon" and is_slip(edit.before, edit.after)
+        if typed and edit.score >= _SLIPPED and not _rivals(edit, sure):
+            found.setdefault((edit.start, edit.end), []).append(edit)
+    return [edit for some in found.values() for edit in some[:_SLIPS]]
+
+
+def is_unnoticed(edit: Edit) -> bool:
+    """Whether it is read for what it may be, a word typed for another, and not for what its posterior says."""
+    return edit.score < _OPEN[0]
 
 
 def _rivals(edit: Edit, others: Iterable[Edit]) -> list[Edit]:
@@ -156,11 +183,16 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
     }
 
 
-def reading_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
+def features_once_read(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
     """What is known of an edit, whose score is its posterior, once its text was read with it and with others: how much likelier (nats)
     each made it."""
+    own = _slip_features(edit, read) if is_unnoticed(edit) else _reading_features(edit, read)
+    return own | _beside_rivals(edit, read)
+
+
+def _reading_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
     gain = _within_odds(read[edit])
-    features = {
+    return {
         "bias": 1.0,
         "posterior": logit(edit.score),
         f"gain {edit.kind}": gain,
@@ -169,11 +201,27 @@ def reading_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]
         f"by {edit.source}": 1.0,
         **_sort(edit.kind, edit.before, edit.after),
     }
-    if rivals := _rivals(edit, read):
-        before = logit(edit.score) - max(logit(other.score) for other in rivals)
-        ahead = read[edit] - max(read[other] for other in rivals)
-        features |= {"rivalled": 1.0, "ahead before": _within_odds(before), "ahead": _within_odds(ahead)}
-    return features
+
+
+def _slip_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
+    """Here a large gain tells more than a fair one, whatever the kind."""
+    return {
+        "bias": 1.0,
+        "posterior": logit(edit.score),
+        "gain": _within_odds(read[edit]),
+        "likelier": max(0.0, min(_MOST_GAIN, read[edit])),
+        f"by {edit.source}": 1.0,
+        f"kind {edit.kind}": 1.0,
+    }
+
+
+def _beside_rivals(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
+    rivals = [other for other in _rivals(edit, read) if not is_unnoticed(other)]
+    if not rivals:
+        return {}
+    before = logit(edit.score) - max(logit(other.score) for other in rivals)
+    ahead = read[edit] - max(read[other] for other in rivals)
+    return {"rivalled": 1.0, "ahead before": _within_odds(before), "ahead": _within_odds(ahead)}
 
 
 def _within_odds(nats: float) -> float:

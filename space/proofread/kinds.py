@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from itertools import permutations
 
+from rapidfuzz.distance import OSA
+
 from space.proofread.words import WORDS, is_word, likeness, read_list, word_set
 
 ARTICLES, DETERMINERS = word_set("grammar", "articles"), word_set("grammar", "determiners")
@@ -32,6 +34,7 @@ _SHORTEST_STEM = 3  # letters
 _TAKEN_FOR: dict[str, list[str]] = {}
 for _was, _becomes in _CONFUSED:
     _TAKEN_FOR.setdefault(_was, []).append(_becomes)
+_OF_GRAMMAR = frozenset(("agreement", "verb form", "article"))
 _MAY_BE_CONFUSED = frozenset(("spelling", "word choice", "other"))
 _AGREEMENT = _groups("agreement")
 _SOUNDALIKES: set[frozenset[str]] = set()
@@ -137,6 +140,23 @@ def sounds_like(before: str, after: str) -> bool:
     was, becomes = before.lower(), after.lower()
     stems = ((was.removesuffix(ending), becomes.removesuffix(ending)) for ending in ("", *_FORMS))
     return any(frozenset(pair) in _SOUNDALIKES for pair in stems)
+
+
+def is_slip(before: str, after: str) -> bool:
+    """Whether a word may be typed for another that is a word too: its neighbour by one letter, or by its sound.
+
+    Forms of one word are none: they are a matter of grammar.
+
+    >>> is_slip("tree", "three"), is_slip("where", "wear"), is_slip("days", "day"), is_slip("by", "until")
+    (True, True, False, False)
+    """
+    was, becomes = before.strip().lower(), after.strip().lower()
+    return (
+        (OSA.distance(was, becomes, score_cutoff=1) == 1 or sounds_like(was, becomes))
+        and was.isalpha()
+        and becomes.isalpha()
+        and kind_of_pair(was, becomes) not in _OF_GRAMMAR
+    )
 
 
 def shown_kind(kind: str, before: str, after: str) -> str:

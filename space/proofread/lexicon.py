@@ -12,22 +12,21 @@ import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from string import ascii_lowercase
 from typing import NamedTuple
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from space.proofread.misspelling import split_weight, weight
+from space.proofread.misspelling import split_weight, weight, with_one_slip
 from space.proofread.words import WORD, read_list, word_set
 
 PATH = Path(__file__).parents[1] / "models" / "lexicon.txt.gz"
 
 _MAX_DISTANCE = 2  # edits: a longer distance finds another word more often than the meant one
-_LENGTHS = range(2, 25)  # of a misspelling that others are looked for
+_LENGTHS = range(2, 25)  # of a word that others near it are looked for
 _GUESSES = 8  # of an unknown word
 _SURE = 6.0  # weight of what can be nothing else
-_MISTAKEN = 4  # words that a known one may be typed for
+_MISTAKEN = 6  # words that a known one may be typed for
 _LIKELY = 0.01  # share from which a word is one of them
 _WEIGHED = 24  # of the words within that distance, those that are near and frequent
 _DISTANCE_COST = 5.5  # one more edit is paid for by e^5.5 more occurrences, to be one of those
@@ -247,7 +246,8 @@ class Lexicon:
         )
 
     def _mistaken(self, word: str) -> tuple[str, ...]:
-        counts = {found: self.count(found) for found in _with_one_slip(word) if found != word}
+        near = with_one_slip(word) if len(word) < _LENGTHS.stop else ()
+        counts = {found: self.count(found) for found in near if found != word}
         weights = {f: weight(word, f, count) for f, count in counts.items() if count >= _COMMON_COUNT}
         return tuple(sorted(weights, key=lambda found: -weights[found])[:_MISTAKEN])
 
@@ -280,17 +280,6 @@ class Lexicon:
     def _within_distance(self, length: int) -> list[str]:
         lengths = range(length - _MAX_DISTANCE, length + _MAX_DISTANCE + 1) if length in _LENGTHS else ()
         return [word for each in lengths for word in self._of_length.get(each, ())]
-
-
-def _with_one_slip(word: str) -> set[str]:
-    """What a word of small letters becomes by one letter more, less, another or swapped."""
-    halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
-    return {
-        *(left + right[1:] for left, right in halves if right),
-        *(left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1),
-        *(left + c + right[1:] for left, right in halves if right for c in ascii_lowercase),
-        *(left + c + right for left, right in halves for c in ascii_lowercase),
-    }
 
 
 def _in_case_of(word: str, found: str) -> str:

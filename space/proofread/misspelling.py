@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from string import ascii_lowercase
 
 from space.proofread.words import read_list
 
@@ -33,6 +34,17 @@ def weight(written: str, meant: str, count: int) -> float:
 def split_weight(log_count: float) -> float:
     """The same of two words, their blank forgotten, that are expected e^log_count times one after the other."""
     return _COSTS["frequent"] * log_count + _COSTS["joined"]
+
+
+def with_one_slip(word: str) -> set[str]:
+    """What a word of small letters becomes by one letter more, less, another or swapped."""
+    halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
+    return {
+        *(left + right[1:] for left, right in halves if right),
+        *(left + right[1] + right[0] + right[2:] for left, right in halves if len(right) > 1),
+        *(left + c + right[1:] for left, right in halves if right for c in ascii_lowercase),
+        *(left + c + right for left, right in halves for c in ascii_lowercase),
+    }
 
 
 def slips(written: str, meant: str) -> list[str]:

@@ -33,7 +33,7 @@ from space.proofread.names import (
     owner,
     plain,
 )
-from space.proofread.words import likeness, word_set
+from space.proofread.words import WORD, likeness, word_set
 
 _NEGATIONS = word_set("grammar", "negations")
 _NEGATION = re.compile(rf"(?i)\b(?:{'|'.join(sorted(_NEGATIONS))})\b|n?'t\b|nt'")
@@ -216,6 +216,7 @@ def refusal(edit: Edit, text: str, spans: Sequence[Span], lexicon: Lexicon) -> s
         or _names_differ(old, new, touched, edit, lexicon)
         or _coined(old, new, lexicon)
         or _turned(edit, text, lexicon)
+        or _undone(edit, text)
     )
 
 
@@ -403,12 +404,14 @@ def _has_date(old: Words, meaning: str) -> bool:
 
 
 _A_SLIP = 0.6  # likeness of a misspelt word and the right one
-_SOUND_ALIKE = {"no", "know"}
+_PERSONS = frozenset("i we you he she they me us who".split())
+_SOUND_ALIKE = ({"no", "know"}, {"wont", "want"})
 TURNS = "the meaning would turn"  # how the reason begins
 
 
 def _turned(edit: Edit, text: str, lexicon: Lexicon) -> str | None:
-    """Whether a "not" comes or goes in the sentence; a misspelt one ("dosent", "neber") may be spelt out, and "let me no" be "let me know"."""
+    """Whether a "not" comes or goes in the sentence; a misspelt one ("dosent", "neber") may be spelt out, "let me no" be "let me know",
+    and "I wont to" be "I want to"."""
     if not any(_NEGATION.search(plain(part)) for part in (edit.before, edit.after)):
         return None
     before, after = (
@@ -423,9 +426,20 @@ def _turned(edit: Edit, text: str, lexicon: Lexicon) -> str | None:
     )
     was_word, becomes_word = edit.before.strip().lower(), edit.after.strip().lower()
     slip = not lexicon.lists(was_word) and likeness(was_word, becomes_word) >= _A_SLIP  # "neber"
-    if becomes and (misspelt or slip) or {was_word, becomes_word} == _SOUND_ALIKE:
+    if becomes and (misspelt or slip) or {was_word, becomes_word} in _SOUND_ALIKE:
         return None
     return f"{TURNS}: a “not” would be {'added' if becomes else 'lost'}"
+
+
+def _undone(edit: Edit, text: str) -> str | None:
+    """Whether an "I" or "we" goes that no other word beside it stands for ("please I finish at two"): the sentence would tell another to do it."""
+    gone = edit.before.strip().lower()
+    if edit.after.strip() or gone not in ("i", "we"):
+        return None
+    beside = (WORD.findall(text[: edit.start])[-1:], WORD.findall(text[edit.end :])[:1])
+    if any(word.lower() in _PERSONS for words in beside for word in words):
+        return None
+    return f"{TURNS}: who does it would be left out"
 
 
 def _negated(text: Words) -> bool:

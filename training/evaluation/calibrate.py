@@ -4,7 +4,7 @@
     cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/
 
 `--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read;
-`--clean` are texts with hardly a mistake. An edit is right if the target has it, and wrong if the target has another one in its place
+`--clean` are texts with hardly a mistake, some of which a second time have a word typed for another. An edit is right if the target has it, and wrong if the target has another one in its place
 or the text is right; elsewhere in a corrected text nobody knows, as who mends one mistake may leave others, and it is left out. So it is
 with what a right text has wrong after all: lists/verdicts.tsv says what is known of it, and what has no verdict is printed. Three
 logistic regressions are fitted, each upon the one before (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import random
 import sys
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -25,8 +27,17 @@ from typing import Any
 
 from space.errors import UserError
 from space.proofread.edits import JUDGED_KINDS, Edit, canonical, diff
-from space.proofread.evidence import Classifiers, Evidence
-from space.proofread.judge import PARTS, Judge, Odds, contested, posterior_features, reading_features
+from space.proofread.evidence import Classifiers, Evidence, is_looked_at
+from space.proofread.judge import (
+    PARTS,
+    Judge,
+    Odds,
+    contested,
+    features_once_read,
+    is_unnoticed,
+    posterior_features,
+)
+from space.proofread.lexicon import Lexicon
 from space.proofread.llm.engine import Engine, Expected, Sampling
 from space.proofread.pipeline import load_proofreader
 from space.proofread.policy import Thresholds
@@ -35,6 +46,7 @@ from space.proofread.propose import candidates, prior_of, propose, word_edit
 from space.settings import Settings
 from training.data.answers import Answers
 from training.data.pairs import Pair, calibration_texts, load_texts, real_pairs
+from training.data.slips import with_slip
 from training.evaluation.adjudicated import RIGHT, UNSURE, ask, digest, verdicts
 from training.runs import atomic_write
 from training.runs.tables import in_columns
@@ -46,6 +58,8 @@ _SUGGEST: dict[str, float] = {"default": 0.2}
 _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations
 _MADE = 0.5  # a prior from which an edit stands in the text before the model is asked about those that follow
+_SLIPPED = 10  # of so many clean texts one has a word typed for another
+_OFTENER = 3.0  # than in mail: the bias is corrected for it (King and Zeng 2001, section 4.1)
 _BINS = 10  # of the reliability diagram
 
 
@@ -107,23 +121,39 @@ def run(args: argparse.Namespace) -> None:
                 f"--apply {least}, --suggest {offered}: give probabilities, the second no higher than the first"
             )
     pairs = real_pairs(args.pairs)[1]
-    if args.clean:
-        pairs += [Pair(text, text) for text in calibration_texts(load_texts(args.clean), args.clean_texts)]
+    texts = calibration_texts(load_texts(args.clean), args.clean_texts) if args.clean else []
+    lexicon, rng = Lexicon.load(), random.Random(0)
+    pairs += [Pair(text, text) for text in texts]
+    pairs += [Pair(bad, text) for text in texts[::_SLIPPED] if (bad := with_slip(text, lexicon, rng))]
     pairs = pairs[:: max(1, -(-len(pairs) // args.limit))] if args.limit else pairs
     if not pairs:
         raise UserError("--pairs: none of these corrections is held back from training; give more files")
     reader = load_proofreader(Settings.from_env())
     before = reader.classifiers.thresholds
     first = list(_by_classifiers(pairs, reader.classifiers))
-    judge = Judge(fitted(first), {}, {})
+    judge = Judge(fitted(first), {}, {}, {})
     classifiers = replace(reader.classifiers, judge=judge)
     second = list(_by_language_model(pairs, classifiers, reader.engine, before))
     if not second:
         raise UserError("--pairs: no edit was likely enough to ask the language model; give more corrections")
     chances = out_of_fold(second)
     third = list(_by_reading(second, chances, pairs, reader.engine))
-    judge = replace(judge, language_model=fitted(second), reading=fitted(third) or {"posterior": 1.0})
-    reread = dict(zip(((each.text, each.edit) for each in third), out_of_fold(third), strict=True))
+    posteriors = {(each.text, each.edit): chance for each, chance in zip(second, chances, strict=True)}
+    slips, others = (
+        [e for e in third if is_unnoticed(replace(e.edit, score=posteriors[e.text, e.edit])) == kind]
+        for kind in (True, False)
+    )
+    judge = replace(
+        judge,
+        language_model=fitted(second),
+        reading=fitted(others) or {"posterior": 1.0},
+        slips=_rarer(fitted(slips)) or {"posterior": 1.0},
+    )
+    reread = {
+        (each.text, each.edit): chance
+        for some in (slips, others)
+        for each, chance in zip(some, out_of_fold(some), strict=True)
+    }
     known = [(each, chance) for each, chance in zip(second, chances, strict=True) if each.right is not None]
     second = [each for each, _ in known]
     chances = [reread.get((each.text, each.edit), chance) for each, chance in known]
@@ -177,7 +207,7 @@ def _by_language_model(
     for number, pair in enumerate(pairs):
         (tagged,) = classifiers.tagger.tag([pair.bad])
         proposed = propose(pair.bad, tagged, classifiers.lexicon, classifiers.judge)
-        if not any(edit.score >= thresholds.look for edit in proposed):
+        if not is_looked_at(proposed, tagged, classifiers):
             continue
         answers = Answers(pair)
         asked: list[tuple[Edit, Odds]] = []
@@ -203,7 +233,7 @@ def _by_language_model(
 def _by_reading(
     observations: Sequence[Observation], chances: Sequence[float], pairs: Sequence[Pair], engine: Engine
 ) -> Iterator[Observation]:
-    """What is in doubt or rivalled, once its text was read with it."""
+    """What is in doubt or rivalled, and words that may be typed for others, once their text was read with them."""
     of_text: dict[int, dict[Edit, Observation]] = {}
     for each, chance in zip(observations, chances, strict=True):
         of_text.setdefault(each.text, {})[replace(each.edit, score=chance)] = each
@@ -211,7 +241,7 @@ def _by_reading(
         edits = contested(list(some))
         gains = engine.gains(pairs[number].bad, edits) if edits else None
         read = dict(zip(edits, gains or (), strict=False))
-        yield from (replace(some[edit], features=reading_features(edit, read)) for edit in read)
+        yield from (replace(some[edit], features=features_once_read(edit, read)) for edit in read)
 
 
 def _recorder(asked: list[tuple[Edit, Odds]]) -> Callable[[Edit, Odds], Edit]:
@@ -261,11 +291,16 @@ def fitted(observations: Sequence[Observation]) -> dict[str, float]:
     return {name: float(weight) for name, weight in zip(names, weights, strict=True)}
 
 
+def _rarer(weights: dict[str, float]) -> dict[str, float]:
+    """The weights, for texts in which what they tell is rarer than in those that they were fitted on."""
+    return weights | {"bias": weights["bias"] - math.log(_OFTENER)} if weights else {}
+
+
 def out_of_fold(observations: Sequence[Observation]) -> list[float]:
     """The probability of each edit by weights that were fitted on other texts."""
     chances = [0.0] * len(observations)
     for fold in range(_FOLDS):
-        judge = Judge(fitted([each for each in observations if _fold(each) != fold]), {}, {})
+        judge = Judge(fitted([each for each in observations if _fold(each) != fold]), {}, {}, {})
         for i, each in enumerate(observations):
             if _fold(each) == fold:
                 chances[i] = judge.prior(each.features)

@@ -16,10 +16,10 @@ from space.proofread.judge import (
     Judge,
     Odds,
     contested,
+    features_once_read,
     logit,
     posterior_features,
     prior_features,
-    reading_features,
 )
 from space.proofread.policy import Thresholds
 
@@ -59,12 +59,17 @@ def test_an_edit_is_weighed_by_names() -> None:
         {"bias": 1.0, "kind article": -3.0},
         {"prior": 1.0, "by lexicon": 2.0},
         {"posterior": 1.0, "gain other": 0.5},
+        {"likelier": 0.1},
     )
     assert judge.prior({"bias": 1.0, "kind article": 1.0}) == pytest.approx(0.1192, abs=1e-4)
     assert judge.prior({"bias": 1.0, "kind unheard of": 1.0}) == pytest.approx(0.7311, abs=1e-4)
-    edit = Edit(0, 1, "a", "b", source="lexicon", score=0.5)
+    edit = Edit(0, 2, "so", "thus", source="lexicon", score=0.5)
     assert judge.posterior(edit, Odds(0.0, 0.0)) == pytest.approx(0.8808, abs=1e-4)
-    assert judge.reread({edit: 2.0}) == {edit: pytest.approx(0.7311, abs=1e-4)}
+    slip = Edit(3, 7, "tree", "three", "spelling", "grammar", 0.01)
+    assert judge.reread({edit: 2.0, slip: 20.0}) == {
+        edit: pytest.approx(0.7311, abs=1e-4),
+        slip: pytest.approx(0.8808, abs=1e-4),
+    }
 
 
 @pytest.mark.parametrize(
@@ -78,9 +83,11 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         Judge.load(path)
     path.write_text(
-        json.dumps({"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}}})
+        json.dumps(
+            {"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}, "slips": {}}}
+        )
     )
-    assert Judge.load(path) == Judge({"bias": 1.0}, {}, {})
+    assert Judge.load(path) == Judge({"bias": 1.0}, {}, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -94,9 +101,9 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
 )
 def test_to_add_to_remove_and_to_replace_are_apart(before: str, after: str, name: str) -> None:
     edit = Edit(0, len(before), before, after, classify(before, after), score=0.5)
-    for features in (posterior_features(edit, Odds(1.0, -1.0)), reading_features(edit, {edit: 2.0})):
+    for features in (posterior_features(edit, Odds(1.0, -1.0)), features_once_read(edit, {edit: 2.0})):
         assert features[name] == 1.0
-    assert reading_features(edit, {edit: 2.0})[f"gain {name.split()[-1]}"] == 2.0
+    assert features_once_read(edit, {edit: 2.0})[f"gain {name.split()[-1]}"] == 2.0
 
 
 def test_what_is_in_doubt_or_has_a_likely_rival_is_read() -> None:
@@ -108,14 +115,24 @@ def test_what_is_in_doubt_or_has_a_likely_rival_is_read() -> None:
     assert contested([replace(sure, score=0.97)]) == []
 
 
+def test_a_word_that_may_be_typed_for_another_is_read_however_unlikely_that_seems() -> None:
+    three, free, true, trees, other = (
+        Edit(4, 8, "tree", after, classify("tree", after), score=score)
+        for after, score in (("three", 0.02), ("free", 0.01), ("true", 0.004), ("trees", 0.05), ("oak", 0.09))
+    )
+    assert contested([three, free, true, trees, other]) == [three, free]  # of one word the likeliest two
+    assert contested([replace(three, score=0.002)]) == []  # not that unlikely
+    assert contested([three, Edit(4, 8, "tree", "thirteen", score=0.9)]) == []  # its place is taken
+
+
 def test_of_rivals_each_is_weighed_against_the_best_other() -> None:
     first, second = (Edit(0, 4, "word", new, score=score) for new, score in (("a", 0.8), ("b", 0.5)))
     alone = Edit(9, 12, "two", "too", score=0.5)
     read = {first: 2.0, second: 5.0, alone: 99.0}
-    features = [reading_features(edit, read) for edit in read]
+    features = [features_once_read(edit, read) for edit in read]
     assert [each.get("ahead") for each in features] == [-3.0, 3.0, None]
     assert features[0]["ahead before"] == pytest.approx(math.log(4)) and features[0]["rivalled"] == 1.0
-    assert all(abs(value) <= 12 for value in features[2].values())
+    assert all(abs(value) <= 40 for value in features[2].values())
 
 
 def test_what_the_language_model_alone_proposes_must_be_surer() -> None:

@@ -99,6 +99,24 @@ def test_what_is_protected_survives(proofreader: Proofreader, path: Path, mode: 
 
 
 @pytest.mark.parametrize(
+    "draft",
+    [
+        "Send me the missing receipts within the next [tree|three] days, please.",
+        "Please keep it in a [save|safe] place.",
+        "I will be [hone|home] by six tonight.",
+        "Please call me [bank|back] this afternoon.",
+        "We [wont|want] to order forty chairs.",
+        "The oak tree in the garden fell last night.",
+        "He keeps moths and butterflies in the attic.",
+        "She dried in the second act and was prompted.",
+    ],
+)
+def test_a_word_typed_for_another_is_told_by_its_sentence(proofreader: Proofreader, draft: str) -> None:
+    typed, meant = (re.sub(r"\[(\w+)\|(\w+)\]", side, draft) for side in (r"\1", r"\2"))
+    assert proofreader.proofread(typed).text == meant
+
+
+@pytest.mark.parametrize(
     "draft", ["He has read the file and knows about the licence renewal.", "She enrolled and will fulfil it."]
 )
 def test_neither_spelling_of_a_word_is_wrong(proofreader: Proofreader, draft: str) -> None:

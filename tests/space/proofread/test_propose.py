@@ -17,7 +17,7 @@ from space.proofread.words import WORDS
 
 # An edit is as likely as the tagger says; what the word list alone knows, if the word is in doubt. These cases are about what is
 # proposed at all, not about today's weights.
-JUDGE = Judge({"fix": 1.0, "guessed": 10.5, "share of guesses": 1.0}, {}, {})
+JUDGE = Judge({"fix": 1.0, "guessed": 10.5, "share of guesses": 1.0}, {}, {}, {})
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_what_comes_to_the_same_is_proposed_once_by_who_is_surer(lexicon: Lexico
 
 def test_what_nobody_proposed_is_as_likely_as_its_words_are_in_doubt() -> None:
     text = "She go home."
-    judge = Judge({"wrong": 1.0}, {}, {})
+    judge = Judge({"wrong": 1.0}, {}, {}, {})
     words = tagged(text, go=(0.9, None, 0.0))
     go, home = Edit(4, 6, "go", "went"), Edit(7, 11, "home", "away")
     assert prior_of(go, words, judge) == pytest.approx(0.9) and prior_of(home, words[2:], judge) < 0.1

@@ -45,6 +45,9 @@ CORRECTIONS = [
     ("Its a good day.", "It's a good day."),
     ("The firm and it's staff.", "The firm and its staff."),
     ("Your welcome.", "You're welcome."),
+    ("We wont to order it.", "We want to order it."),
+    ("I think I I am late.", "I think I am late."),
+    ("They know we they are late.", "They know they are late."),
     ("alot of work", "a lot of work"),
     ("every body is here", "everybody is here"),
     ("We can not come.", "We cannot come."),
@@ -182,6 +185,8 @@ VIOLATIONS = [
     ("Hi {{name}},", "Hi {{Name}},", "placeholder"),
     ("Hi [NAME], welcome.", "Hi Priya, welcome.", "placeholder"),
     ("Dear %s, welcome.", "Dear, welcome.", "placeholder"),
+    # who does it, of two sentences that run together
+    ("Send someone now please I finish at two.", "Send someone now please finish at two.", "who does it"),
     # quoted words
     ('He said "I am agree" to me.', 'He said "I agree" to me.', "quoted text"),
     ('Click "Save" first.', "Click Save first.", "quoted text"),
