@@ -14,6 +14,7 @@ from space.proofread.kinds import DETERMINERS, PREPOSITIONS
 from space.proofread.lexicon import Lexicon
 from space.proofread.reasons.classes import (
     ADVERBS,
+    BEFORE_ADVERBS,
     CLAUSE_OPENERS,
     CLOSED,
     DAYS,
@@ -23,6 +24,9 @@ from space.proofread.reasons.classes import (
     MODALS,
     MONTHS,
     OBJECTS,
+    PARTICLES,
+    PREDETERMINERS,
+    PRONOUNS,
     SUBJECTS,
     TIME,
     TO_VERBS,
@@ -55,13 +59,17 @@ _WITHOUT_WILL: dict[tuple[str, str], tuple[str, ...]] = {
 _SEASONS = frozenset("night spring summer autumn winter time".split())
 _SO_FAR = ("for a long time", "so far", "first time", "second time", "third time")
 _YEAR = re.compile(r"(?:19|20)\d\d")
+_AFTER_OBJECTS = PARTICLES - {"in", "over"}
+_MIDDLE = frozenset(
+    "also always already never often usually still just hardly rarely seldom nearly almost".split()
+)
 _LONGEST = 8  # words that an auxiliary is moved over
 
 
 def constructions(words: Sequence[str], lexicon: Lexicon) -> Iterator[Change]:
     """What may take the place of some words of a text that follow one another."""
     low = [word.lower() for word in words]
-    for rule in (_patterns, _over, _going_on, _clauses, _asked_within, _asked, _degrees, _left_out):
+    for rule in (_patterns, _over, _going_on, _clauses, _asked_within, _asked, _degrees, _left_out, _swapped):
         yield from rule(words, low, lexicon)
 
 
@@ -205,6 +213,20 @@ def _left_out(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Ite
             yield from ((i + 1, i + 1, f"{each} {following}") for each in ("me", "us"))
         if following == "be" and word not in MODALS | DO | {"to", "not"} | OBJECTS and word.isalpha():
             yield from ((i + 1, i + 1, f"{each} be") for each in ("will", "would"))
+
+
+def _swapped(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Iterator[Change]:
+    """Two words the other way round: "turn off it" -> "turn it off", "enough warm" -> "warm enough", "always is" -> "is always"."""
+    for i, (word, following) in enumerate(zip(low, low[1:], strict=False)):
+        before = low[i - 1] if i else ""
+        if (
+            (word in _AFTER_OBJECTS and following in PRONOUNS and before.isalpha() and before not in CLOSED)
+            or (word == "enough" and following.isalpha() and following not in CLOSED)
+            or (i and word in _MIDDLE and following in BEFORE_ADVERBS)
+            or (is_verb(word) and word not in BEFORE_ADVERBS | DO and following in _MIDDLE)
+            or (word in ("a", "the") and following in PREDETERMINERS)
+        ):
+            yield i, i + 1, _phrase((words[i + 1],), words[i])
 
 
 # ---- what the rules look at ----

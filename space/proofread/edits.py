@@ -11,7 +11,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os.path import commonprefix
 from typing import Any
 
@@ -59,6 +59,12 @@ class Edit:
             other.start,
             other.end,
         )
+
+
+def among(edit: Edit, made: Iterable[Edit]) -> Edit:
+    """The same edit of the text in which others are made that it leaves room."""
+    shift = sum(len(each.after) - len(each.before) for each in made if each.end <= edit.start)
+    return replace(edit, start=edit.start + shift, end=edit.end + shift)
 
 
 def apart(before: str, after: str) -> tuple[str, str, str, str]:

@@ -5,8 +5,8 @@
     after = judge.posterior(edit, Odds(log_odds=3.2, log_probability=-4.1))
     last = judge.reread({replace(edit, score=after): 2.5})  # if `contested` says so
 
-Three logistic regressions, each upon the one before: an engine that shows no probabilities has the first alone. Of a word that may be
-typed for another ("tree" for "three") the third is one of its own. `python -m training calibrate` fits them on real
+Three logistic regressions, each upon the one before: an engine that shows no probabilities has the first alone. What nothing but
+reading tells ("tree" for "three", "is here since May") has a third one of its own. `python -m training calibrate` fits them on real
 corrections held back from training.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 from space.errors import UserError
 from space.proofread.classifiers.tags import TaggedWord
 from space.proofread.edits import Edit, apart, classify
-from space.proofread.kinds import is_slip
+from space.proofread.kinds import is_slip, takes_words
 from space.proofread.lexicon import Guess
 from space.proofread.words import likeness
 
@@ -31,10 +31,11 @@ PATH = Path(__file__).parents[1] / "models" / "judge.json"
 _LEAST = 1e-4  # probabilities are kept this far from 0 and 1
 _MOST_ODDS = 12.0  # nats; more says nothing more
 _OPEN = (0.1, 0.85)  # reading more changes little (training/LOG.md, 2026-11-29)
-# A word typed for another is copied by the language model as it stands; the words behind it tell (training/LOG.md, 2026-12-01).
-_SLIPPED = 0.01
-_SLIPS = 2  # for one word that are read
-_MOST_GAIN = 40.0  # nats that a slip put right makes a text likelier
+# A word typed for another, or a wrong tense, is copied by the language model as it stands; the words behind it tell
+# (training/LOG.md, 2026-12-01).
+_SLIPPED, _CONSTRUED = 0.01, 0.003
+_EACH = 2  # for one place that are read
+_MOST_GAIN = 40.0  # nats that such an edit makes a text likelier
 
 Features = Mapping[str, float]
 
@@ -54,12 +55,12 @@ class Odds:
 @dataclass(frozen=True)
 class Judge:
     """Weights by the name of their feature: of the probability by classifiers alone, of that with a language model, and of that once
-    the text was read, of slips apart."""
+    the text was read, apart for what nothing else tells."""
 
     classifiers: Features
     language_model: Features
     reading: Features
-    slips: Features
+    quiet: Features
 
     @classmethod
     def load(cls, path: Path = PATH) -> Judge:
@@ -79,12 +80,12 @@ class Judge:
     def reread(self, read: Mapping[Edit, float]) -> dict[Edit, float]:
         """The probabilities of edits whose scores are their posteriors, and which make their text likelier by so many nats."""
         return {
-            edit: _sigmoid(self.slips if is_unnoticed(edit) else self.reading, features_once_read(edit, read))
+            edit: _sigmoid(self.quiet if is_unnoticed(edit) else self.reading, features_once_read(edit, read))
             for edit in read
         }
 
 
-PARTS = ("classifiers", "language_model", "reading", "slips")
+PARTS = ("classifiers", "language_model", "reading", "quiet")
 
 
 def contested(edits: Sequence[Edit]) -> list[Edit]:
@@ -95,22 +96,27 @@ def contested(edits: Sequence[Edit]) -> list[Edit]:
     """
     likely = [edit for edit in edits if edit.score >= _OPEN[0]]
     found = [edit for edit in likely if edit.score <= _OPEN[1] or _rivals(edit, likely)]
-    return sorted([*found, *_slips(edits)], key=lambda edit: -edit.score)
+    return sorted([*found, *_quiet(edits)], key=lambda edit: -edit.score)
 
 
-def _slips(edits: Iterable[Edit]) -> list[Edit]:
-    """The likeliest words that each listed word may be typed for, where no other edit is sure: nothing but reading tells."""
+def _quiet(edits: Iterable[Edit]) -> list[Edit]:
+    """What nothing but reading tells, where no other edit is sure: the likeliest words that each word may be typed for, and grammar."""
     sure = [edit for edit in edits if edit.score > _OPEN[1]]
     found: dict[tuple[int, int], list[Edit]] = {}
     for edit in sorted(edits, key=lambda edit: -edit.score):
-        typed = is_unnoticed(edit) and edit.source != "lexicon" and is_slip(edit.before, edit.after)
-        if typed and edit.score >= _SLIPPED and not _rivals(edit, sure):
+        if is_unnoticed(edit) and _may_be_quiet(edit) and not _rivals(edit, sure):
             found.setdefault((edit.start, edit.end), []).append(edit)
-    return [edit for some in found.values() for edit in some[:_SLIPS]]
+    return [edit for some in found.values() for edit in some[:_EACH]]
+
+
+def _may_be_quiet(edit: Edit) -> bool:
+    if takes_words(edit.before, edit.after):
+        return edit.source in ("grammar", "tagger") and edit.score >= _CONSTRUED
+    return edit.source != "lexicon" and edit.score >= _SLIPPED and is_slip(edit.before, edit.after)
 
 
 def is_unnoticed(edit: Edit) -> bool:
-    """Whether it is read for what it may be, a word typed for another, and not for what its posterior says."""
+    """Whether it is read, if at all, for what it is, and not for what its posterior says."""
     return edit.score < _OPEN[0]
 
 
@@ -186,8 +192,11 @@ def posterior_features(edit: Edit, odds: Odds) -> dict[str, float]:
 def features_once_read(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
     """What is known of an edit, whose score is its posterior, once its text was read with it and with others: how much likelier (nats)
     each made it."""
-    own = _slip_features(edit, read) if is_unnoticed(edit) else _reading_features(edit, read)
-    return own | _beside_rivals(edit, read)
+    if not is_unnoticed(edit):
+        return _reading_features(edit, read) | _beside_rivals(edit, read)
+    sort = "words" if takes_words(edit.before, edit.after) else "typed"
+    own = _quiet_features(edit, read[edit]) | _beside_rivals(edit, read)
+    return {"bias": 1.0, sort: 1.0} | {f"{name} {sort}": value for name, value in own.items()}
 
 
 def _reading_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
@@ -203,13 +212,12 @@ def _reading_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float
     }
 
 
-def _slip_features(edit: Edit, read: Mapping[Edit, float]) -> dict[str, float]:
+def _quiet_features(edit: Edit, gain: float) -> dict[str, float]:
     """Here a large gain tells more than a fair one, whatever the kind."""
     return {
-        "bias": 1.0,
         "posterior": logit(edit.score),
-        "gain": _within_odds(read[edit]),
-        "likelier": max(0.0, min(_MOST_GAIN, read[edit])),
+        "gain": _within_odds(gain),
+        "likelier": max(0.0, min(_MOST_GAIN, gain)),
         f"by {edit.source}": 1.0,
         f"kind {edit.kind}": 1.0,
     }

@@ -159,6 +159,17 @@ def is_slip(before: str, after: str) -> bool:
     )
 
 
+def takes_words(before: str, after: str) -> bool:
+    """Whether several words are put in the place of one or of several, more than a word beside one that stays.
+
+    >>> takes_words("is", "has been"), takes_words("off it", "it off"), takes_words("car", "the car")
+    (True, True, False)
+    """
+    was, becomes = before.strip(), after.strip()
+    beside = becomes.endswith(f" {was}") or becomes.startswith(f"{was} ")
+    return (" " in was or " " in becomes) and not beside
+
+
 def shown_kind(kind: str, before: str, after: str) -> str:
     """The kind as the user reads it, which the judge, fitted without it, never sees: of a word taken for another "confused word",
     of a slip in a kind word what that is ("plese" for "please" is no matter of tone).

@@ -11,7 +11,7 @@ import re
 import time
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -26,7 +26,7 @@ from space.proofread.classifiers.tagger import Tagger
 from space.proofread.classifiers.tone import MODELS, Tone, ToneClassifier
 from space.proofread.code import MARKUP
 from space.proofread.dialect import Dialect, is_respelling, merged
-from space.proofread.edits import Edit, apply, canonical, diff
+from space.proofread.edits import Edit, among, apply, canonical, diff
 from space.proofread.evidence import KINDER, Classifiers, Measured, Options, measure, rewords
 from space.proofread.headers import Headers
 from space.proofread.judge import Judge, Odds, contested
@@ -625,25 +625,45 @@ class Proofreader:
 
     def _decided(self, text: str, edits: Sequence[Edit]) -> list[Edit]:
         """The edits that are made, of those of one place the likeliest, the suggestions beside them, and what must not be made."""
-        edits = self._read_with(text, edits)
+        read = contested([edit for edit in edits if edit.status != "refused" or edit.reason == UNLIKELY])
+        gains = self._gains(text, read)
+        judged = self._reread(gains)
+        edits = [judged.get(edit, edit) for edit in edits]
         made = chosen([edit for edit in edits if edit.status == "applied"], 0.0)
+        made += self._wanted(text, made, gains)
         open_ = [e for e in edits if e.status == "suggested" and not any(e.overlaps(m) for m in made)]
         refused = [edit for edit in edits if edit.status == "refused" and edit.reason != UNLIKELY]
         return [*made, *chosen(open_, 0.0), *refused]
 
-    def _read_with(self, text: str, edits: Sequence[Edit]) -> list[Edit]:
-        """The edits; those that are open, or have a rival, are judged by how the text reads with them."""
-        judge, thresholds = self.classifiers.judge, self.classifiers.thresholds
-        read = contested([edit for edit in edits if edit.status != "refused" or edit.reason == UNLIKELY])
-        gains = self.engine.gains(text, read) if read else None
-        scores = judge.reread(dict(zip(read, gains or (), strict=False)))
-        found = {
-            edit: thresholds.decide(
+    def _wanted(self, text: str, made: Sequence[Edit], gains: Mapping[Edit, float]) -> list[Edit]:
+        """The edits that the text wants once others beside them are made: "worked" for "work" where "does not" became "has not"."""
+        beside = [
+            edit
+            for edit in gains
+            if any(_are_close(edit, each, text) for each in made) and not any(map(edit.overlaps, made))
+        ]
+        again = self._gains(apply(text, made), [among(edit, made) for edit in beside])
+        risen = {
+            edit: gain
+            for edit, gain in zip(beside, again.values(), strict=False)
+            if gain > max(0.0, gains[edit])
+        }
+        judged = self._reread({**gains, **risen})
+        return chosen([judged[edit] for edit in risen if judged[edit].status == "applied"], 0.0)
+
+    def _gains(self, text: str, edits: Sequence[Edit]) -> dict[Edit, float]:
+        """By how many nats each of the edits makes a text likelier; empty if the model cannot tell."""
+        return dict(zip(edits, (self.engine.gains(text, edits) if edits else None) or (), strict=False))
+
+    def _reread(self, gains: Mapping[Edit, float]) -> dict[Edit, Edit]:
+        """The edits as they are judged by how the text reads with them."""
+        decide = self.classifiers.thresholds.decide
+        return {
+            edit: decide(
                 replace(edit, score=score, status="applied", reason=""), proposed=edit.source != "llm"
             )
-            for edit, score in scores.items()
+            for edit, score in self.classifiers.judge.reread(gains).items()
         }
-        return [found.get(edit, edit) for edit in edits]
 
     def _spoils_tone(self, text: str, edits: Sequence[Edit], measured: Measured, run: _Run) -> str | None:
         """Why none of the edits may be made, if together they are less polite."""
@@ -685,6 +705,12 @@ def _may_change(edit: Edit, measured: Measured) -> bool:
         return False
     framed = unit.kind != "sentence" or measured.is_short or _ENDED.search(text)
     return not framed or not _is_frame(edit, text, unit.kind)
+
+
+def _are_close(edit: Edit, other: Edit, text: str) -> bool:
+    """Whether at most a word stands between two edits."""
+    first, second = sorted((edit, other), key=_place)
+    return len(text[first.end : second.start].split()) <= 1
 
 
 def _is_frame(edit: Edit, text: str, kind: str) -> bool:

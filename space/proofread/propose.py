@@ -21,6 +21,7 @@ from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Guess, Lexicon, article
 from space.proofread.names import owner
+from space.proofread.reasons.classes import BE
 from space.proofread.reasons.forms import MANY, ONE_OF
 from space.proofread.words import WORD, word_set
 
@@ -122,6 +123,8 @@ def candidates(
             added = after.removesuffix(f" {word.text}")
             if added != after and _says(behind, added, behind in unlisted):
                 continue  # "letme know": "let me" puts it right, and "me know" would say it twice
+            if added == "been" and behind.lower() in BE:
+                continue  # "are been in": it comes with its "have", or not at all
             if _PREFIXED.match(word.text) and after.lower() == word.text.replace("-", "").lower():
                 continue  # "e-mail" and "email" are both right
             features = prior_features(
@@ -139,14 +142,16 @@ def candidates(
         # The tagger can take out either word, but not join them: it means the same.
         score = max(_score(first, ""), _score(second, ""))
         yield _of_words(text, (first, second), after, score, words)
+    for first, second in pairwise(free):
+        if score := _moved(first, second):
+            yield _of_words(text, (first, second), f"{second.text} {first.text}", score, words, "tagger")
     starts = {word.start for word in free}
     for i, last, after in constructions([word.text for word in words], lexicon):
         run = words[i : last + 1]
         together = all(word.end + 1 == following.start for word, following in pairwise(run))
         if together and starts.issuperset(word.start for word in run):
-            score = _score(run[0], after) if i == last else 0.0
-            if score < _TOLD:
-                yield _of_words(text, run, after, score, words)
+            score = _in_parts(words[i:], after) if i == last else _of_move(run, after)
+            yield _of_words(text, run, after, score, words)
 
 
 def _says(behind: str, added: str, is_unlisted: bool) -> bool:
@@ -155,15 +160,20 @@ def _says(behind: str, added: str, is_unlisted: bool) -> bool:
 
 
 def _of_words(
-    text: str, run: Sequence[TaggedWord], after: str, score: float, words: Sequence[TaggedWord]
+    text: str,
+    run: Sequence[TaggedWord],
+    after: str,
+    score: float,
+    words: Sequence[TaggedWord],
+    source: str = "grammar",
 ) -> Candidate:
     """What rules put in the place of words that follow one another, of all `words` of a text."""
     start, end = run[0].start, run[-1].end
     whole = TaggedWord(start, end, text[start:end], max(word.wrong for word in run))
     wrong = sum(word.wrong for word in words) - sum(word.wrong for word in run)
     elsewhere = _rate(wrong, len(words))
-    features = prior_features(whole, after, score, "grammar", guesses={}, is_listed=True, elsewhere=elsewhere)
-    return Candidate(whole, after, "grammar", features)
+    features = prior_features(whole, after, score, source, guesses={}, is_listed=True, elsewhere=elsewhere)
+    return Candidate(whole, after, source, features)
 
 
 def _rate(wrong: float, words: int) -> float:
@@ -179,6 +189,29 @@ def _guesses(word: str, part: str, lexicon: Lexicon) -> dict[str, Guess]:
 def _score(word: TaggedWord, after: str) -> float:
     """The tagger's of a fix of a word, 0 if it has none."""
     return next((score for fix, score in ((word.after, word.score), *word.others) if fix == after), 0.0)
+
+
+def _moved(first: TaggedWord, second: TaggedWord) -> float:
+    """The score of two words the other way round, if the tagger takes out the one and adds it on the other side; 0 if it does not."""
+    after = f"{second.text} {first.text}"
+    pairs = ((_score(first, after), _score(second, "")), (_score(first, ""), _score(second, after)))
+    score = max(map(min, pairs))
+    return score if score >= _TOLD and first.text.islower() and second.start == first.end + 1 else 0.0
+
+
+def _of_move(run: Sequence[TaggedWord], after: str) -> float:
+    """The score of some words in another order: the tagger can take out one, but not move it any further."""
+    same = sorted(after.split()) == sorted(word.text for word in run)
+    return max(_score(word, "") for word in run) if same else 0.0
+
+
+def _in_parts(words: Sequence[TaggedWord], after: str) -> float:
+    """The score of what takes the place of the first of some words; of two words the tagger may add the second to what follows."""
+    whole = _score(words[0], after)
+    first, _, second = after.partition(" ")
+    if not second or len(words) < 2:
+        return whole
+    return max(whole, min(_score(words[0], first), _score(words[1], f"{second} {words[1].text}")))
 
 
 def prior_of(edit: Edit, words: Sequence[TaggedWord], judge: Judge) -> float:

@@ -59,7 +59,7 @@ _FOLDS = 5
 _RIDGE = 3.0  # strength of the penalty on squared weights, in observations
 _MADE = 0.5  # a prior from which an edit stands in the text before the model is asked about those that follow
 _SLIPPED = 10  # of so many clean texts one has a word typed for another
-_OFTENER = 3.0  # than in mail: the bias is corrected for it (King and Zeng 2001, section 4.1)
+_OFTENER = 3.0  # than in mail: their odds are corrected for it (King and Zeng 2001, section 4.1)
 _BINS = 10  # of the reliability diagram
 
 
@@ -139,7 +139,7 @@ def run(args: argparse.Namespace) -> None:
     chances = out_of_fold(second)
     third = list(_by_reading(second, chances, pairs, reader.engine))
     posteriors = {(each.text, each.edit): chance for each, chance in zip(second, chances, strict=True)}
-    slips, others = (
+    quiet, others = (
         [e for e in third if is_unnoticed(replace(e.edit, score=posteriors[e.text, e.edit])) == kind]
         for kind in (True, False)
     )
@@ -147,11 +147,11 @@ def run(args: argparse.Namespace) -> None:
         judge,
         language_model=fitted(second),
         reading=fitted(others) or {"posterior": 1.0},
-        slips=_rarer(fitted(slips)) or {"posterior": 1.0},
+        quiet=_rarer(fitted(quiet)) or {"posterior": 1.0},
     )
     reread = {
         (each.text, each.edit): chance
-        for some in (slips, others)
+        for some in (quiet, others)
         for each, chance in zip(some, out_of_fold(some), strict=True)
     }
     known = [(each, chance) for each, chance in zip(second, chances, strict=True) if each.right is not None]
@@ -233,7 +233,7 @@ def _by_language_model(
 def _by_reading(
     observations: Sequence[Observation], chances: Sequence[float], pairs: Sequence[Pair], engine: Engine
 ) -> Iterator[Observation]:
-    """What is in doubt or rivalled, and words that may be typed for others, once their text was read with them."""
+    """What is in doubt or rivalled, and what only reading tells, once their text was read with them."""
     of_text: dict[int, dict[Edit, Observation]] = {}
     for each, chance in zip(observations, chances, strict=True):
         of_text.setdefault(each.text, {})[replace(each.edit, score=chance)] = each
@@ -292,8 +292,8 @@ def fitted(observations: Sequence[Observation]) -> dict[str, float]:
 
 
 def _rarer(weights: dict[str, float]) -> dict[str, float]:
-    """The weights, for texts in which what they tell is rarer than in those that they were fitted on."""
-    return weights | {"bias": weights["bias"] - math.log(_OFTENER)} if weights else {}
+    """The weights, for texts in which words typed for others are rarer than in those that they were fitted on."""
+    return weights | {"typed": weights["typed"] - math.log(_OFTENER)} if "typed" in weights else weights
 
 
 def out_of_fold(observations: Sequence[Observation]) -> list[float]:

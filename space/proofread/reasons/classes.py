@@ -25,6 +25,9 @@ OPENERS, SUBORDINATORS, CONJUNCTIONS = _of("openers"), _of("subordinators"), _of
 GREETINGS, SINGULAR_IN_S, NO_NOUNS = _of("greetings"), _of("singular_in_s"), _of("no_nouns")
 MODALS = word_set("grammar", "modals") | _of("short_modals")
 HAVE, BE, DO, WH = _of("have"), _of("be"), _of("do"), _of("question_words")
+PARTICLES, PRONOUNS = word_set("grammar", "particles"), OBJECTS | {"it", "you"}
+PREDETERMINERS = frozenset("such quite half all both".split())
+BEFORE_ADVERBS = MODALS | HAVE | frozenset("am is are was were".split())
 POSSESSIVES, GOING = _of("possessives"), _of("going")
 # After these no noun phrase goes on.
 CLOSED = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from space.proofread.lexicon import Lexicon
-from space.proofread.reasons import number, small_words, verbs
+from space.proofread.reasons import number, order, small_words, verbs
 from space.proofread.reasons.context import Context
 
 
@@ -21,6 +21,6 @@ def rule(place: Context, lexicon: Lexicon) -> str | None:
 
 
 _RULES: tuple[Callable[[Context, Lexicon], str | None], ...] = (
-    small_words.determiner, number.rule, verbs.form, verbs.helper, small_words.article, small_words.preposition,
+    order.rule, small_words.determiner, number.rule, verbs.lasting, verbs.form, verbs.helper, small_words.article, small_words.preposition,
     small_words.adverb, small_words.phrase, small_words.sense,
 )  # fmt: skip

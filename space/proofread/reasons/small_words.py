@@ -22,7 +22,6 @@ from space.proofread.reasons.classes import (
     SUBJECTS,
     TIME,
     UNCOUNTABLE,
-    WH,
 )  # fmt: skip
 from space.proofread.reasons.context import Context, said, words_until_mark
 from space.proofread.reasons.forms import BASE, PARTICIPLE, VERBS, forms, is_plural, is_verb, pair
@@ -347,9 +346,4 @@ def adverb(place: Context, lexicon: Lexicon) -> str | None:
         and ({"not", "no", "never"} & set(place.behind) or any(word.endswith("n't") for word in place.behind))
     ):
         return f"After a 'not' stands 'any': '{place.phrase()}'."
-    if len(was) == len(now) == 2 and was == now[::-1] and {*was} & AUXILIARIES and {*was} & SUBJECTS:
-        if now[0] in SUBJECTS and set(place.behind) & (WH | {"if", "whether"}):
-            return f"A question inside a sentence keeps the order of a statement: '{place.after}'."
-        if now[1] in SUBJECTS and (not place.behind or place.behind[-1] in WH):
-            return f"In a question the verb comes before the subject: '{place.after}'."
     return None

@@ -82,6 +82,17 @@ def form(place: Context, lexicon: Lexicon) -> str | None:
     return None
 
 
+def lasting(place: Context, lexicon: Lexicon) -> str | None:
+    """The perfect of what is not over: "are here since May" -> "have been"."""
+    now, since = place.now, {"since", "for", "yet", "already"}
+    have = now[0].removesuffix("n't") if len(now) == 2 else ""
+    if have not in ("have", "has") or HAVE & set(place.was) or not since & {*place.behind, *place.ahead}:
+        return None
+    if now[1] != "been" and PARTICIPLE not in {form for _, form in forms(now[1])}:
+        return None
+    return f"What began earlier and goes on until now takes '{have}': '{place.phrase(1)}'."
+
+
 def after_auxiliary(
     place: Context, new: frozenset[str], sure: bool = False, participle: bool = False
 ) -> str | None:

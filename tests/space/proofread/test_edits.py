@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from space.proofread.edits import KINDS, Edit, apply, classify, diff
+from space.proofread.edits import KINDS, Edit, among, apply, classify, diff
 
 WORDS = st.sampled_from(
     [
@@ -214,3 +214,21 @@ def test_hostile_texts_take_no_longer(before: str, after: str) -> None:
     began = time.process_time()
     assert apply(before, diff(before, after)) == after
     assert time.process_time() - began < 3.0  # measured: 0.5 s of processor time at most
+
+
+def test_an_edit_is_found_again_in_the_text_in_which_others_are_made() -> None:
+    text = "He work here and she work there too."
+    first, second, third = (
+        Edit(3, 7, "work", "works"),
+        Edit(17, 24, "she work", "she works"),
+        Edit(31, 35, " too", ""),
+    )
+    second = Edit(21, 25, "work", "works")
+    made = [first, third]
+    moved = among(second, made)
+    assert (
+        apply(apply(text, made), [moved])
+        == apply(text, [first, second, third])
+        == "He works here and she works there."
+    )
+    assert among(first, [second]) == first

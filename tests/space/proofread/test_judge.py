@@ -84,7 +84,7 @@ def test_a_file_that_is_none_is_said_so(tmp_path: Path, content: str) -> None:
         Judge.load(path)
     path.write_text(
         json.dumps(
-            {"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}, "slips": {}}}
+            {"weights": {"classifiers": {"bias": 1}, "language_model": {}, "reading": {}, "quiet": {}}}
         )
     )
     assert Judge.load(path) == Judge({"bias": 1.0}, {}, {}, {})
@@ -123,6 +123,18 @@ def test_a_word_that_may_be_typed_for_another_is_read_however_unlikely_that_seem
     assert contested([three, free, true, trees, other]) == [three, free]  # of one word the likeliest two
     assert contested([replace(three, score=0.002)]) == []  # not that unlikely
     assert contested([three, Edit(4, 8, "tree", "thirteen", score=0.9)]) == []  # its place is taken
+
+
+def test_grammar_of_several_words_is_read_however_unlikely_that_seems() -> None:
+    been, other, slight, beside = (
+        Edit(4, 6, "is", after, "verb form", "grammar", score)
+        for after, score in (("has been", 0.01), ("has had", 0.004), ("had been", 0.001), ("it is", 0.09))
+    )
+    assert contested([been, other, slight, beside]) == [been, other]
+    assert contested([replace(been, source="llm")]) == []
+    assert contested([been, Edit(4, 6, "is", "are", score=0.9)]) == []  # its place is taken
+    features = features_once_read(been, {been: 20.0})
+    assert features["words"] == 1.0 and features["gain words"] == 12.0 and features["likelier words"] == 20.0
 
 
 def test_of_rivals_each_is_weighed_against_the_best_other() -> None:

@@ -117,6 +117,27 @@ def test_a_word_typed_for_another_is_told_by_its_sentence(proofreader: Proofread
 
 
 @pytest.mark.parametrize(
+    ("draft", "right"),
+    [
+        ("I have to pick up her at the station at noon.", "I have to pick her up at the station at noon."),
+        ("The new room is not enough large for the team.", "The new room is not large enough for the team."),
+        ("He always is late for the Monday meeting.", "He is always late for the Monday meeting."),
+        ("We are in this building since March.", "We have been in this building since March."),
+        ("The lift is out of order since yesterday.", "The lift has been out of order since yesterday."),
+        ("The printer does not work since Monday.", "The printer has not worked since Monday."),
+        ("Look after it, and carry on with it.", None),
+        ("They are open since it is a market day.", None),
+        ("He has always been kind, and always will be.", None),
+        ("There is enough time for questions.", None),
+    ],
+)
+def test_what_takes_two_words_is_mended_whole_or_not_at_all(
+    proofreader: Proofreader, draft: str, right: str | None
+) -> None:
+    assert proofreader.proofread(draft).text == (right or draft)
+
+
+@pytest.mark.parametrize(
     "draft", ["He has read the file and knows about the licence renewal.", "She enrolled and will fulfil it."]
 )
 def test_neither_spelling_of_a_word_is_wrong(proofreader: Proofreader, draft: str) -> None:

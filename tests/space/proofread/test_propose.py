@@ -433,5 +433,28 @@ def test_only_words_with_one_blank_between_them_are_joined() -> None:
         )
 
 
+def test_a_word_taken_out_and_added_on_the_other_side_is_moved(lexicon: Lexicon) -> None:
+    text = "Room two always is warm."
+    words = tagged(text, always=(0.9, "is always", 0.8), **{"is": (0.9, "", 0.7)})
+    moved = next(
+        e for e in propose(text, words, lexicon, JUDGE) if e.after == "is always" and e.before != "always"
+    )
+    assert moved.before == "always is" and apply(text, [moved]) == "Room two is always warm."
+    # What lists of grammar put in another order the tagger need but take out.
+    text = "Room two is enough warm now."
+    words = tagged(text, warm=(0.9, "", 0.9))
+    moved = next(e for e in propose(text, words, lexicon, JUDGE) if e.after == "warm enough")
+    assert (
+        moved.before == "enough warm" and moved.score > propose(text, tagged(text), lexicon, JUDGE)[0].score
+    )
+
+
+def test_been_is_not_put_behind_is_without_its_have(lexicon: Lexicon) -> None:
+    text = "Room two is in use since May."
+    words = tagged(text, **{"is": (0.9, "has", 0.8), "in": (0.9, "been in", 0.8)})
+    found = {(edit.before, edit.after) for edit in propose(text, words, lexicon, JUDGE)}
+    assert ("is", "has been") in found and ("in", "been in") not in found
+
+
 def test_a_word_as_long_as_a_text_may_be_takes_no_minutes(lexicon: Lexicon) -> None:
     assert proposed("a" * 100_000, lexicon) == []
