@@ -60,6 +60,7 @@ _SEASONS = frozenset("night spring summer autumn winter time".split())
 _SO_FAR = ("for a long time", "so far", "first time", "second time", "third time")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _AFTER_OBJECTS = PARTICLES - {"in", "over"}
+_BEFORE_VERBS = frozenset("always never usually".split())
 _MIDDLE = frozenset(
     "also always already never often usually still just hardly rarely seldom nearly almost".split()
 )
@@ -191,10 +192,7 @@ def _degrees(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Iter
         ending, adjective = ("er" if word == "more" else "est"), low[i + 1]
         if adjective.endswith(("er", "est")):
             yield i, i + 1, words[i + 1]
-        stems = (adjective, adjective.removesuffix("e"), adjective[:-1] + "i", adjective + adjective[-1])
-        yield from (
-            (i, i + 1, stem + ending) for stem in dict.fromkeys(stems) if lexicon.count(stem + ending) > 0
-        )
+        yield from ((i, i + 1, each) for each in _with_ending(adjective, ending, lexicon))
 
 
 def _left_out(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Iterator[Change]:
@@ -221,15 +219,26 @@ def _swapped(words: Sequence[str], low: Sequence[str], lexicon: Lexicon) -> Iter
         before = low[i - 1] if i else ""
         if (
             (word in _AFTER_OBJECTS and following in PRONOUNS and before.isalpha() and before not in CLOSED)
-            or (word == "enough" and following.isalpha() and following not in CLOSED)
+            or (word == "enough" and following not in CLOSED and _has_degrees(following, lexicon))
             or (i and word in _MIDDLE and following in BEFORE_ADVERBS)
-            or (is_verb(word) and word not in BEFORE_ADVERBS | DO and following in _MIDDLE)
+            or (is_verb(word) and word not in BEFORE_ADVERBS | DO and following in _BEFORE_VERBS)
             or (word in ("a", "the") and following in PREDETERMINERS)
         ):
             yield i, i + 1, _phrase((words[i + 1],), words[i])
 
 
 # ---- what the rules look at ----
+
+
+def _with_ending(adjective: str, ending: str, lexicon: Lexicon) -> list[str]:
+    """The listed words that an adjective becomes by "er" or "est"."""
+    stems = (adjective, adjective.removesuffix("e"), adjective[:-1] + "i", adjective + adjective[-1:])
+    return [stem + ending for stem in dict.fromkeys(stems) if lexicon.count(stem + ending) > 0]
+
+
+def _has_degrees(word: str, lexicon: Lexicon) -> bool:
+    """Whether a word is an adjective as far as its family shows: "warm" by "warmest", "confident" by "confidently"."""
+    return bool(_with_ending(word, "est", lexicon)) or lexicon.count(f"{word}ly") > 0
 
 
 def _bases(word: str, form: str, lexicon: Lexicon) -> list[str]:

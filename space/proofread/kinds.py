@@ -160,14 +160,15 @@ def is_slip(before: str, after: str) -> bool:
 
 
 def takes_words(before: str, after: str) -> bool:
-    """Whether several words are put in the place of one or of several, more than a word beside one that stays.
+    """Whether it takes several words on either side: no word beside one that stays, and no blank alone.
 
-    >>> takes_words("is", "has been"), takes_words("off it", "it off"), takes_words("car", "the car")
-    (True, True, False)
+    >>> takes_words("is", "has been"), takes_words("off it", "it off"), takes_words("car", "the car"), takes_words("a part", "apart")
+    (True, True, False, False)
     """
     was, becomes = before.strip(), after.strip()
     beside = becomes.endswith(f" {was}") or becomes.startswith(f"{was} ")
-    return (" " in was or " " in becomes) and not beside
+    joined = was.replace(" ", "") == becomes.replace(" ", "")
+    return (" " in was or " " in becomes) and not beside and not joined
 
 
 def shown_kind(kind: str, before: str, after: str) -> str:

@@ -62,6 +62,7 @@ _COPIED = MARKUP | {"a link", "an email address"}
 _SENTENCES = ("sentence", "line")  # what is put more kindly: an item of a list is as short as it likes
 _LIKELY = 0.5  # a prior from which an edit is expected in an answer
 _REPHRASED = 4  # wordings that the language model writes of a blunt sentence
+_WANTED = 0.05  # the probability of an edit that may be wanted beside others
 _DOUBTED = 0.85  # a prior from which a word is underlined while it is typed; of 40 good emails 1 word is
 _BRACKETS = re.compile(r"[][<>{}|\\]+")
 _MARKS = frozenset(("", ".", "!", "?", ",", ":", ";"))
@@ -639,8 +640,9 @@ class Proofreader:
         """The edits that the text wants once others beside them are made: "worked" for "work" where "does not" became "has not"."""
         beside = [
             edit
-            for edit in gains
-            if any(_are_close(edit, each, text) for each in made) and not any(map(edit.overlaps, made))
+            for edit, judged in self._reread(gains).items()
+            if judged.score >= _WANTED and any(_are_close(edit, each, text) for each in made)
+            if not any(map(edit.overlaps, made))
         ]
         again = self._gains(apply(text, made), [among(edit, made) for edit in beside])
         risen = {
@@ -708,9 +710,9 @@ def _may_change(edit: Edit, measured: Measured) -> bool:
 
 
 def _are_close(edit: Edit, other: Edit, text: str) -> bool:
-    """Whether at most a word stands between two edits."""
+    """Whether at most two words stand between two edits."""
     first, second = sorted((edit, other), key=_place)
-    return len(text[first.end : second.start].split()) <= 1
+    return len(text[first.end : second.start].split()) <= 2
 
 
 def _is_frame(edit: Edit, text: str, kind: str) -> bool:

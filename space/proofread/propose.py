@@ -21,7 +21,7 @@ from space.proofread.edits import Edit, canonical, classify
 from space.proofread.judge import Judge, prior_features
 from space.proofread.lexicon import Guess, Lexicon, article
 from space.proofread.names import owner
-from space.proofread.reasons.classes import BE
+from space.proofread.reasons.classes import ADVERBS, BE, PREDETERMINERS, PRONOUNS, SUBJECTS
 from space.proofread.reasons.forms import MANY, ONE_OF
 from space.proofread.words import WORD, word_set
 
@@ -38,6 +38,7 @@ _AGREEING = {  # what a pronoun that begins a sentence makes of a verb behind it
     **dict.fromkeys(("he", "she", "it"), ONE_OF),
     **dict.fromkeys(("we", "you", "they"), MANY),
 }
+_MOVABLE = ADVERBS | PREDETERMINERS | PRONOUNS | SUBJECTS
 _UNOWNED = 0.9  # a name that lacks its apostrophe
 _ARTICLES = word_set("grammar", "articles")
 _MAY_DOUBLE = word_set("grammar", "may_double")  # good English has "had had", "that that" or "in in May"
@@ -192,11 +193,13 @@ def _score(word: TaggedWord, after: str) -> float:
 
 
 def _moved(first: TaggedWord, second: TaggedWord) -> float:
-    """The score of two words the other way round, if the tagger takes out the one and adds it on the other side; 0 if it does not."""
+    """The score of two words the other way round, if the tagger takes out the one and adds it on the other side; 0 if it does not, or
+    neither is one of those that stand here or there."""
     after = f"{second.text} {first.text}"
     pairs = ((_score(first, after), _score(second, "")), (_score(first, ""), _score(second, after)))
     score = max(map(min, pairs))
-    return score if score >= _TOLD and first.text.islower() and second.start == first.end + 1 else 0.0
+    free = not _MOVABLE.isdisjoint(after.split()) and second.start == first.end + 1
+    return score if free and score >= _TOLD else 0.0
 
 
 def _of_move(run: Sequence[TaggedWord], after: str) -> float:

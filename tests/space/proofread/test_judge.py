@@ -59,7 +59,7 @@ def test_an_edit_is_weighed_by_names() -> None:
         {"bias": 1.0, "kind article": -3.0},
         {"prior": 1.0, "by lexicon": 2.0},
         {"posterior": 1.0, "gain other": 0.5},
-        {"likelier": 0.1},
+        {"likelier typed": 0.1},
     )
     assert judge.prior({"bias": 1.0, "kind article": 1.0}) == pytest.approx(0.1192, abs=1e-4)
     assert judge.prior({"bias": 1.0, "kind unheard of": 1.0}) == pytest.approx(0.7311, abs=1e-4)
