@@ -198,8 +198,9 @@ def _moved(first: TaggedWord, second: TaggedWord) -> float:
     after = f"{second.text} {first.text}"
     pairs = ((_score(first, after), _score(second, "")), (_score(first, ""), _score(second, after)))
     score = max(map(min, pairs))
-    free = not _MOVABLE.isdisjoint(after.split()) and second.start == first.end + 1
-    return score if free and score >= _TOLD else 0.0
+    free = not _MOVABLE.isdisjoint(after.lower().split()) and second.start == first.end + 1
+    inside = first.text.islower() or first.text == "I"  # a sentence would no longer begin with a capital
+    return score if free and inside and score >= _TOLD else 0.0
 
 
 def _of_move(run: Sequence[TaggedWord], after: str) -> float:

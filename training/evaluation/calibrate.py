@@ -3,13 +3,13 @@
     python -m training calibrate --pairs pairs.jsonl --clean mail.jsonl --out runs/calibrated
     cp runs/calibrated/judge.json runs/calibrated/thresholds.json space/models/
 
-`--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read;
-`--clean` are texts with hardly a mistake, some of which a second time have a word typed for another. An edit is right if the target has it, and wrong if the target has another one in its place
-or the text is right; elsewhere in a corrected text nobody knows, as who mends one mistake may leave others, and it is left out. So it is
-with what a right text has wrong after all: lists/verdicts.tsv says what is known of it, and what has no verdict is printed. Three
-logistic regressions are fitted, each upon the one before (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is
-part of what is known, so one threshold serves most kinds. reliability.json says how often edits of a probability were right, out of
-fold: five folds by text.
+`--pairs` are rows of source and target, or of a text that is right, of which only those held back from training are read; `--clean` are
+texts with hardly a mistake, some of which are read a second time with a word typed for another. An edit is right if the target has it, and
+wrong if the target has another one in its place or the text is right; elsewhere in a corrected text nobody knows, as who mends one mistake
+may leave others, and it is left out. So it is with what a right text has wrong after all: lists/verdicts.tsv says what is known of it, and
+what has no verdict is printed. Three logistic regressions are fitted, each upon the one before, the last with weights of its own for what
+nothing but reading tells (space/proofread/judge.py), with the models that space/models holds. The kind of an edit is part of what is known,
+so one threshold serves most kinds. reliability.json says how often edits of a probability were right, out of fold: five folds by text.
 """
 
 from __future__ import annotations
