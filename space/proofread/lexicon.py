@@ -249,7 +249,7 @@ class Lexicon:
         near = with_one_slip(word) if len(word) < _LENGTHS.stop else ()
         counts = {found: self.count(found) for found in near if found != word}
         weights = {f: weight(word, f, count) for f, count in counts.items() if count >= _COMMON_COUNT}
-        return tuple(sorted(weights, key=lambda found: -weights[found])[:_MISTAKEN])
+        return tuple(sorted(weights, key=lambda found: (-weights[found], found))[:_MISTAKEN])
 
     def near(self, word: str) -> list[tuple[str, int]]:
         """Listed words within two edits of one in small letters, with their counts."""

@@ -32,4 +32,5 @@ def _typed_for(word: str, lexicon: Lexicon) -> dict[str, float]:
     """The words that one who means this one may type, with their chances up to a factor."""
     near = {each: weight(each, word, 0) for each in with_one_slip(word) if lexicon.count(each) >= _KNOWN}
     near |= {each: _TAKEN_FOR for each in taken_for(word)}
-    return {each: math.exp(value) for each, value in near.items() if is_slip(each, word)}
+    words = sorted(each for each in near if is_slip(each, word) and lexicon.knows(each))
+    return {each: math.exp(near[each]) for each in words}
