@@ -631,17 +631,19 @@ class Proofreader:
         judged = self._reread(gains)
         edits = [judged.get(edit, edit) for edit in edits]
         made = chosen([edit for edit in edits if edit.status == "applied"], 0.0)
-        made += self._wanted(text, made, gains)
+        made += self._wanted(text, made, gains, judged)
         open_ = [e for e in edits if e.status == "suggested" and not any(e.overlaps(m) for m in made)]
         refused = [edit for edit in edits if edit.status == "refused" and edit.reason != UNLIKELY]
         return [*made, *chosen(open_, 0.0), *refused]
 
-    def _wanted(self, text: str, made: Sequence[Edit], gains: Mapping[Edit, float]) -> list[Edit]:
+    def _wanted(
+        self, text: str, made: Sequence[Edit], gains: Mapping[Edit, float], judged: Mapping[Edit, Edit]
+    ) -> list[Edit]:
         """The edits that the text wants once others beside them are made: "worked" for "work" where "does not" became "has not"."""
         beside = [
             edit
-            for edit, judged in self._reread(gains).items()
-            if judged.score >= _WANTED and any(_are_close(edit, each, text) for each in made)
+            for edit in gains
+            if judged[edit].score >= _WANTED and any(_are_close(edit, each, text) for each in made)
             if not any(map(edit.overlaps, made))
         ]
         again = self._gains(apply(text, made), [among(edit, made) for edit in beside])
@@ -650,8 +652,8 @@ class Proofreader:
             for edit, gain in zip(beside, again.values(), strict=False)
             if gain > max(0.0, gains[edit])
         }
-        judged = self._reread({**gains, **risen})
-        return chosen([judged[edit] for edit in risen if judged[edit].status == "applied"], 0.0)
+        anew = self._reread({**gains, **risen}) if risen else {}
+        return chosen([anew[edit] for edit in risen if anew[edit].status == "applied"], 0.0)
 
     def _gains(self, text: str, edits: Sequence[Edit]) -> dict[Edit, float]:
         """By how many nats each of the edits makes a text likelier; empty if the model cannot tell."""
